@@ -1,0 +1,10 @@
+"""The package behind the notebooks. Data flows one way, each module imports only from those before it:
+
+errors -> paths -> python_docs -> corpora -> recipes -> models -> encoders -> vectors -> quantization -> edge -> client
+-> engine -> evaluation -> statistics -> results -> timing -> sweep -> plots -> runner
+
+A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
+and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged
+per query; judgements become means with intervals; these become rows, tables and figures. `tests/test_layers.py` keeps
+the order.
+"""

@@ -1,0 +1,100 @@
+"""Qdrant Edge: Qdrant's own Rust segments, HNSW and quantization, in this process.
+
+The shard lives on a RAM disk where there is one, without a write-ahead log, and is deleted when the index is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import qdrant_edge as edge
+
+from workbook.errors import WorkbookError
+from workbook.quantization import Setting, edge_config
+
+RAM_DISK = Path("/dev/shm")
+BATCH = 1_000  # points per upsert
+
+
+class EdgeIndex:
+    """An index of float32 vectors in one Edge shard; point id = row number. Cosine distance."""
+
+    name = "edge"
+
+    def __init__(self, setting: Setting, dimension: int, m: int, ef_construct: int):
+        self._path = Path(tempfile.mkdtemp(prefix="workbook-", dir=RAM_DISK if RAM_DISK.is_dir() else None))
+        config = edge.EdgeConfig(
+            vectors=edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine),
+            # thresholds of 1 KB: a small corpus would otherwise stay unindexed and, silently, float32
+            hnsw_config=edge.HnswIndexConfig(m=m, ef_construct=ef_construct, full_scan_threshold=1),
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=1),
+            quantization_config=edge_config(setting),
+            wal_enabled=False,
+        )
+        self._shard = edge.EdgeShard.create(str(self._path), config)
+
+    def upsert(self, vectors: np.ndarray, payloads: Sequence[dict] | None) -> None:
+        for start in range(0, len(vectors), BATCH):
+            rows = range(start, min(start + BATCH, len(vectors)))
+            points = [edge.Point(row, vectors[row], payloads[row] if payloads else {}) for row in rows]
+            self._shard.update(edge.UpdateOperation.upsert_points(points))
+
+    def optimize(self) -> None:
+        """Build HNSW and quantize; returns when no segment is left to optimize."""
+        self._shard.optimize()
+
+    def indexed(self) -> int:
+        """Number of vectors whose segment has its HNSW graph, and so its quantization."""
+        return self._shard.info().indexed_vectors_count
+
+    def applied(self) -> dict[str, dict[str, str]]:
+        """The quantization of the built segments, read back from their files, in the words of REST."""
+        configs = [json.loads(file.read_text()) for file in self._segment_files("quantized.config.json")]
+        found = {
+            json.dumps(config["quantization_config"], sort_keys=True)
+            for config in configs
+            if config["vector_parameters"].get("count")
+        }
+        if len(found) > 1:
+            raise WorkbookError(f"segments of one shard are quantized differently: {', '.join(sorted(found))}")
+        return json.loads(found.pop()) if found else {}
+
+    def code_bytes(self) -> int:
+        """Bytes of all codes on disk; 0 if nothing is quantized."""
+        return sum(file.stat().st_size for file in self._segment_files("quantized.data"))
+
+    def search(
+        self,
+        queries: np.ndarray,
+        limit: int,
+        exact: bool,
+        hnsw_ef: int | None,
+        rescore: bool,
+        oversampling: float | None,
+    ) -> tuple[list[list[int]], list[list[float]], float]:
+        """Search all queries as one planned batch: ids, scores, and the seconds of the engine's call alone."""
+        quantization = edge.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
+        params = edge.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
+        requests = [edge.QueryRequest(limit=limit, query=edge.Query.Nearest(query), params=params) for query in queries]
+        batch = edge.QueryBatchRequest(requests)
+        start = time.perf_counter()
+        hits = self._shard.query_batch(batch)
+        seconds = time.perf_counter() - start
+        return [[hit.id for hit in row] for row in hits], [[hit.score for hit in row] for row in hits], seconds
+
+    def payloads(self, ids: Iterable[int]) -> list[dict]:
+        records = self._shard.retrieve(list(ids), with_payload=True, with_vector=False)
+        return [dict(record.payload or {}) for record in records]
+
+    def close(self) -> None:
+        self._shard.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+
+    def _segment_files(self, name: str) -> Iterable[Path]:
+        return self._path.glob(f"segments/*/vector_storage/{name}")

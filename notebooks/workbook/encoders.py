@@ -1,0 +1,218 @@
+"""Embedding models by name: where each comes from, at which pinned revision, and how it encodes.
+
+`load("all-MiniLM-L6-v2").encode(texts) -> float32 (n, d)`. A registered name, any hub id (`id@revision`), or a folder
+saved by Sentence Transformers. The model itself is loaded at the first text: cached vectors need none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbook import paths, recipes
+from workbook.errors import WorkbookError
+from workbook.models import MODELS, Kind, Model, Package, Role
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
+
+
+class Encoder:
+    """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows."""
+
+    def __init__(self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer]):
+        self.name = name
+        self.revision = revision
+        self.speed_only = facts is not None and facts.speed_only
+        self._facts = facts
+        self._open_model = open_model
+
+    @cached_property
+    def model(self) -> SentenceTransformer:
+        """The SentenceTransformer, on the CPU, loaded at first use."""
+        model = _quietly(self._open_model).eval()
+        if self._facts and self._facts.max_tokens:
+            model.max_seq_length = self._facts.max_tokens
+        return model
+
+    @property
+    def kind(self) -> Kind:
+        if self._facts:
+            return self._facts.kind
+        return "static" if type(self.model[0]).__name__ == "StaticEmbedding" else "transformer"
+
+    @property
+    def dimensions(self) -> int:
+        return self._facts.dimensions if self._facts else self.model.get_embedding_dimension()
+
+    @property
+    def matryoshka(self) -> tuple[int, ...]:
+        """Dimensions to measure, widest first; for an unregistered model, its own and the halves of it down to 32."""
+        if self._facts and self._facts.matryoshka:
+            return self._facts.matryoshka
+        return tuple(d for d in (self.dimensions // 2**k for k in range(8)) if d >= 32) or (self.dimensions,)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens after which a text is cut; None if it never is."""
+        limit = self._facts.max_tokens if self._facts else self.model.max_seq_length
+        return None if limit in (None, float("inf")) else limit
+
+    def prompt(self, role: Role) -> str:
+        """What is put before a text: the registered prompt, or the one the model's own folder gives to that role."""
+        if self._facts:
+            return self._facts.prompts.get(role, "")
+        return self.model.prompts.get(role) or ""
+
+    def identity(self, role: Role) -> dict[str, object]:
+        versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
+        return {
+            "model": self.name, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self.max_tokens,
+            "dtype": "float32", "libraries": versions,
+        }  # fmt: skip
+
+    def encode(self, texts: Sequence[str], role: Role = "document", batch_size: int = 32) -> np.ndarray:
+        """Encode texts as the model gives them, not normalised: float32 (n, d)."""
+        vectors = self.model.encode(
+            list(texts), prompt=self.prompt(role) or None, batch_size=batch_size, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
+
+    def token_count(self, texts: Sequence[str]) -> int:
+        """Number of tokens the model really averages over, after its own truncation."""
+        return sum(len(ids) for ids in self.tokenize(texts))
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, with special tokens and truncation as the model sees them."""
+        if self.kind == "static":
+            encodings = self.model.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+            return [encoding.ids for encoding in encodings]
+        return self.model.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def check(name: str) -> None:
+    """Raise WorkbookError if `name` cannot be a model: not registered, no folder, no hub id."""
+    if name not in MODELS and not Path(name).is_dir() and "/" not in name:
+        raise WorkbookError(
+            f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision) or a folder"
+        )
+
+
+def check_dimensions(name: str, dimensions: Sequence[int]) -> None:
+    """Raise WorkbookError if a registered model has fewer dimensions than asked for."""
+    limit = MODELS[name].dimensions if name in MODELS else None
+    for dimension in dimensions:
+        if dimension < 1 or (limit and dimension > limit):
+            raise WorkbookError(f"{name} has {limit} dimensions: it cannot be truncated to {dimension}")
+
+
+def load(name: str) -> Encoder:
+    """Prepare an encoder: cheap, the model is opened when it first encodes.
+
+    Raises WorkbookError for an unknown name, files that are not the pinned ones, or a hub out of reach.
+    """
+    check(name)
+    facts = MODELS.get(name)
+    if facts is None:
+        folder = Path(name)
+        if folder.is_dir():
+            return Encoder(folder.resolve().name, None, f"sha256:{_folder_sha256(folder)}", lambda: _open(str(folder)))
+        hub, _, revision = name.partition("@")
+        return Encoder(name, None, revision or "main", lambda: _open_hub(hub, revision or None))
+    if facts.recipe:
+        return Encoder(name, facts, _recipe_revision(facts), lambda: _made(name, facts))
+    if facts.package and (folder := _package_folder(facts.package)):
+        return Encoder(name, facts, facts.revision, lambda: _open(str(folder)))
+    return Encoder(name, facts, facts.revision, lambda: _open_hub(facts.hub, facts.revision))
+
+
+def folder_of(encoder: Encoder) -> Path:
+    """Folder in data/models with the model as Sentence Transformers saves it: for its size, or to take it elsewhere."""
+    return _kept(encoder.name, encoder.revision, lambda: encoder.model)
+
+
+def _made(name: str, facts: Model) -> SentenceTransformer:
+    """Make a model by its recipe, or open it as it was made before."""
+    if facts.speed_only:  # random weights are made faster than they are read
+        return facts.recipe(load(facts.teacher).model.tokenizer)
+    ingredients = [facts.teacher] if facts.teacher else []
+    folder = _kept(name, _recipe_revision(facts), lambda: facts.recipe(*(load(t).model for t in ingredients)))
+    return _open(str(folder))
+
+
+def _kept(name: str, revision: str, make: Callable[[], SentenceTransformer]) -> Path:
+    folder = paths.DATA / "models" / f"{name.replace('/', '--')}-{revision[-12:]}"
+    if not folder.is_dir():
+        with paths.atomic(folder) as temporary:
+            make().save(str(temporary), create_model_card=False)
+    return folder
+
+
+def _recipe_revision(facts: Model) -> str:
+    """What a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
+    source = Path(recipes.__file__).read_bytes()
+    versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
+    teacher = MODELS[facts.teacher].revision if facts.teacher else ""
+    return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]
+
+
+def _package_folder(package: Package) -> Path | None:
+    """Folder of the files in the installed package, each checked; None if the package is not installed."""
+    try:
+        distribution = importlib.metadata.distribution(package.name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    folder = Path(distribution.locate_file(package.folder))
+    for file, sha256 in package.sha256.items():
+        if hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
+            raise WorkbookError(f"{package.name}: {file} is not the pinned one; `make clean` and install again")
+    return folder
+
+
+def _folder_sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt")):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _open(source: str, revision: str | None = None) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        source, revision=revision, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    )
+
+
+def _open_hub(hub: str, revision: str | None) -> SentenceTransformer:
+    try:
+        return _open(hub, revision)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WorkbookError(
+            f"cannot load {hub} from the model hub ({type(error).__name__}); where it is out of reach, "
+            f"copy the model's folder here and give its path as the model"
+        ) from error
+
+
+def _quietly(open_model: Callable[[], SentenceTransformer]) -> SentenceTransformer:
+    """Open a model without the load report and the bar that transformers prints into a notebook."""
+    import transformers
+
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        return open_model()
+    finally:
+        transformers.logging.set_verbosity(verbosity)

@@ -1,0 +1,165 @@
+"""One interface to three Qdrant engines: build an index, prove that the setting applied, search.
+
+| engine | what it is                                                                          |
+|--------|-------------------------------------------------------------------------------------|
+| edge   | Qdrant Edge: Qdrant's own segments in this process (default)                         |
+| memory | qdrant-client's Python re-implementation: exact search only, refuses quantization    |
+| server | a node or cluster at QDRANT_URL                                                      |
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from workbook.client import ClientIndex
+from workbook.edge import EdgeIndex
+from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS, Setting, binary_scores
+
+ENGINES = ("edge", "memory", "server")
+PROBES = 8  # document vectors that are searched for after a binary build, to compare with the oracle
+
+
+class Search(NamedTuple):
+    """How to search. `exact` compares the original vectors, quantized or not; `hnsw_ef` >= n removes HNSW's own loss.
+
+    Rescoring is always told to the engine, whose default differs by quantization; oversampling needs it.
+    """
+
+    hnsw_ef: int | None = None
+    exact: bool = False
+    rescore: bool = False
+    oversampling: float | None = None
+
+    @property
+    def label(self) -> str:
+        ef = "exact" if self.exact else f"ef={self.hnsw_ef or 'default'}"
+        rescore = f", rescore x{self.oversampling or 1:g}" if self.rescore else ""
+        return ef + rescore
+
+
+class Hits(NamedTuple):
+    """Row numbers (-1 where there were fewer than asked) and scores, best first, (queries, limit); engine seconds."""
+
+    ids: np.ndarray
+    scores: np.ndarray
+    seconds: float
+
+
+@dataclass
+class Index:
+    """A built and proven index; use it in a `with` statement, or close it."""
+
+    engine: str
+    setting: Setting
+    n: int
+    dimension: int
+    upsert_seconds: float
+    index_seconds: float
+    bytes_per_vector: int
+    _backend: EdgeIndex | ClientIndex
+
+    def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
+        """Search float32 queries (q, d). Raises WorkbookError for a search this engine would silently ignore."""
+        _check_search(self.engine, search)
+        ids, scores, seconds = self._backend.search(
+            queries, min(limit, self.n), search.exact, search.hnsw_ef, search.rescore, search.oversampling
+        )
+        shape = (len(queries), min(limit, self.n))
+        hits = Hits(np.full(shape, -1), np.full(shape, -np.inf, dtype=np.float32), seconds)
+        for row, (row_ids, row_scores) in enumerate(zip(ids, scores, strict=True)):
+            hits.ids[row, : len(row_ids)] = row_ids
+            hits.scores[row, : len(row_ids)] = row_scores
+        return hits
+
+    def payloads(self, ids: Iterable[int]) -> list[dict]:
+        """The payloads stored with these rows, in the order of the ids."""
+        return self._backend.payloads(int(number) for number in ids)
+
+    def close(self) -> None:
+        self._backend.close()
+
+    def __enter__(self) -> "Index":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def build(
+    vectors: np.ndarray, setting: str = "float32", engine: str = "edge", payloads: Sequence[dict] | None = None,
+    m: int = 16, ef_construct: int = 100, **cluster: int,
+) -> Index:  # fmt: skip
+    """Store float32 vectors (n, d) with a quantization setting, wait until all is indexed, and prove that it applied.
+
+    `cluster` (server only): shard_number, replication_factor. Raises WorkbookError if the engine cannot do the setting
+    or the proof fails; nothing is left behind then.
+    """
+    check(engine, [setting])
+    chosen, (n, dimension) = SETTINGS[setting], vectors.shape
+    if engine == "edge":
+        backend = EdgeIndex(chosen, dimension, m, ef_construct)
+    else:
+        backend = ClientIndex(chosen, dimension, m, ef_construct, memory=engine == "memory", **cluster)
+    try:
+        started = time.perf_counter()
+        backend.upsert(vectors, payloads)
+        upserted = time.perf_counter()
+        backend.optimize()
+        finished = time.perf_counter()
+        code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
+        index = Index(engine, chosen, n, dimension, upserted - started, finished - upserted, code_bytes, backend)
+        _prove(index, vectors)
+    except BaseException:
+        backend.close()
+        raise
+    return index
+
+
+def check(engine: str, settings: Sequence[str]) -> None:
+    """Raise WorkbookError for an unknown engine or a setting it would silently ignore."""
+    if engine not in ENGINES:
+        raise WorkbookError(f"unknown engine {engine!r}: give one of {', '.join(ENGINES)}")
+    quantized = [name for name in settings if name != "float32"]
+    if engine == "memory" and quantized:
+        raise WorkbookError(
+            f'QdrantClient(":memory:") drops quantization without a word and would score {", ".join(quantized)} '
+            f"as float32; use engine edge or server"
+        )
+
+
+def _check_search(engine: str, search: Search) -> None:
+    if search.oversampling and not search.rescore:
+        raise WorkbookError("oversampling without rescoring does nothing; set rescore=True or leave it out")
+    if search.exact and search.rescore:
+        raise WorkbookError("exact search compares the original vectors: there is nothing to rescore")
+    if engine == "memory" and not search.exact:
+        raise WorkbookError('QdrantClient(":memory:") only searches exactly; set exact=True or use engine edge')
+
+
+def _prove(index: Index, vectors: np.ndarray) -> None:
+    """Stop unless every vector is indexed, the setting reads back as asked, and binary ranks as its oracle does."""
+    if index.engine == "memory":
+        return
+    backend, setting = index._backend, index.setting
+    if backend.indexed() != index.n:
+        raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed, so quantization did not apply")
+    if backend.applied() != setting.config:
+        raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
+    if not setting.is_oracle_known:
+        return
+    probes = np.asarray(vectors[:: max(1, index.n // PROBES)][:PROBES])
+    hits = index.search(probes, 10, Search(hnsw_ef=index.n))
+    scores = binary_scores(probes, vectors)
+    of_hits = np.take_along_axis(scores, hits.ids, axis=1)
+    best = -np.sort(-scores, axis=1)[:, : hits.ids.shape[1]]
+    if not np.array_equal(of_hits, hits.scores):
+        raise WorkbookError("binary quantization did not apply: the engine's scores are not sign(q) . sign(d)")
+    if not np.array_equal(best, hits.scores):
+        raise WorkbookError(
+            "the HNSW graph does not reach every nearest vector even at hnsw_ef = n; "
+            "many equal vectors do that: remove duplicate documents or raise m"
+        )

@@ -1,0 +1,141 @@
+"""A retrieval corpus from the docstrings of the packages pinned in requirements.txt: on every machine, no download.
+
+Query: the summary line of a docstring. Document: the rest of it. Sources are parsed with `ast`, never imported.
+What it deliberately is not: a benchmark to compare with others' numbers. It changes when a pinned version changes, so
+its hash is recorded with every row.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm.auto import tqdm
+
+from workbook import paths
+from workbook.errors import WorkbookError
+
+FORMAT = 1  # raise it when the rules below change, so that older builds are not used
+DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
+SUMMARY_WORDS, BODY_WORDS = range(4, 41), 20
+
+
+class Docstring(NamedTuple):
+    """Where it stands (`package:module.name`), its first paragraph, and the rest as one line of text."""
+
+    id: str
+    summary: str
+    body: str
+
+
+def is_name(name: str) -> bool:
+    """Tell whether `name` is `python-docs` or `python-docs:N`, N documents."""
+    return re.fullmatch(r"python-docs(:\d+)?", name) is not None
+
+
+def build(name: str) -> Path:
+    """Build the corpus in BEIR layout, or find it built, and return its folder.
+
+    Documents and queries are drawn with a fixed seed; every query's summary occurs once in all docstrings.
+    Raises WorkbookError when the packages do not hold as many documents as asked for.
+    """
+    size = int(name.partition(":")[2] or DOCUMENTS)
+    versions = pinned()
+    key = hashlib.sha256(json.dumps([FORMAT, QUERIES, SEED, versions]).encode()).hexdigest()[:12]
+    folder = paths.DATA / "python-docs" / f"{size}-{key}"
+    if folder.is_dir():
+        return folder
+    harvest = list(docstrings(versions))
+    times = Counter(entry.summary.lower() for entry in harvest)
+    unique = [entry for entry in harvest if times[entry.summary.lower()] == 1]
+    if not QUERIES <= size <= len(harvest):
+        raise WorkbookError(
+            f"python-docs has {len(harvest)} documents; ask for {QUERIES} to {len(harvest)}, not {size}"
+        )
+    draw = random.Random(SEED)
+    asked = draw.sample(unique, QUERIES)
+    taken = {entry.id for entry in asked}
+    others = draw.sample([entry for entry in harvest if entry.id not in taken], size - QUERIES)
+    with paths.atomic(folder) as temporary:
+        (temporary / "qrels").mkdir(parents=True)
+        _write_jsonl(temporary / "corpus.jsonl", ((entry.id, entry.body) for entry in sorted(asked + others)))
+        _write_jsonl(temporary / "queries.jsonl", ((f"q:{entry.id}", entry.summary) for entry in asked))
+        judgements = (f"q:{entry.id}\t{entry.id}\t1\n" for entry in asked)
+        (temporary / "qrels" / "test.tsv").write_text(
+            "query-id\tcorpus-id\tscore\n" + "".join(judgements), encoding="utf-8"
+        )
+    return folder
+
+
+def pinned(requirements: Path | None = None) -> dict[str, str]:
+    """Installed version of every package that requirements.txt pins.
+
+    Raises WorkbookError if one is missing or at another version: the corpus would be another.
+    """
+    text = (requirements or paths.REQUIREMENTS).read_text(encoding="utf-8")
+    versions = {}
+    for package, wanted in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", text, flags=re.MULTILINE):
+        try:
+            versions[package] = importlib.metadata.version(package).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "nothing"
+        if versions[package] != wanted:
+            raise WorkbookError(
+                f"requirements.txt pins {package}=={wanted} but {versions[package]} is there; `make clean`, then again"
+            )
+    return dict(sorted(versions.items()))
+
+
+def docstrings(packages: dict[str, str]) -> Iterator[Docstring]:
+    """Yield the usable docstrings of the packages, ordered by package and file, each body once."""
+    seen: set[str] = set()
+    for package in tqdm(packages, desc="parsing docstrings", unit="package"):
+        files = importlib.metadata.files(package) or []
+        for file in sorted(str(file) for file in files if _is_source(file)):
+            path = importlib.metadata.distribution(package).locate_file(file)
+            for entry in parse(Path(path).read_bytes(), f"{package}:{file[:-3].replace('/', '.')}"):
+                if entry.id not in seen and entry.body not in seen:
+                    seen.update((entry.id, entry.body))
+                    yield entry
+
+
+def parse(source: bytes, module: str) -> Iterator[Docstring]:
+    """Yield the usable docstrings of one module's source; nothing if it does not parse."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    stack: list[tuple[str, ast.AST]] = [(module, tree)]
+    while stack:
+        name, node = stack.pop()
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            entry = _split(name, ast.get_docstring(node) or "")
+            if entry:
+                yield entry
+            children = [child for child in ast.iter_child_nodes(node) if hasattr(child, "name")]
+            stack += [(f"{name}.{child.name}", child) for child in reversed(children)]
+
+
+def _split(name: str, docstring: str) -> Docstring | None:
+    first, _, rest = docstring.strip().partition("\n\n")
+    summary, body = " ".join(first.split()), " ".join(rest.split())
+    if len(summary.split()) not in SUMMARY_WORDS or len(body.split()) < BODY_WORDS or summary in body:
+        return None
+    return Docstring(name, summary, body)
+
+
+def _is_source(file: Path) -> bool:
+    names = {part.lower() for part in file.parts}
+    return file.suffix == ".py" and ".." not in names and not names & {"test", "tests", "testing", "_vendor"}
+
+
+def _write_jsonl(file: Path, rows: Iterator[tuple[str, str]]) -> None:
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        for key, text in rows:
+            stream.write(json.dumps({"_id": key, "text": text}, ensure_ascii=False) + "\n")

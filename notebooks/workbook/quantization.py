@@ -1,0 +1,120 @@
+"""The vocabulary of quantization: every setting once, its size, how each engine is told, and what its codes must be.
+
+A setting is the `quantization_config` of Qdrant's REST interface; both engines are given that and report it back, so
+what was asked can be compared with what applied. Binary codes are also computed here, in numpy, as the oracle.
+"""
+
+from dataclasses import dataclass, field
+from math import ceil
+
+import numpy as np
+
+from workbook.errors import WorkbookError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to store vectors: `bits` per dimension, filled up to whole blocks of bytes, plus bytes per vector.
+
+    Block and overhead are those of the engine's own files; a test compares them.
+    """
+
+    name: str
+    bits: float
+    config: dict[str, dict[str, str]] = field(default_factory=dict)
+    block: int = 1
+    overhead: int = 0
+
+    @property
+    def family(self) -> str:
+        """none, scalar, product, binary or turbo."""
+        return next(iter(self.config), "none")
+
+    @property
+    def is_oracle_known(self) -> bool:
+        """Whether `binary_scores` gives exactly the engine's scores."""
+        return self.config == {"binary": {"encoding": "one_bit"}}
+
+    def bytes_per_vector(self, dimension: int) -> int:
+        """Bytes that one vector takes in what is searched: its code, or its float32 numbers."""
+        return ceil(dimension * self.bits / 8 / self.block) * self.block + self.overhead
+
+
+def _product(ratio: int) -> Setting:
+    return Setting(f"product-x{ratio}", 32 / ratio, {"product": {"compression": f"x{ratio}"}})
+
+
+def _turbo(bits: str, overhead: int = 8) -> Setting:
+    return Setting(f"turbo-{bits}bit", float(bits), {"turbo": {"bits": f"bits{bits.replace('.', '_')}"}}, 1, overhead)
+
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in [
+        Setting("float32", 32),
+        Setting("scalar-int8", 8, {"scalar": {"type": "int8"}}, block=16, overhead=4),
+        *map(_product, (4, 8, 16, 32, 64)),
+        Setting("binary", 1, {"binary": {"encoding": "one_bit"}}, block=16),
+        Setting("binary-1.5bit", 1.5, {"binary": {"encoding": "one_and_half_bits"}}, block=16),
+        Setting("binary-2bit", 2, {"binary": {"encoding": "two_bits"}}, block=16),
+        Setting(
+            "binary-scalar8-query", 1, {"binary": {"encoding": "one_bit", "query_encoding": "scalar8bits"}}, block=16
+        ),
+        *map(_turbo, ("1", "1.5", "2", "4")),
+        _turbo("8", overhead=4),
+    ]
+}
+
+
+def check(settings: list[str], dimensions: list[int]) -> None:
+    """Raise WorkbookError for an unknown setting, or a product ratio that does not divide a dimension."""
+    for name in settings:
+        if name not in SETTINGS:
+            raise WorkbookError(f"unknown quantization {name!r}: give one of {', '.join(SETTINGS)}")
+        if SETTINGS[name].family == "product":
+            chunk = round(8 / SETTINGS[name].bits)
+            for dimension in dimensions:
+                if dimension % chunk:
+                    raise WorkbookError(
+                        f"{name} codes {chunk} numbers in one byte, which does not divide {dimension} dimensions"
+                    )
+
+
+def edge_config(setting: Setting) -> object | None:
+    """The setting as Qdrant Edge takes it; None for float32."""
+    import qdrant_edge as edge
+
+    options = setting.config.get(setting.family, {})
+    match setting.family:
+        case "none":
+            return None
+        case "scalar":
+            return edge.ScalarQuantizationConfig(type=_member(edge.ScalarType, options["type"]))
+        case "product":
+            return edge.ProductQuantizationConfig(_member(edge.CompressionRatio, options["compression"]))
+        case "turbo":
+            return edge.TurboQuantQuantizationConfig(bits=_member(edge.TurboQuantBitSize, options["bits"]))
+    query = options.get("query_encoding")
+    return edge.BinaryQuantizationConfig(
+        encoding=_member(edge.BinaryQuantizationEncoding, options["encoding"]),
+        query_encoding=_member(edge.BinaryQuantizationQueryEncoding, query) if query else None,
+    )
+
+
+def client_config(setting: Setting) -> object | None:
+    """The setting as qdrant-client takes it; None for float32."""
+    from pydantic import TypeAdapter
+    from qdrant_client import models
+
+    return TypeAdapter(models.QuantizationConfig).validate_python(setting.config) if setting.config else None
+
+
+def binary_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """Scores of one-bit codes, as the engine counts them: sign(q) . sign(d), int (queries, documents)."""
+    return np.where(queries > 0, 1, -1) @ np.where(documents > 0, 1, -1).T
+
+
+def _member(kind: type, value: str) -> object:
+    """The member of an Edge enum that REST calls `value`: OneAndHalfBits for "one_and_half_bits"."""
+    plain = value.replace("_", "").lower()
+    return next(getattr(kind, name) for name in dir(kind) if name.replace("_", "").lower() == plain)

@@ -1,0 +1,103 @@
+"""Encoded texts, kept on disk under the hash of all that decides them, and truncated to a Matryoshka dimension.
+
+A finished entry is one folder: vectors.npy (float32, as the model gave them) and manifest.json. While it is being
+encoded, finished shards stand beside it, so an interrupted run goes on where it stopped.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from workbook import paths
+from workbook.encoders import Encoder, Role
+from workbook.errors import WorkbookError
+
+SHARD = 512  # texts encoded before something is saved: about 20 seconds of work for a small transformer on a laptop
+
+
+def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> np.ndarray:
+    """Encode texts or find them encoded: float32 (n, d), memory-mapped, not normalised.
+
+    Raises WorkbookError for no texts at all or vectors that are not finite.
+    """
+    if not texts:
+        raise WorkbookError("no texts to encode")
+    identity = {**encoder.identity(role), "texts": texts_sha256(texts), "n": len(texts)}
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder = paths.DATA / "vectors" / f"{encoder.name.replace('/', '--')}-{key}"
+    if not _is_complete(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        _encode_to(folder, identity, encoder, texts, role)
+    return np.load(folder / "vectors.npy", mmap_mode="r")
+
+
+def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
+    """Keep the first `dimension` numbers of each vector and scale it to length 1: float32 (n, dimension).
+
+    A zero vector (no known token in the text) stays zero. Raises WorkbookError if there are not that many.
+    """
+    if not 1 <= dimension <= vectors.shape[1]:
+        raise WorkbookError(f"vectors of {vectors.shape[1]} dimensions cannot be truncated to {dimension}")
+    kept = np.array(vectors[:, :dimension], dtype=np.float32)
+    lengths = np.linalg.norm(kept, axis=1, keepdims=True)
+    return kept / np.where(lengths > 0, lengths, 1)
+
+
+def texts_sha256(texts: Sequence[str]) -> str:
+    """Hash of the texts in their order."""
+    return hashlib.sha256(json.dumps(list(texts), ensure_ascii=False).encode()).hexdigest()
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether the entry is whole: the manifest is written last and says what the vectors' bytes must be."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return manifest["vectors_sha256"] == _file_sha256(folder / "vectors.npy")
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[str], role: Role) -> None:
+    shards = folder.with_name(f"{folder.name}.shards")
+    starts = range(0, len(texts), SHARD)
+    with tqdm(total=len(texts), desc=f"encoding with {encoder.name}", unit="text") as progress:
+        for start in starts:
+            batch = texts[start : start + SHARD]
+            shard = shards / f"{start:09d}.npy"
+            if _shard(shard, len(batch)) is None:
+                vectors = encoder.encode(batch, role)
+                if not np.isfinite(vectors).all():
+                    raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; the model is broken")
+                with paths.atomic(shard) as temporary, temporary.open("wb") as stream:
+                    np.save(stream, vectors)
+            progress.update(len(batch))
+    with paths.atomic(folder) as temporary:
+        temporary.mkdir()
+        whole = np.lib.format.open_memmap(
+            temporary / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(texts), encoder.dimensions)
+        )
+        for start in starts:
+            whole[start : start + SHARD] = np.load(shards / f"{start:09d}.npy")
+        whole.flush()
+        manifest = {**identity, "role": role, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
+        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    shutil.rmtree(shards, ignore_errors=True)
+
+
+def _shard(file: Path, rows: int) -> np.ndarray | None:
+    """A finished shard, memory-mapped, or None: missing, cut short or of another size."""
+    try:
+        vectors = np.load(file, mmap_mode="r")
+    except (OSError, ValueError):
+        return None
+    return vectors if len(vectors) == rows else None
+
+
+def _file_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
