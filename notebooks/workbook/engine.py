@@ -7,6 +7,7 @@
 | server | a node or cluster at QDRANT_URL                                                      |
 """
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS, Setting, binary_scores
 
 ENGINES = ("edge", "memory", "server")
+ALL = -1  # as hnsw_ef: as many candidates as there are vectors
+M, EF_CONSTRUCT = 16, 100  # Qdrant's own defaults for the HNSW graph
 PROBES = 8  # document vectors that are searched for after a binary build, to compare with the oracle
 
 
 class Search(NamedTuple):
-    """How to search. `exact` compares the original vectors, quantized or not; `hnsw_ef` >= n removes HNSW's own loss.
+    """How to search. `exact` compares the original vectors, quantized or not; `hnsw_ef=ALL` removes HNSW's own loss.
 
     Rescoring is always told to the engine, whose default differs by quantization; oversampling needs it.
     """
@@ -34,11 +37,23 @@ class Search(NamedTuple):
     rescore: bool = False
     oversampling: float | None = None
 
-    @property
-    def label(self) -> str:
-        ef = "exact" if self.exact else f"ef={self.hnsw_ef or 'default'}"
-        rescore = f", rescore x{self.oversampling or 1:g}" if self.rescore else ""
-        return ef + rescore
+    @classmethod
+    def named(cls, name: str) -> "Search":
+        """The search that a notebook's parameter names. Raises WorkbookError for an unknown name."""
+        if name in PLAIN_SEARCHES:
+            return PLAIN_SEARCHES[name]
+        oversampling = re.fullmatch(r"rescore-x([1-9]\d*(?:\.\d+)?)", name)
+        if oversampling:
+            return cls(rescore=True, oversampling=float(oversampling[1]))
+        raise WorkbookError(f"unknown search {name!r}: give one of {', '.join(PLAIN_SEARCHES)}, rescore-xN")
+
+
+PLAIN_SEARCHES = {
+    "exact": Search(exact=True),
+    "full-ef": Search(hnsw_ef=ALL),
+    "default-ef": Search(),
+    "rescore": Search(rescore=True),
+}
 
 
 class Hits(NamedTuple):
@@ -65,8 +80,9 @@ class Index:
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
         """Search float32 queries (q, d). Raises WorkbookError for a search this engine would silently ignore."""
         _check_search(self.engine, search)
+        ef = self.n if search.hnsw_ef == ALL else search.hnsw_ef
         ids, scores, seconds = self._backend.search(
-            queries, min(limit, self.n), search.exact, search.hnsw_ef, search.rescore, search.oversampling
+            queries, min(limit, self.n), search.exact, ef, search.rescore, search.oversampling
         )
         shape = (len(queries), min(limit, self.n))
         hits = Hits(np.full(shape, -1), np.full(shape, -np.inf, dtype=np.float32), seconds)
@@ -91,7 +107,7 @@ class Index:
 
 def build(
     vectors: np.ndarray, setting: str = "float32", engine: str = "edge", payloads: Sequence[dict] | None = None,
-    m: int = 16, ef_construct: int = 100, **cluster: int,
+    m: int = M, ef_construct: int = EF_CONSTRUCT, **cluster: int,
 ) -> Index:  # fmt: skip
     """Store float32 vectors (n, d) with a quantization setting, wait until all is indexed, and prove that it applied.
 
@@ -152,7 +168,7 @@ def _prove(index: Index, vectors: np.ndarray) -> None:
     if not setting.is_oracle_known:
         return
     probes = np.asarray(vectors[:: max(1, index.n // PROBES)][:PROBES])
-    hits = index.search(probes, 10, Search(hnsw_ef=index.n))
+    hits = index.search(probes, 10, Search(hnsw_ef=ALL))
     scores = binary_scores(probes, vectors)
     of_hits = np.take_along_axis(scores, hits.ids, axis=1)
     best = -np.sort(-scores, axis=1)[:, : hits.ids.shape[1]]

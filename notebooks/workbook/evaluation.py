@@ -1,0 +1,67 @@
+"""From what an engine returned to scores per query: NDCG@10, recall@100 and MRR@10, by trec_eval's own code.
+
+Unrescored binary scores tie massively, and the engine's order among equals changes from build to build. So ties are
+put in trec_eval's order (document id, descending), which makes a score repeatable and comparable with others'; the tie
+rate is reported beside it. pytrec_eval is then given the ranks, not the scores: it must not sort again.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytrec_eval
+
+from workbook.corpora import Corpus
+
+DEPTH = 100
+METRICS = ("ndcg@10", "recall@100", "mrr@10")
+
+
+def order_ties(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]]:
+    """Document ids of each query, best first, equal scores by descending id; row numbers of -1 are left out.
+
+    `ids` are row numbers into `document_ids`, (queries, limit), with `scores` of the same shape.
+    """
+    names = np.array(document_ids)
+    place = np.empty(len(names), dtype=int)
+    place[np.argsort(names, kind="stable")[::-1]] = np.arange(len(names))
+    order = np.lexsort((place[ids], -scores), axis=1)
+    ranked = np.take_along_axis(ids, order, axis=1)
+    return [[document_ids[number] for number in row if number >= 0] for row in ranked]
+
+
+def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
+    """Share of the first `depth` results whose score another result of the same query has too; scores best first."""
+    same = np.isclose(scores[:, 1:], scores[:, :-1], rtol=0, atol=0)
+    tied = np.zeros(scores.shape, dtype=bool)
+    tied[:, 1:] |= same
+    tied[:, :-1] |= same
+    return float(tied[:, :depth].mean())
+
+
+def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Score one ranking per query of the corpus, in its order: a frame (queries, METRICS) indexed by query id.
+
+    A query without hits scores 0 and stays in the mean. Where the corpus says so, a document that is the query itself
+    is passed over, as BEIR does.
+    """
+    run = {}
+    for query, ranking in zip(corpus.queries, rankings, strict=True):
+        kept = [document for document in ranking if not (corpus.drop_identical and document == query)]
+        run[query] = {document: float(DEPTH - rank) for rank, document in enumerate(kept[:DEPTH])}
+    first_ten = {query: dict(list(ranked.items())[:10]) for query, ranked in run.items()}
+    whole = _trec_eval(corpus, run, {"ndcg_cut.10", "recall.100"})
+    reciprocal = _trec_eval(corpus, first_ten, {"recip_rank"})
+    scores = [
+        (
+            whole.get(query, {}).get("ndcg_cut_10", 0.0),
+            whole.get(query, {}).get("recall_100", 0.0),
+            reciprocal.get(query, {}).get("recip_rank", 0.0),
+        )
+        for query in corpus.queries
+    ]
+    return pd.DataFrame(scores, columns=METRICS, index=pd.Index(corpus.queries, name="query"))
+
+
+def _trec_eval(corpus: Corpus, run: dict, measures: set[str]) -> dict[str, dict[str, float]]:
+    return pytrec_eval.RelevanceEvaluator(corpus.qrels, measures).evaluate(run)

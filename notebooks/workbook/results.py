@@ -1,0 +1,134 @@
+"""What was measured, kept on disk: one file per measurement, and one table of rows per notebook run.
+
+`remember` gives a measurement back instead of making it again if all that decides it is the same, this machine
+included; each is written whole or not at all, so an interrupted run goes on where it stopped. `publish` writes the rows
+a notebook shows, in one long format, for the runner's checks and for the report.
+"""
+
+import datetime
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from workbook import paths
+from workbook.errors import WorkbookError
+
+SCHEMA = 1
+COLUMNS = (
+    "corpus", "model", "dimension", "setting", "search", "work", "metric", "value", "low", "high", "n", "key",
+)  # fmt: skip
+PACKAGES = ("qdrant-edge-py", "qdrant-client", "sentence-transformers", "torch", "numpy", "pytrec_eval-terrier")
+
+
+@functools.cache
+def machine() -> dict[str, Any]:
+    """What makes a time on this machine what it is; also the difference between two machines' rows."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "ram_gb": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+
+
+def machine_label() -> str:
+    """The machine in one line, for captions."""
+    facts = machine()
+    return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB"
+
+
+def remember(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the measurement that `about` describes: as it was written, or made now by `measure` and written.
+
+    The record has `key`, `measured` (UTC), `about`, `machine`, and `values`, what `measure` gave.
+    """
+    stored = find(kind, about)
+    if stored is not None:
+        return stored
+    values = json.loads(json.dumps(measure(), default=_plain))
+    record = {
+        "schema": SCHEMA, "key": key_of(about), "measured": _now(), "about": about, "machine": machine(),
+        "values": values,
+    }  # fmt: skip
+    with paths.atomic(_file(kind, about)) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, default=_plain), encoding="utf-8")
+    return record
+
+
+def find(kind: str, about: dict[str, Any]) -> dict[str, Any] | None:
+    """A measurement made before, or None; a file that is cut short or of another schema is as good as none."""
+    try:
+        record = json.loads(_file(kind, about).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and record.get("schema") == SCHEMA and "values" in record else None
+
+
+def key_of(about: dict[str, Any]) -> str:
+    """Name of a measurement: hash of what it is about and of the machine."""
+    content = json.dumps([SCHEMA, about, machine()], sort_keys=True, default=_plain)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def run_name() -> str:
+    """The run these rows belong to: set by the runner, `interactive` in JupyterLab."""
+    return os.environ.get("WORKBOOK_RUN", "interactive")
+
+
+def publish(notebook: str, frame: pd.DataFrame) -> Path:
+    """Write the rows a notebook shows; columns that do not apply may be missing. Returns the file.
+
+    Raises WorkbookError for a column that is not in COLUMNS, or rows without metric and value.
+    """
+    unknown = set(frame.columns) - set(COLUMNS)
+    if unknown or frame.empty or not {"metric", "value"} <= set(frame.columns):
+        raise WorkbookError(f"rows need metric and value and only columns of {COLUMNS}; unknown: {sorted(unknown)}")
+    rows = frame.reindex(columns=list(COLUMNS))
+    rows.insert(0, "notebook", notebook)
+    rows.insert(1, "run", run_name())
+    file = published_file(run_name(), notebook)
+    with paths.atomic(file) as temporary:
+        rows.to_csv(temporary, index=False)
+    return file
+
+
+def published_file(run: str, notebook: str) -> Path:
+    """Where the rows of a notebook in a run are."""
+    return paths.DATA / "results" / "runs" / run / f"{notebook}.csv"
+
+
+def _file(kind: str, about: dict[str, Any]) -> Path:
+    return paths.DATA / "results" / kind / f"{key_of(about)}.json"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

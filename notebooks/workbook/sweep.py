@@ -1,0 +1,185 @@
+"""The measurement itself: dimensions x settings x searches of one model on one corpus, each judged per query.
+
+Vectors are encoded once and truncated; one index serves all searches on it; what was measured before is not again.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from workbook import engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder
+from workbook.engine import Hits, Index, Search
+from workbook.errors import WorkbookError
+
+LATENCY_QUERIES = 100  # searched one by one for the latency
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measured combination: judgements (queries, metrics), sizes, and seconds of each repeat.
+
+    `seconds` is for all queries as one batch, `latency` for single ones; both empty where nothing was timed.
+    """
+
+    model: str
+    dimension: int
+    setting: str
+    search: str
+    key: str
+    judgements: pd.DataFrame
+    tie_rate: float
+    bytes_per_vector: int
+    index_seconds: float
+    seconds: list[float]
+    latency: list[float]
+
+
+def measure(
+    corpus: Corpus, encoder: Encoder, dimensions: Sequence[int], settings: Sequence[str], searches: Sequence[str],
+    engine_name: str = "edge", limit: int = evaluation.DEPTH, repeats: int = 3,
+) -> list[Cell]:  # fmt: skip
+    """Measure every combination that means something, dimension by dimension, setting by setting.
+
+    `exact` is measured on float32 only and rescoring on quantized settings only: elsewhere the engine would ignore it.
+    Searches at the engine's default `hnsw_ef` are also timed. With rescoring, `limit` x oversampling candidates are
+    rescored, so `limit` is part of what is measured.
+    Raises WorkbookError before any work for a setting, search, dimension or engine that does not fit.
+    """
+    engine.check(engine_name, settings)
+    quantization.check(list(settings), list(dimensions))
+    if encoder.speed_only:
+        raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
+    plan = [(setting, name) for setting in settings for name in searches if _means_something(setting, name)]
+    document_vectors = vectors.encode(encoder, corpus.document_texts, "document")
+    query_vectors = vectors.encode(encoder, corpus.query_texts, "query")
+    fixed = {
+        "corpus": corpus.sha256, "documents": encoder.identity("document"), "queries": encoder.identity("query"),
+        "engine": engine_name, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT, "limit": limit, "repeats": repeats,
+    }  # fmt: skip
+    cells = []
+    with tqdm(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
+        for dimension in dimensions:
+            documents = vectors.truncate(document_vectors, dimension)
+            queries = vectors.truncate(query_vectors, dimension)
+            for setting in settings:
+                names = [name for planned, name in plan if planned == setting]
+                about = {**fixed, "dimension": dimension, "setting": setting}
+                for name, record in _on_one_index(corpus, documents, queries, names, about):
+                    cells.append(_cell(record, corpus, encoder.name, dimension, setting, name))
+                    progress.update()
+    return cells
+
+
+def find(cells: Sequence[Cell], **facts: object) -> Cell:
+    """The one cell with these facts, e.g. find(cells, dimension=384, setting="float32", search="exact")."""
+    found = [cell for cell in cells if all(getattr(cell, name) == value for name, value in facts.items())]
+    if len(found) != 1:
+        raise WorkbookError(f"{len(found)} cells with {facts}; expected one")
+    return found[0]
+
+
+def rows(corpus: Corpus, cells: Sequence[Cell]) -> pd.DataFrame:
+    """The cells in the long format of `results`: a row for each metric of each cell, with interval or range and n."""
+    return pd.DataFrame([row for cell in cells for row in _rows(corpus, cell)])
+
+
+def difference_rows(corpus: Corpus, cells: Sequence[Cell], baseline: Cell) -> pd.DataFrame:
+    """Rows of each cell's NDCG@10 minus the baseline's, paired by query."""
+    return pd.DataFrame(
+        {
+            **_names(corpus, cell), "work": f"minus {baseline.model} {baseline.dimension} {baseline.setting}",
+            "metric": "ndcg@10 difference",
+            **statistics.mean_difference(cell.judgements["ndcg@10"], baseline.judgements["ndcg@10"])._asdict(),
+        }
+        for cell in cells
+    )  # fmt: skip
+
+
+def _means_something(setting: str, name: str) -> bool:
+    search = Search.named(name)
+    return not search.rescore if setting == "float32" else not search.exact
+
+
+def _on_one_index(
+    corpus: Corpus, documents: np.ndarray, queries: np.ndarray, names: Sequence[str], about: dict
+) -> Iterator[tuple[str, dict]]:
+    """Measure the searches on one index, which is not even built if all of them were measured before."""
+    abouts = {name: {**about, "search": Search.named(name)._asdict()} for name in names}
+    with ExitStack() as stack:
+        index = None
+        if any(results.find("cells", described) is None for described in abouts.values()):
+            index = stack.enter_context(engine.build(documents, about["setting"], about["engine"]))
+        for name, described in abouts.items():
+            search = Search.named(name)
+            work = partial(_values, corpus, index, queries, search, about["limit"], about["repeats"])
+            yield name, results.remember("cells", described, work)
+
+
+def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, limit: int, repeats: int) -> dict:
+    depth = limit + corpus.drop_identical
+    timed = not search.exact and search.hnsw_ef is None
+    hits = _with_whole_ties(index, queries, depth, search)
+    rankings = evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)
+    judged = evaluation.judge(corpus, [ranking[:depth] for ranking in rankings])
+    one_by_one = [queries[number : number + 1] for number in range(min(len(queries), LATENCY_QUERIES))]
+    return {
+        "judgements": {metric: judged[metric].tolist() for metric in judged},
+        "tie_rate": evaluation.tie_rate(hits.scores),
+        "bytes_per_vector": index.bytes_per_vector,
+        "upsert_seconds": index.upsert_seconds,
+        "index_seconds": index.index_seconds,
+        "seconds": [index.search(queries, depth, search).seconds for _ in range(repeats if timed else 0)],
+        "latency": [index.search(query, depth, search).seconds for query in (one_by_one if timed else [])],
+    }
+
+
+def _with_whole_ties(index: Index, queries: np.ndarray, depth: int, search: Search) -> Hits:
+    """Search, and where the results are cut inside a group of equal scores, fetch the rest of the group.
+
+    Which of the equals an engine returns is chance. Done only where a larger limit changes nothing else: with the
+    default ef or with rescoring it would also change the candidates.
+    """
+    hits = index.search(queries, depth, search)
+    limit = depth
+    while (search.exact or search.hnsw_ef == engine.ALL) and limit < index.n:
+        limit = min(4 * limit, index.n)
+        hits = index.search(queries, limit, search)
+        if not (hits.scores[:, depth - 1] == hits.scores[:, -1]).any():
+            break
+    return hits
+
+
+def _cell(record: dict, corpus: Corpus, model: str, dimension: int, setting: str, search: str) -> Cell:
+    values = record["values"]
+    return Cell(
+        model, dimension, setting, search, record["key"],
+        pd.DataFrame(values["judgements"], index=pd.Index(corpus.queries, name="query")),
+        values["tie_rate"], values["bytes_per_vector"], values["index_seconds"], values["seconds"], values["latency"],
+    )  # fmt: skip
+
+
+def _names(corpus: Corpus, cell: Cell) -> dict[str, object]:
+    return {
+        "corpus": corpus.name, "model": cell.model, "dimension": cell.dimension, "setting": cell.setting,
+        "search": cell.search, "key": cell.key,
+    }  # fmt: skip
+
+
+def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
+    names = _names(corpus, cell)
+    for metric in evaluation.METRICS:
+        yield {**names, "metric": metric, **statistics.mean(cell.judgements[metric])._asdict()}
+    yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
+    yield {**names, "metric": "bytes per vector", "value": cell.bytes_per_vector}
+    yield {**names, "metric": "index seconds", "value": cell.index_seconds, "n": 1}
+    if cell.seconds:
+        speeds = [len(cell.judgements) / seconds for seconds in cell.seconds]
+        yield {**names, "metric": "queries/s", **timing.Times.of(speeds)._asdict()}
+        yield {**names, "metric": "latency ms", **timing.Times.of([1000 * s for s in cell.latency])._asdict()}
