@@ -97,6 +97,18 @@ class Encoder:
             return [encoding.ids for encoding in encodings]
         return self.model.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
 
+    def token_vectors(self, text: str) -> tuple[list[str], np.ndarray]:
+        """The text's tokens, without special ones, and the vector of each before pooling: float32 (tokens, d)."""
+        ids = self.tokenize([text])[0]
+        if self.kind == "static":
+            words = [self.model.tokenizer.id_to_token(number) for number in ids]
+            return words, self.model[0].embedding.weight.detach().numpy()[ids].astype(np.float32)
+        words = self.model.tokenizer.convert_ids_to_tokens(ids)
+        vectors = self.model.encode(text, output_value="token_embeddings", show_progress_bar=False)
+        special = set(self.model.tokenizer.all_special_ids)
+        kept = [place for place, number in enumerate(ids) if number not in special]
+        return [words[place] for place in kept], vectors.numpy()[kept].astype(np.float32)
+
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
 

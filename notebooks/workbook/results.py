@@ -21,6 +21,8 @@ import pandas as pd
 import psutil
 
 from workbook import paths
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 
 SCHEMA = 1
@@ -80,6 +82,19 @@ def key_of(about: dict[str, Any]) -> str:
     """Name of a measurement: hash of what it is about and of the machine."""
     content = json.dumps([SCHEMA, about, machine()], sort_keys=True, default=_plain)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def what_ran(corpus: Corpus, *encoders: Encoder) -> pd.DataFrame:
+    """The first output of a notebook: run, corpus hash, model revisions, versions and machine; one column of facts."""
+    facts = {
+        "run": run_name(),
+        "corpus": f"{corpus.name}: {len(corpus.documents):,} documents, {len(corpus.queries):,} queries",
+        "corpus sha256": corpus.sha256[:16],
+        **{f"model {encoder.name}": f"{encoder.kind}, revision {encoder.revision[:19]}" for encoder in encoders},
+        "machine": f"{machine_label()}, {machine()['system']}, Python {machine()['python']}",
+        "packages": ", ".join(f"{name} {version}" for name, version in machine()["packages"].items()),
+    }
+    return pd.DataFrame.from_dict(facts, orient="index", columns=[""])
 
 
 def run_name() -> str:

@@ -1,0 +1,41 @@
+# Every target makes .venv from requirements.txt first, when it is missing or older.
+PROFILE  ?= default
+CORPUS   ?=
+MODEL    ?=
+NOTEBOOK ?=
+PYTHON   ?= python3
+READY    := .venv/.ready
+
+export PYTHONPATH := notebooks
+
+.PHONY: help run-notebooks test lab lint clean
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "PROFILE=smoke|default|scifact|article   CORPUS=name or BEIR folder   MODEL=static model   NOTEBOOK=one notebook"
+
+run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
+	.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
+	    $(if $(MODEL),--model "$(MODEL)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
+
+test: $(READY)  ## run the tests
+	.venv/bin/python -m pytest
+
+lab: $(READY)  ## explore the notebooks in JupyterLab
+	.venv/bin/jupyter lab notebooks
+
+lint: $(READY)  ## check style, and that notebooks are committed without outputs
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
+
+clean:  ## remove .venv, caches of data/, reports/
+	rm -rf .venv reports .pytest_cache .ruff_cache
+	rm -rf data/beir data/models data/vectors data/results data/python-docs
+	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

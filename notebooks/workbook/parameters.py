@@ -1,0 +1,85 @@
+"""What a notebook may be asked to do: each parameter's name and check, for the runner and the notebook itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from workbook import corpora, encoders, engine, quantization
+from workbook.engine import Search
+from workbook.errors import WorkbookError
+
+MODELS = ("static_model", "transformer_model", "large_model")
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raise WorkbookError, naming the parameter, for the first value that cannot work. Loads nothing."""
+    for name, value in values.items():
+        if name not in CHECKS:
+            raise WorkbookError(f"unknown parameter {name!r}: the notebooks know {', '.join(CHECKS)}")
+        try:
+            CHECKS[name](value)
+        except WorkbookError as error:
+            raise WorkbookError(f"parameter {name}: {error}") from None
+        except TypeError:
+            raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
+    dimensions = values.get("dimensions") or []
+    for model in (values[name] for name in MODELS[:2] if name in values):
+        encoders.check_dimensions(model, dimensions)
+    if "settings" in values:
+        quantization.check(values["settings"], dimensions)
+        engine.check(values.get("engine_name", "edge"), values["settings"])
+
+
+def _positive(value: int) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise WorkbookError(f"{value!r} is not a whole number above 0")
+
+
+def _count(value: int) -> None:
+    if value != 0:
+        _positive(value)
+
+
+def _positives(values: Sequence[int]) -> None:
+    _several(values)
+    for value in values:
+        _positive(value)
+
+
+def _several(values: Sequence[Any]) -> None:
+    if not isinstance(values, list) or not values:
+        raise WorkbookError(f"{values!r} is not a list with something in it")
+
+
+def _text(value: str) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise WorkbookError(f"{value!r} is not a text")
+
+
+def _searches(names: Sequence[str]) -> None:
+    _several(names)
+    for name in names:
+        Search.named(name)
+
+
+def _settings(names: Sequence[str]) -> None:
+    _several(names)
+    quantization.check(names, [])
+
+
+CHECKS: dict[str, Callable[[Any], None]] = {
+    "corpus": corpora.check,
+    "static_model": encoders.check,
+    "transformer_model": encoders.check,
+    "large_model": encoders.check,
+    "engine_name": lambda name: engine.check(name, []),
+    "dimensions": lambda values: _positives(values) if values else None,
+    "settings": _settings,
+    "searches": _searches,
+    "limit": _positive,
+    "repeats": _positive,
+    "threads": _count,
+    "query": _text,
+    "words": _positives,
+    "batch_sizes": _positives,
+    "texts": lambda counts: _positives(list(counts.values())),
+}

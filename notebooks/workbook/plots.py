@@ -1,0 +1,194 @@
+"""One function per figure: rows in the long format go in, a Figure comes out.
+
+Labels and directions of a metric come from METRICS, colours of a model from its place among the models shown. Titles
+say what was found, so they are computed from the rows.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from workbook import paths, results
+
+STYLE = paths.NOTEBOOKS / "workbook.mplstyle"
+
+
+class Metric(NamedTuple):
+    """How a metric is written on an axis and in a table."""
+
+    label: str
+    digits: int = 4
+
+
+METRICS = {
+    "ndcg@10": Metric("NDCG@10"),
+    "recall@100": Metric("recall@100"),
+    "mrr@10": Metric("MRR@10"),
+    "ndcg@10 difference": Metric("NDCG@10 difference"),
+    "share kept": Metric("share of NDCG@10 kept", 3),
+    "tie rate@10": Metric("tie rate@10", 3),
+    "bytes per vector": Metric("bytes per vector", 0),
+    "index seconds": Metric("index build (s)", 2),
+    "queries/s": Metric("queries/s", 0),
+    "latency ms": Metric("latency (ms)", 2),
+    "texts/s": Metric("texts/s", 0),
+    "tokens/s": Metric("tokens/s", 0),
+    "tokenization share": Metric("tokenization, share of time", 2),
+    "speed-up": Metric("times as fast", 0),
+    "parameters": Metric("parameters", 0),
+    "megabytes": Metric("size on disk (MB)", 1),
+}
+
+
+def save(figure: Figure, corpus: str, name: str) -> Path:
+    """Write figures/<corpus>-<name>.png, the same bytes for the same figure, and close it."""
+    file = paths.FIGURES / f"{corpus.replace(':', '-')}-{name}.png"
+    with paths.atomic(file) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return file
+
+
+def table(frame: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Rows as people read them: a column per metric, each cell "value [low, high]" where there is a range."""
+    shown = frame[frame["metric"].isin(metrics)].copy()
+    shown["text"] = [_text(row) for row in shown.itertuples()]
+    wide = shown.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
+    return wide.reindex(columns=list(metrics)).rename(columns={name: METRICS[name].label for name in metrics})
+
+
+def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[str], title: str) -> Figure:
+    """Heat maps of cosine similarity, one row per kind of vector and one column per model: (labels, labels) each."""
+    with plt.style.context(STYLE):
+        kinds, models = list(matrices), list(next(iter(matrices.values())))
+        figure, axes = plt.subplots(len(kinds), len(models), figsize=(10, 4.2 * len(kinds)), squeeze=False)
+        for row, kind in enumerate(kinds):
+            for column, model in enumerate(models):
+                axis, matrix = axes[row, column], matrices[kind][model]
+                image = axis.imshow(matrix, vmin=0, vmax=1, cmap="cividis")
+                axis.set_title(f"{kind}\n{model}", fontsize=10)
+                axis.set_xticks(range(len(labels)), labels, rotation=35, ha="right", fontsize=9)
+                axis.set_yticks(range(len(labels)), labels if column == 0 else [], fontsize=9)
+                axis.grid(False)
+                for (i, j), value in np.ndenumerate(matrix):
+                    axis.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8,
+                              color="black" if value > 0.6 else "white")  # fmt: skip
+        figure.colorbar(image, ax=axes, shrink=0.6, label="cosine similarity")
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def matryoshka(frame: pd.DataFrame) -> Figure:
+    """NDCG@10 with its interval against the dimension kept, a line per model."""
+    rows = frame[frame["metric"] == "ndcg@10"]
+    widest, narrowest = rows["dimension"].max(), rows["dimension"].min()
+    kept = [
+        f"{model} {lines['value'].iloc[-1] / lines['value'].iloc[0]:.0%}"
+        for model, lines in rows.sort_values("dimension", ascending=False).groupby("model", sort=False)
+    ]
+    with plt.style.context(STYLE):
+        figure, axis = plt.subplots()
+        for model, lines in rows.sort_values("dimension").groupby("model", sort=False):
+            (line,) = axis.plot(lines["dimension"], lines["value"], marker="o", label=model)
+            axis.fill_between(lines["dimension"], lines["low"], lines["high"], color=line.get_color(), alpha=0.15, lw=0)
+        dimensions = sorted(rows["dimension"].unique())
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(dimensions, [str(dimension) for dimension in dimensions])
+        axis.minorticks_off()
+        axis.set_ylim(bottom=0)
+        axis.set(xlabel="dimensions kept (of a float32 vector)", ylabel=METRICS["ndcg@10"].label)
+        axis.set_title(f"NDCG@10 kept at {narrowest} of {widest} dimensions: {', '.join(kept)}")
+        axis.legend(loc="lower right")
+        _caption(figure, rows)
+    return figure
+
+
+def quantization(frame: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
+    """NDCG@10 with its interval by setting, with and without rescoring, a panel per model, at one dimension each."""
+    rows = frame[(frame["metric"] == "ndcg@10") & (frame["search"] != "full-ef")]
+    models = list(dimension_of)
+    with plt.style.context(STYLE):
+        settings = list(rows["setting"].unique())
+        figure, axes = plt.subplots(
+            1, len(models), figsize=(10, 1.6 + 0.42 * len(settings)), sharey=True, squeeze=False
+        )  # fmt: skip
+        for axis, model in zip(axes[0], models, strict=True):
+            own = rows[(rows["model"] == model) & (rows["dimension"] == dimension_of[model])]
+            reference = own[own["search"] == "exact"].iloc[0]
+            axis.axvspan(reference["low"], reference["high"], color="#eeeeee", lw=0)
+            axis.axvline(reference["value"], color="#888888", lw=1)
+            searches = [name for name in own["search"].unique() if name != "exact"]
+            for number, name in enumerate(searches):
+                points = own[own["search"] == name]
+                places = np.array([settings.index(setting) for setting in points["setting"]])
+                offset = (number - (len(searches) - 1) / 2) * 0.22
+                errors = [points["value"] - points["low"], points["high"] - points["value"]]
+                axis.errorbar(
+                    points["value"], places + offset, xerr=errors, fmt="o", lw=1.2, label=_SEARCH_LABELS.get(name, name)
+                )
+            axis.set_title(f"{model}, {dimension_of[model]} dimensions", fontsize=10)
+            axis.set_xlabel(METRICS["ndcg@10"].label)
+        axes[0][0].set_yticks(range(len(settings)), settings)
+        axes[0][0].invert_yaxis()
+        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.suptitle(_quantization_finding(rows, dimension_of), x=0.01, ha="left", fontweight="bold")
+        _caption(figure, rows)
+    return figure
+
+
+def speed(frame: pd.DataFrame) -> Figure:
+    """Texts per second by text length, a line per model with the range of its repeats; both axes logarithmic."""
+    rows = frame[frame["metric"] == "texts/s"]
+    rows = rows.assign(words=rows["work"].str.split().str[0].astype(int))
+    ratios = frame[frame["metric"] == "speed-up"]
+    with plt.style.context(STYLE):
+        figure, axis = plt.subplots()
+        for model, lines in rows.sort_values("words").groupby("model", sort=False):
+            errors = [lines["value"] - lines["low"], lines["high"] - lines["value"]]
+            axis.errorbar(lines["words"], lines["value"], yerr=errors, marker="o", label=model)
+        words = sorted(rows["words"].unique())
+        axis.set(xscale="log", yscale="log", xlabel="words per text", ylabel=METRICS["texts/s"].label)
+        axis.set_xticks(words, [str(count) for count in words])
+        axis.xaxis.set_minor_locator(NullLocator())
+        low, high = ratios["value"].min(), ratios["value"].max()
+        axis.set_title(f"{ratios['model'].iloc[0]} encodes {low:,.0f} to {high:,.0f} times as fast")
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        _note(figure, f"median and range of {rows['n'].max():.0f} repeats; {results.machine_label()}")
+    return figure
+
+
+_SEARCH_LABELS = {"exact": "exact", "default-ef": "no rescoring", "rescore": "rescored"}
+
+
+def _quantization_finding(rows: pd.DataFrame, dimension_of: dict[str, int]) -> str:
+    parts = []
+    for model, dimension in dimension_of.items():
+        own = rows[(rows["model"] == model) & (rows["dimension"] == dimension)]
+        base = own[own["search"] == "exact"]["value"].iloc[0]
+        binary = own[(own["setting"] == "binary") & (own["search"] == "default-ef")]["value"]
+        if len(binary):
+            parts.append(f"{model} keeps {binary.iloc[0] / base:.0%}")
+    return "NDCG@10 by quantization" + (f": one bit per dimension, {', '.join(parts)}" if parts else "")
+
+
+def _text(row: tuple) -> str:
+    digits = METRICS[row.metric].digits
+    text = f"{row.value:,.{digits}f}"
+    if pd.notna(getattr(row, "low", np.nan)):
+        text += f" [{row.low:,.{digits}f}, {row.high:,.{digits}f}]"
+    return text
+
+
+def _caption(figure: Figure, rows: pd.DataFrame) -> None:
+    queries = f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals"
+    _note(figure, f"{queries}; {results.machine_label()}")
+
+
+def _note(figure: Figure, text: str) -> None:
+    figure.text(0.01, -0.03, text, fontsize=8, color="#555555")
