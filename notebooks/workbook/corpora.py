@@ -77,6 +77,11 @@ class Corpus:
         return [document.full for document in self.documents.values()]
 
     @property
+    def payloads(self) -> list[dict[str, str]]:
+        """What Qdrant stores with each document's vector."""
+        return [{"id": key, "title": one.title, "text": one.text} for key, one in self.documents.items()]
+
+    @property
     def query_texts(self) -> list[str]:
         return list(self.queries.values())
 

@@ -154,6 +154,11 @@ def folder_of(encoder: Encoder) -> Path:
     return _kept(encoder.name, encoder.revision, lambda: encoder.model)
 
 
+def megabytes(encoder: Encoder) -> float:
+    """Size on disk of the model's folder, tokenizer included, in 10^6 bytes."""
+    return sum(file.stat().st_size for file in folder_of(encoder).rglob("*") if file.is_file()) / 1e6
+
+
 def _made(name: str, facts: Model) -> SentenceTransformer:
     """Make a model by its recipe, or open it as it was made before."""
     if facts.speed_only:  # random weights are made faster than they are read

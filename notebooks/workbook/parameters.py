@@ -26,7 +26,14 @@ def check(values: Mapping[str, Any]) -> None:
         encoders.check_dimensions(model, dimensions)
     if "settings" in values:
         quantization.check(values["settings"], dimensions)
-        engine.check(values.get("engine_name", "edge"), values["settings"])
+        engine.check(values["engine_name"], values["settings"])
+        if "float32" not in values["settings"] or "exact" not in values["searches"]:
+            raise WorkbookError("settings must have float32 and searches exact: every loss is measured against that")
+
+
+def check_cell(variables: Mapping[str, Any]) -> None:
+    """Check a notebook's own parameters, given its globals()."""
+    check({name: variables[name] for name in CHECKS if name in variables})
 
 
 def _positive(value: int) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +24,7 @@ from workbook.errors import WorkbookError
 PLAN = paths.NOTEBOOKS / "runs.yaml"
 KERNEL = "python3"
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
-QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "true"}
+QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 class Job(NamedTuple):
@@ -137,27 +139,27 @@ def execute(job: Job, run_name: str) -> Outcome:
     from papermill.exceptions import PapermillExecutionError
 
     file = paths.REPORTS / run_name / f"{job.notebook}.ipynb"
+    running = file.with_name(f"{job.notebook}.running.ipynb")
+    file.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     error = ""
-    with paths.atomic(file) as temporary, _environment({**QUIET, "WORKBOOK_RUN": run_name}):
-        executed = temporary.with_suffix(".ipynb")
-        try:
+    try:
+        with _environment({**QUIET, "WORKBOOK_RUN": run_name}):
             papermill.execute_notebook(
-                str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(executed), parameters=job.parameters,
-                kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS), progress_bar=os.isatty(2), log_output=False,
-                execution_timeout=job.cell_timeout,
+                str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running), parameters=job.parameters,
+                kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS), progress_bar=sys.stderr.isatty(), log_output=False,
+                execution_timeout=job.cell_timeout, extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
-        except PapermillExecutionError as failure:
-            error = _one_line(failure.ename, failure.evalue)
-        except Exception as failure:  # a dead kernel or a timeout; the other notebooks still run
-            error = _one_line(type(failure).__name__, str(failure))
-        if executed.exists():
-            content = executed.read_text(encoding="utf-8")
-            error = error or _unfinished(json.loads(content))
-            temporary.write_text(_without_paths(content), encoding="utf-8")
-            executed.unlink()
-        else:
-            temporary.write_text("{}", encoding="utf-8")
+        error = _unfinished(json.loads(running.read_text(encoding="utf-8")))
+    except PapermillExecutionError as failure:
+        error = _one_line(failure.ename, failure.evalue)
+    except Exception as failure:  # a dead kernel or a cell over its time: the other notebooks still run
+        error = _one_line(type(failure).__name__, str(failure))
+    finally:
+        if running.exists():
+            with paths.atomic(file) as temporary:
+                temporary.write_text(_without_paths(running.read_text(encoding="utf-8")), encoding="utf-8")
+            running.unlink()
     return Outcome(job.notebook, time.perf_counter() - started, error, file)
 
 
@@ -190,11 +192,19 @@ def _verdicts(run_name: str, outcomes: list[Outcome], expected: list[Expected]) 
     return "\n".join(lines)
 
 
-def _environment(values: dict[str, str]):
-    """Set environment variables that the kernel inherits, and put back what was there."""
-    from unittest.mock import patch
-
-    return patch.dict(os.environ, values)
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the kernel, which inherits them, and put back what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _unfinished(notebook: dict[str, Any]) -> str:

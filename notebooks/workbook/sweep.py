@@ -3,6 +3,8 @@
 Vectors are encoded once and truncated; one index serves all searches on it; what was measured before is not again.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ class Cell:
     search: str
     key: str
     judgements: pd.DataFrame
+    rankings_sha256: str
     tie_rate: float
     bytes_per_vector: int
     index_seconds: float
@@ -85,6 +88,18 @@ def find(cells: Sequence[Cell], **facts: object) -> Cell:
     return found[0]
 
 
+def check_applied(cells: Sequence[Cell]) -> None:
+    """Raise WorkbookError if a quantization that is not rescored ranks every query exactly as float32 does."""
+    for cell in cells:
+        if cell.setting != "float32" and not Search.named(cell.search).rescore:
+            exact = find(cells, model=cell.model, dimension=cell.dimension, setting="float32", search="exact")
+            if cell.rankings_sha256 == exact.rankings_sha256:
+                raise WorkbookError(
+                    f"{cell.setting} at {cell.dimension} dimensions ranks every query as float32 does: not applied "
+                    f"(or it lost nothing: product quantization is exact for up to 256 documents; leave it out there)"
+                )
+
+
 def rows(corpus: Corpus, cells: Sequence[Cell]) -> pd.DataFrame:
     """The cells in the long format of `results`: a row for each metric of each cell, with interval or range and n."""
     return pd.DataFrame([row for cell in cells for row in _rows(corpus, cell)])
@@ -126,14 +141,14 @@ def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, l
     depth = limit + corpus.drop_identical
     timed = not search.exact and search.hnsw_ef is None
     hits = _with_whole_ties(index, queries, depth, search)
-    rankings = evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)
-    judged = evaluation.judge(corpus, [ranking[:depth] for ranking in rankings])
+    rankings = [ranking[:depth] for ranking in evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)]
+    judged = evaluation.judge(corpus, rankings)
     one_by_one = [queries[number : number + 1] for number in range(min(len(queries), LATENCY_QUERIES))]
     return {
         "judgements": {metric: judged[metric].tolist() for metric in judged},
+        "rankings_sha256": hashlib.sha256(json.dumps(rankings).encode()).hexdigest(),
         "tie_rate": evaluation.tie_rate(hits.scores),
         "bytes_per_vector": index.bytes_per_vector,
-        "upsert_seconds": index.upsert_seconds,
         "index_seconds": index.index_seconds,
         "seconds": [index.search(queries, depth, search).seconds for _ in range(repeats if timed else 0)],
         "latency": [index.search(query, depth, search).seconds for query in (one_by_one if timed else [])],
@@ -157,12 +172,9 @@ def _with_whole_ties(index: Index, queries: np.ndarray, depth: int, search: Sear
 
 
 def _cell(record: dict, corpus: Corpus, model: str, dimension: int, setting: str, search: str) -> Cell:
-    values = record["values"]
-    return Cell(
-        model, dimension, setting, search, record["key"],
-        pd.DataFrame(values["judgements"], index=pd.Index(corpus.queries, name="query")),
-        values["tie_rate"], values["bytes_per_vector"], values["index_seconds"], values["seconds"], values["latency"],
-    )  # fmt: skip
+    values = dict(record["values"])
+    judgements = pd.DataFrame(values.pop("judgements"), index=pd.Index(corpus.queries, name="query"))
+    return Cell(model, dimension, setting, search, record["key"], judgements, **values)
 
 
 def _names(corpus: Corpus, cell: Cell) -> dict[str, object]:
