@@ -73,6 +73,12 @@ def _settings(names: Sequence[str]) -> None:
     quantization.check(names, [])
 
 
+def _texts(counts: Mapping[str, int]) -> None:
+    if not isinstance(counts, dict) or set(counts) != {"static", "transformer", "large"}:
+        raise WorkbookError(f"{counts!r} does not give a number of texts for static, transformer and large")
+    _positives(list(counts.values()))
+
+
 CHECKS: dict[str, Callable[[Any], None]] = {
     "corpus": corpora.check,
     "static_model": encoders.check,
@@ -88,5 +94,5 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "query": _text,
     "words": _positives,
     "batch_sizes": _positives,
-    "texts": lambda counts: _positives(list(counts.values())),
+    "texts": _texts,
 }

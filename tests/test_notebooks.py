@@ -1,0 +1,163 @@
+"""The real notebooks, run by the real runner on the smoke profile: their values, their looks, and their second run."""
+
+import json
+import re
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from workbook import corpora, paths, results, runner
+
+NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The smoke profile run once, in folders of its own: exit code and folder."""
+    folder = tmp_path_factory.mktemp("smoke")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DATA", "FIGURES", "REPORTS"):
+            patch.setattr(paths, name, folder / name.lower())
+            patch.setenv(f"WORKBOOK_{name}", str(folder / name.lower()))
+        yield runner.run("smoke", {}, []), folder
+
+
+def rows_of(notebook):
+    return pd.read_csv(results.published_file("smoke", notebook))
+
+
+def value(rows, **facts):
+    for column, wanted in facts.items():
+        rows = rows[rows[column] == wanted]
+    assert len(rows) == 1, facts
+    return rows["value"].iloc[0]
+
+
+def outputs_of(folder, notebook):
+    executed = nbformat.read(folder / "reports" / "smoke" / f"{notebook}.ipynb", as_version=4)
+    return [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def test_all_notebooks_end_well(smoke):
+    exit_code, folder = smoke
+    assert exit_code == 0
+    assert sorted(file.stem for file in (folder / "reports" / "smoke").iterdir()) == NOTEBOOKS
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_no_warning_or_progress_noise(smoke, notebook):
+    outputs = outputs_of(smoke[1], notebook)
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]
+    text = json.dumps(outputs)
+    assert "Warning" not in text
+    assert str(paths.ROOT) not in text
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_tables_figures_and_what_ran_are_shown(smoke, notebook):
+    outputs = outputs_of(smoke[1], notebook)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert corpora.load("sample").sha256[:16] in json.dumps(outputs[0]), "the first output must say what ran"
+
+
+def test_figures_are_written(smoke):
+    names = {"one-word-two-meanings", "encoding-speed", "matryoshka", "quantization"}
+    assert {file.name for file in (smoke[1] / "figures").iterdir()} == {f"sample-{name}.png" for name in names}
+
+
+def test_01_measures_quality_and_the_share_kept(smoke):
+    rows = rows_of("01_static_vs_transformer")
+    static = value(rows, model="tiny-static", metric="ndcg@10")
+    transformer = value(rows, model="tiny-transformer", metric="ndcg@10")
+    assert 0.5 < transformer < static < 0.9, "latent semantic analysis beats random attention on the sample"
+    assert value(rows, metric="share kept") == pytest.approx(static / transformer)
+    assert value(rows, metric="ndcg@10 difference") == pytest.approx(static - transformer)
+    assert value(rows, model="tiny-static", metric="parameters") % 64 == 0
+
+
+def test_02_gives_every_time_its_range_and_repeats(smoke):
+    rows = rows_of("02_encoding_speed")
+    assert {"texts/s", "tokens/s", "tokenization share", "speed-up"} == set(rows["metric"])
+    assert (rows["n"] == 2).all()
+    assert ((rows["low"] <= rows["value"]) & (rows["value"] <= rows["high"]) & (rows["value"] > 0)).all()
+
+
+def test_03_has_a_row_for_each_dimension_and_float32_bytes(smoke):
+    rows = rows_of("03_matryoshka_dimensions")
+    for model in ("tiny-static", "tiny-transformer"):
+        for dimension in (64, 32, 16):
+            facts = {"model": model, "dimension": dimension, "search": "exact"}
+            assert value(rows, metric="bytes per vector", **facts) == 4 * dimension
+            assert 0.2 < value(rows, metric="ndcg@10", **facts) < 0.9
+    whole, cut = (value(rows, model="tiny-static", dimension=d, search="exact", metric="ndcg@10") for d in (64, 16))
+    assert value(rows, model="tiny-static", dimension=16, metric="ndcg@10 difference") == pytest.approx(cut - whole)
+
+
+def test_04_shows_the_loss_and_what_rescoring_wins_back(smoke):
+    rows = rows_of("04_quantization_vs_ndcg")
+    scores = rows[(rows["model"] == "tiny-static") & (rows["metric"] == "ndcg@10")]
+    exact, codes, rescored = (
+        value(scores, setting=setting, search=search)
+        for setting, search in [("float32", "exact"), ("binary", "full-ef"), ("binary", "rescore-x2")]
+    )
+    assert codes < rescored == pytest.approx(exact), "the sample is small enough for rescoring to see all of it"
+    sizes = rows[(rows["metric"] == "bytes per vector") & (rows["search"] == "full-ef")]
+    assert set(sizes["setting"]) == {"float32", "scalar-int8", "binary-2bit", "turbo-1bit", "binary"}
+    assert value(sizes, model="tiny-static", setting="binary") == 16
+
+
+def test_quality_agrees_between_the_notebooks(smoke):
+    facts = {"model": "tiny-static", "dimension": 64, "search": "exact", "metric": "ndcg@10"}
+    found = {value(rows_of(name), **facts) for name in NOTEBOOKS if not name.startswith("02")}
+    assert len(found) == 1
+
+
+def test_a_second_run_measures_nothing_again(smoke):
+    _, folder = smoke
+    measured = {
+        file: file.stat().st_mtime_ns for file in (folder / "data").rglob("*") if file.suffix in (".json", ".npy")
+    }
+    assert runner.run("smoke", {}, []) == 0
+    again = {file: file.stat().st_mtime_ns for file in (folder / "data").rglob("*") if file.suffix in (".json", ".npy")}
+    assert again == measured
+
+
+def test_changing_an_expected_value_makes_the_run_exit_1(smoke, tmp_path, capsys):
+    plan = runner.read_plan(runner.PLAN)
+    true = value(
+        rows_of("03_matryoshka_dimensions"), model="tiny-static", dimension=64, search="exact", metric="ndcg@10"
+    )
+    entry = {
+        "profile": "smoke", "notebook": "03_matryoshka_dimensions", "metric": "ndcg@10", "tolerance": 1e-6,
+        "where": {"model": "tiny-static", "dimension": 64, "search": "exact"},
+    }  # fmt: skip
+    for wanted, exit_code, verdict in [(true, 0, "OK"), (true + 0.01, 1, "FAIL")]:
+        plan["expected"] = [{**entry, "value": float(wanted), "tolerance": 1e-6}]
+        (tmp_path / "runs.yaml").write_text(yaml.safe_dump(plan))
+        assert runner.run("smoke", {}, ["03_matryoshka_dimensions"], tmp_path / "runs.yaml") == exit_code
+        assert verdict in capsys.readouterr().out
+
+
+def test_a_profile_needs_no_more_than_its_parameters():
+    plan = runner.read_plan(runner.PLAN)
+    for profile in plan["profiles"]:
+        assert [job.notebook for job in runner.prepare(plan, profile, {}, [])] == NOTEBOOKS
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_notebooks_are_committed_as_the_design_wants_them(notebook):
+    content = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4)
+    code = [cell for cell in content.cells if cell.cell_type == "code"]
+    assert content.metadata.kernelspec.name == "python3"
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert len(content.cells) <= 20
+    assert content.cells[0].source.startswith("# ") and "?" in content.cells[0].source.splitlines()[0]
+    assert "parameters" in code[0].metadata.get("tags", [])
+    assert all("#" in line or "settings" in line or "searches" in line for line in code[0].source.splitlines())
+    prose = " ".join(cell.source for cell in content.cells if cell.cell_type == "markdown")
+    assert not re.search(r"\d\.\d|\d+ ?(ms|times)\b", prose), "a measured number is typed into prose"
+
+
+def test_temporary_files_are_gone(smoke):
+    assert not [file for file in smoke[1].rglob("*") if ".tmp" in file.name or file.name.endswith(".running.ipynb")]

@@ -1,0 +1,78 @@
+"""Figures are made of the rows they are given, and the same rows give the same bytes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from workbook import paths, plots
+
+
+def rows(metric, **columns):
+    frame = pd.DataFrame({"corpus": "sample", "metric": metric, "n": 25, "search": "exact", **columns})
+    return frame.assign(low=frame["value"] * 0.9, high=frame["value"] * 1.1)
+
+
+@pytest.fixture
+def by_dimension():
+    model = ["a"] * 3 + ["b"] * 3
+    return rows("ndcg@10", model=model, dimension=[64, 32, 16] * 2, value=[0.6, 0.5, 0.3, 0.7, 0.6, 0.5])
+
+
+@pytest.fixture
+def by_setting():
+    frame = rows("ndcg@10", model="a", dimension=64, setting=["float32", "binary", "binary"], value=[0.6, 0.4, 0.55])
+    return frame.assign(search=["exact", "default-ef", "rescore-x2"])
+
+
+def lines_of(axis):
+    return {line.get_label(): line.get_ydata().tolist() for line in axis.get_lines()}
+
+
+def test_matryoshka_draws_each_models_scores_and_says_what_is_kept(by_dimension):
+    axis = plots.matryoshka(by_dimension).axes[0]
+    assert lines_of(axis) == {"a": [0.3, 0.5, 0.6], "b": [0.5, 0.6, 0.7]}
+    assert axis.get_title(loc="left") == "NDCG@10 kept at 16 of 64 dimensions: a 50%, b 71%"
+
+
+def test_quantization_title_is_computed_from_the_rows(by_setting):
+    figure = plots.quantization(by_setting, {"a": 64})
+    assert "a keeps 67%" in figure.get_suptitle()
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["float32", "binary"]
+
+
+def test_speed_draws_texts_per_second_by_length():
+    speeds = rows(
+        "texts/s", model=["a", "a"], work=["8 words, batch of 32", "32 words, batch of 32"], value=[100.0, 50.0]
+    )
+    ratios = rows("speed-up", model="a", work=["8 words, against b"], value=[7.0])
+    axis = plots.speed(pd.concat([speeds, ratios])).axes[0]
+    assert axis.get_title(loc="left") == "a encodes 7 to 7 times as fast"
+    assert axis.get_xscale() == axis.get_yscale() == "log"
+
+
+def test_similarities_write_every_value():
+    matrix = np.array([[1.0, 0.25], [0.25, 1.0]])
+    figure = plots.similarities({"word": {"a": matrix}, "sentence": {"a": matrix}}, ["x", "y"], "title")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "0.25", "0.25", "1.00"]
+
+
+def test_a_table_shows_ranges_where_there_are_any(by_dimension):
+    sizes = pd.DataFrame(
+        {"corpus": "sample", "metric": "bytes per vector", "model": "a", "dimension": [64], "value": [256]}
+    )
+    table = plots.table(pd.concat([by_dimension, sizes]), ["model", "dimension"], ["ndcg@10", "bytes per vector"])
+    assert table.loc[("a", 64)].tolist() == ["0.6000 [0.5400, 0.6600]", "256"]
+
+
+def test_every_metric_that_is_measured_can_be_shown():
+    from workbook import evaluation
+
+    assert set(evaluation.METRICS) <= set(plots.METRICS)
+
+
+def test_saving_twice_gives_the_same_bytes(by_dimension, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+    first = plots.save(plots.matryoshka(by_dimension), "python-docs:600", "matryoshka").read_bytes()
+    file = plots.save(plots.matryoshka(by_dimension), "python-docs:600", "matryoshka")
+    assert file.name == "python-docs-600-matryoshka.png"
+    assert file.read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]

@@ -1,0 +1,171 @@
+"""The runner on small notebooks of its own: what is refused before the start, and how each way to end is reported."""
+
+import json
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from workbook import __main__, paths, results, runner
+from workbook.errors import WorkbookError
+
+DEFAULTS = 'corpus = "sample"  # a corpus\nrepeats = 2'
+
+
+def write_notebook(folder, name, *cells, tags=("parameters",)):
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    notebook.cells[0].metadata["tags"] = list(tags)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+@pytest.fixture
+def project(tmp_path, data, monkeypatch):
+    """Three notebooks - good, failing, slow - with a plan, and a data folder of their own."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(paths, "NOTEBOOKS", folder)
+    monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
+    write_notebook(folder, "good", DEFAULTS, 'print("ran with", corpus, repeats)')
+    write_notebook(folder, "failing", DEFAULTS, 'raise ValueError("planted failure")')
+    write_notebook(folder, "slow", DEFAULTS, "import time; time.sleep(60)")
+    write_notebook(folder, "untagged", DEFAULTS, tags=())
+    plan = {
+        "profiles": {
+            "good": {"parameters": {"repeats": 5}, "notebooks": {"good": {}}},
+            "mixed": {"notebooks": {"failing": {}, "good": {}}},
+            "slow": {"cell_timeout_s": 1, "notebooks": {"slow": {}}},
+            "untagged": {"notebooks": {"untagged": {}}},
+            "unknown-parameter": {"notebooks": {"good": {"repeat": 3}}},
+            "bad-value": {"notebooks": {"good": {"repeats": 0}}},
+            "missing": {"notebooks": {"nowhere": {}}},
+        },
+        "expected": [
+            {"profile": "good", "notebook": "good", "metric": "ndcg@10", "value": 0.5, "tolerance": 0.01, "near": 0.1,
+             "where": {"model": "a", "dimension": 64}}
+        ],
+    }  # fmt: skip
+    write_plan(tmp_path, plan)
+    return tmp_path
+
+
+def write_plan(project, plan):
+    (project / "runs.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+
+
+def run(project, profile, overrides=None, only=()):
+    return runner.run(profile, overrides or {}, list(only), project / "runs.yaml")
+
+
+def publish(monkeypatch, value):
+    """Stand in for the rows that the notebook `good` would publish in the run `good`."""
+    monkeypatch.setenv("WORKBOOK_RUN", "good")
+    results.publish("good", pd.DataFrame([{"model": "a", "dimension": 64, "metric": "ndcg@10", "value": value}]))
+
+
+@pytest.mark.parametrize(
+    ("value", "exit_code", "verdict"), [(0.505, 0, "OK"), (0.55, 0, "near"), (0.7, 1, "FAIL"), (None, 1, "no row")]
+)
+def test_expected_values_decide_the_exit_code(project, monkeypatch, capsys, value, exit_code, verdict):
+    publish(monkeypatch, 0.0 if value is None else value)
+    if value is None:
+        file = results.published_file("good", "good")
+        file.write_text(file.read_text().replace("ndcg@10", "another metric"))
+    monkeypatch.setattr(runner, "execute", lambda job, name: runner.Outcome(job.notebook, 1.0, "", project))
+    assert run(project, "good") == exit_code
+    assert verdict in capsys.readouterr().out
+
+
+def test_a_notebook_runs_with_the_plans_parameters_and_leaves_no_half_file(project, monkeypatch, capsys):
+    publish(monkeypatch, 0.5)
+    assert run(project, "good") == 0
+    executed = json.loads((project / "reports" / "good" / "good.ipynb").read_text())
+    assert "ran with sample 5" in json.dumps(executed)
+    assert [file.name for file in (project / "reports" / "good").iterdir()] == ["good.ipynb"]
+    assert "good" in capsys.readouterr().out
+
+
+def test_a_failed_notebook_is_reported_and_the_next_still_runs(project, capsys):
+    assert run(project, "mixed") == 1
+    out = capsys.readouterr().out
+    assert "FAILED: ValueError: planted failure" in out
+    assert (project / "reports" / "mixed" / "good.ipynb").is_file()
+    assert "planted failure" in (project / "reports" / "mixed" / "failing.ipynb").read_text(), "the traceback is lost"
+
+
+def test_a_cell_over_its_time_fails_its_notebook(project, capsys):
+    assert run(project, "slow") == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("profile", "overrides", "only", "message"),
+    [
+        ("nightly", {}, [], "unknown profile 'nightly': give one of "),
+        ("good", {}, ["bad"], "has no notebook 'bad'"),
+        ("good", {"corpus": "no-such-corpus"}, [], "unknown corpus 'no-such-corpus'"),
+        ("unknown-parameter", {}, [], "good has no parameter repeat; it has corpus, repeats"),
+        ("bad-value", {}, [], "good: parameter repeats: 0 is not"),
+        ("missing", {}, [], "no notebook nowhere.ipynb"),
+        ("untagged", {}, [], "no cell tagged `parameters`"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(project, profile, overrides, only, message, monkeypatch):
+    monkeypatch.setattr(runner, "execute", lambda *_: pytest.fail("it started"))
+    with pytest.raises(WorkbookError, match=message) as raised:
+        run(project, profile, overrides, only)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["profiles: [", "- a list", "", "profile: {}"])
+def test_a_broken_plan_is_one_clear_line(tmp_path, content):
+    file = tmp_path / "runs.yaml"
+    file.write_text(content)
+    with pytest.raises(WorkbookError, match=r"runs\.yaml"):
+        runner.read_plan(file)
+
+
+def test_a_folder_given_as_corpus_is_found_from_any_notebook(project, beir_folder, monkeypatch):
+    monkeypatch.chdir(beir_folder.parent)
+    plan = runner.read_plan(project / "runs.yaml")
+    (job,) = runner.prepare(plan, "good", {"corpus": beir_folder.name}, [])
+    assert job.parameters["corpus"] == str(beir_folder.resolve())
+
+
+def test_paths_of_this_machine_are_taken_out_of_executed_notebooks():
+    assert runner._without_paths(f'"{paths.ROOT}/data"') == '"./data"'
+
+
+def test_a_half_run_notebook_is_not_taken_for_a_finished_one():
+    assert runner._unfinished({"metadata": {"papermill": {"end_time": None, "exception": None}}})
+    assert runner._unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": True}}})
+    assert not runner._unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": None}}})
+
+
+def test_the_environment_of_a_run_is_put_back(monkeypatch):
+    import os
+
+    monkeypatch.setenv("TQDM_DISABLE", "kept")
+    monkeypatch.delenv("WORKBOOK_RUN", raising=False)
+    with runner._environment({"TQDM_DISABLE": "1", "WORKBOOK_RUN": "x"}):
+        assert (os.environ["TQDM_DISABLE"], os.environ["WORKBOOK_RUN"]) == ("1", "x")
+    assert os.environ["TQDM_DISABLE"] == "kept"
+    assert "WORKBOOK_RUN" not in os.environ
+
+
+def test_the_command_line_turns_bad_input_into_one_line_and_exit_code_1(capsys):
+    assert __main__.main(["run", "--profile", "nightly"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: unknown profile 'nightly'")
+    assert captured.err.count("\n") == 1
+
+
+def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupt)
+    assert __main__.main(["run"]) == 1
+    assert "goes on from there" in capsys.readouterr().err

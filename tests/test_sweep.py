@@ -1,0 +1,152 @@
+"""The sweep measures what it says: each combination once, on the engine that proved itself, repeatably."""
+
+import os
+
+import numpy as np
+import pytest
+from workbook import corpora, encoders, engine, evaluation, sweep, vectors
+from workbook.errors import WorkbookError
+
+SETTINGS, SEARCHES = ["float32", "binary"], ["exact", "full-ef", "default-ef", "rescore-x2"]
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return corpora.load("sample")
+
+
+@pytest.fixture
+def cells(sample, data):
+    return sweep.measure(sample, encoders.load("tiny-static"), [64, 16], SETTINGS, SEARCHES, repeats=2)
+
+
+def test_each_meaningful_combination_is_measured_once_in_order(cells):
+    one_dimension = [("float32", "exact"), ("float32", "full-ef"), ("float32", "default-ef")]
+    one_dimension += [("binary", "full-ef"), ("binary", "default-ef"), ("binary", "rescore-x2")]
+    assert [(cell.setting, cell.search) for cell in cells] == one_dimension * 2
+    assert [cell.dimension for cell in cells] == [64] * 6 + [16] * 6
+    assert len({cell.key for cell in cells}) == 12
+
+
+def test_exact_float32_equals_a_search_in_numpy(sample, cells):
+    encoder = encoders.load("tiny-static")
+    for dimension in (64, 16):
+        documents = vectors.truncate(vectors.encode(encoder, sample.document_texts), dimension)
+        queries = vectors.truncate(vectors.encode(encoder, sample.query_texts, "query"), dimension)
+        scores = queries @ documents.T
+        ids = np.argsort(-scores, axis=1)
+        rankings = evaluation.order_ties(ids, np.take_along_axis(scores, ids, axis=1), sample.document_ids)
+        expected = evaluation.judge(sample, rankings)
+        measured = sweep.find(cells, dimension=dimension, setting="float32", search="exact").judgements
+        assert np.allclose(measured, expected, atol=1e-9)
+
+
+def test_only_searches_at_the_default_ef_are_timed(cells):
+    for cell in cells:
+        timed = cell.search in ("default-ef", "rescore-x2")
+        assert (len(cell.seconds), len(cell.latency)) == ((2, 25) if timed else (0, 0))
+
+
+def test_a_second_sweep_builds_nothing_and_gives_the_same(sample, cells, monkeypatch):
+    monkeypatch.setattr(engine, "build", lambda *_: pytest.fail("an index was built again"))
+    again = sweep.measure(sample, encoders.load("tiny-static"), [64, 16], SETTINGS, SEARCHES, repeats=2)
+    assert sweep.rows(sample, again).equals(sweep.rows(sample, cells))
+
+
+def test_an_interrupted_sweep_goes_on_with_what_is_missing(sample, data, monkeypatch):
+    built, build = [], engine.build
+
+    def interrupted(documents, setting, engine_name):
+        built.append((documents.shape[1], setting))
+        if len(built) == 2:
+            raise KeyboardInterrupt
+        return build(documents, setting, engine_name)
+
+    monkeypatch.setattr(engine, "build", interrupted)
+    arguments = (sample, encoders.load("tiny-static"), [64, 16], SETTINGS, ["exact", "full-ef"])
+    with pytest.raises(KeyboardInterrupt):
+        sweep.measure(*arguments)
+    assert len(sweep.measure(*arguments)) == 6
+    assert built == [(64, "float32"), (64, "binary"), (64, "binary"), (16, "float32"), (16, "binary")]
+
+
+def test_rows_carry_interval_and_n(sample, cells):
+    rows = sweep.rows(sample, cells)
+    scores = rows[rows["metric"] == "ndcg@10"]
+    assert (scores["n"] == 25).all()
+    assert ((scores["low"] < scores["value"]) & (scores["value"] < scores["high"])).all()
+    assert set(rows[rows["metric"] == "bytes per vector"]["value"]) == {256, 64, 16}
+
+
+def test_differences_are_paired_with_the_baseline(sample, cells):
+    exact, binary = (
+        sweep.find(cells, dimension=64, setting=setting, search=search)
+        for setting, search in [("float32", "exact"), ("binary", "full-ef")]
+    )
+    row = sweep.difference_rows(sample, [binary], exact).iloc[0]
+    assert np.isclose(row["value"], (binary.judgements["ndcg@10"] - exact.judgements["ndcg@10"]).mean())
+    assert row["high"] < 0, "one bit of 64 dimensions must lose on the sample"
+
+
+def test_a_quantization_that_did_not_apply_is_noticed(cells):
+    sweep.check_applied(cells)
+    exact = sweep.find(cells, dimension=64, setting="float32", search="exact")
+    binary = sweep.find(cells, dimension=64, setting="binary", search="full-ef")
+    fake = sweep.Cell(**{**vars(binary), "rankings_sha256": exact.rankings_sha256})
+    with pytest.raises(WorkbookError, match="not applied"):
+        sweep.check_applied([exact, fake])
+
+
+def test_a_cut_inside_a_tie_does_not_depend_on_the_build(sample, data):
+    """With 16 one-bit dimensions nearly everything ties; a limit of 3 cuts through, and the engine picks by chance."""
+    model, scores = encoders.load("tiny-static"), []
+    for folder in ("one", "two"):
+        data_folder = data / folder
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("workbook.paths.DATA", data_folder)
+            (cell,) = sweep.measure(sample, model, [16], ["binary"], ["full-ef"], limit=3)
+        scores.append(cell)
+    assert scores[0].tie_rate > 0.3
+    assert scores[0].rankings_sha256 == scores[1].rankings_sha256
+
+
+@pytest.mark.parametrize(
+    ("settings", "searches", "engine_name", "message"),
+    [
+        (["binary-9bit"], ["exact"], "edge", "unknown quantization"),
+        (["binary"], ["exact"], "memory", "drops quantization"),
+        (["float32"], ["nearly"], "edge", "unknown search"),
+        (["product-x64"], ["full-ef"], "edge", "does not divide"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_encoded(sample, data, settings, searches, engine_name, message):
+    with pytest.raises(WorkbookError, match=message):
+        sweep.measure(sample, encoders.load("tiny-static"), [24], settings, searches, engine_name)
+    assert not (data / "vectors").exists()
+
+
+def test_random_weights_get_no_score(sample, data):
+    with pytest.raises(WorkbookError, match="random weights"):
+        sweep.measure(sample, encoders.load("mpnet-shape-random"), [768], ["float32"], ["exact"])
+
+
+@pytest.mark.skipif(not os.environ.get("BEIR_DATA_DIR"), reason="BEIR_DATA_DIR is not set: no SciFact")
+def test_scifact_golden_values():
+    """MTEB's published score of MiniLM, and its one-bit codes scored by the oracle; vectors stay cached in data/."""
+    scifact = corpora.load("scifact")
+    minilm = encoders.load("all-MiniLM-L6-v2")
+    cells = sweep.measure(
+        scifact, minilm, [384], ["float32", "binary"], ["exact", "full-ef", "default-ef", "rescore-x2"]
+    )
+    found = {(cell.setting, cell.search): cell.judgements["ndcg@10"].mean() for cell in cells}
+    assert found["float32", "exact"] == pytest.approx(0.64508, abs=5e-6)
+    assert found["binary", "full-ef"] == pytest.approx(0.58644, abs=5e-6)
+    assert found["binary", "default-ef"] == pytest.approx(0.5855, abs=0.01), "HNSW is random, but not by that much"
+    assert found["binary", "rescore-x2"] == pytest.approx(0.644, abs=0.003)
+
+
+@pytest.mark.skipif(not os.environ.get("BEIR_DATA_DIR"), reason="BEIR_DATA_DIR is not set: no SciFact")
+def test_scifact_golden_values_of_the_distilled_model():
+    scifact = corpora.load("scifact")
+    cells = sweep.measure(scifact, encoders.load("static-distilled"), [384, 64], ["float32"], ["exact"])
+    assert [cell.judgements["ndcg@10"].mean() for cell in cells] == pytest.approx([0.404, 0.268], abs=0.002)
