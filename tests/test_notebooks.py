@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from workbook import corpora, paths, results, runner
+from workbook import corpora, paths, plan, results, runner
 
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
 
@@ -124,7 +124,7 @@ def test_a_second_run_measures_nothing_again(smoke):
 
 
 def test_changing_an_expected_value_makes_the_run_exit_1(smoke, tmp_path, capsys):
-    plan = runner.read_plan(runner.PLAN)
+    content = plan.read(plan.PLAN)
     true = value(
         rows_of("03_matryoshka_dimensions"), model="tiny-static", dimension=64, search="exact", metric="ndcg@10"
     )
@@ -133,16 +133,16 @@ def test_changing_an_expected_value_makes_the_run_exit_1(smoke, tmp_path, capsys
         "where": {"model": "tiny-static", "dimension": 64, "search": "exact"},
     }  # fmt: skip
     for wanted, exit_code, verdict in [(true, 0, "OK"), (true + 0.01, 1, "FAIL")]:
-        plan["expected"] = [{**entry, "value": float(wanted), "tolerance": 1e-6}]
-        (tmp_path / "runs.yaml").write_text(yaml.safe_dump(plan))
+        content["expected"] = [{**entry, "value": float(wanted), "tolerance": 1e-6}]
+        (tmp_path / "runs.yaml").write_text(yaml.safe_dump(content))
         assert runner.run("smoke", {}, ["03_matryoshka_dimensions"], tmp_path / "runs.yaml") == exit_code
         assert verdict in capsys.readouterr().out
 
 
 def test_a_profile_needs_no_more_than_its_parameters():
-    plan = runner.read_plan(runner.PLAN)
-    for profile in plan["profiles"]:
-        assert [job.notebook for job in runner.prepare(plan, profile, {}, [])] == NOTEBOOKS
+    content = plan.read(plan.PLAN)
+    for profile in content["profiles"]:
+        assert [job.notebook for job in plan.prepare(content, profile, {}, [])] == NOTEBOOKS
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)

@@ -35,7 +35,7 @@ def test_matryoshka_draws_each_models_scores_and_says_what_is_kept(by_dimension)
 
 def test_quantization_title_is_computed_from_the_rows(by_setting):
     figure = plots.quantization(by_setting, {"a": 64})
-    assert "a keeps 67%" in figure.get_suptitle()
+    assert figure.get_suptitle() == "One bit per dimension keeps 67% (a) of NDCG@10"
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["float32", "binary"]
 
 

@@ -6,7 +6,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from workbook import __main__, paths, results, runner
+from workbook import __main__, paths, plan, results, runner
 from workbook.errors import WorkbookError
 
 DEFAULTS = 'corpus = "sample"  # a corpus\nrepeats = 2'
@@ -32,7 +32,7 @@ def project(tmp_path, data, monkeypatch):
     write_notebook(folder, "failing", DEFAULTS, 'raise ValueError("planted failure")')
     write_notebook(folder, "slow", DEFAULTS, "import time; time.sleep(60)")
     write_notebook(folder, "untagged", DEFAULTS, tags=())
-    plan = {
+    content = {
         "profiles": {
             "good": {"parameters": {"repeats": 5}, "notebooks": {"good": {}}},
             "mixed": {"notebooks": {"failing": {}, "good": {}}},
@@ -47,12 +47,12 @@ def project(tmp_path, data, monkeypatch):
              "where": {"model": "a", "dimension": 64}}
         ],
     }  # fmt: skip
-    write_plan(tmp_path, plan)
+    write_plan(tmp_path, content)
     return tmp_path
 
 
-def write_plan(project, plan):
-    (project / "runs.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+def write_plan(project, content):
+    (project / "runs.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def run(project, profile, overrides=None, only=()):
@@ -124,13 +124,13 @@ def test_a_broken_plan_is_one_clear_line(tmp_path, content):
     file = tmp_path / "runs.yaml"
     file.write_text(content)
     with pytest.raises(WorkbookError, match=r"runs\.yaml"):
-        runner.read_plan(file)
+        plan.read(file)
 
 
 def test_a_folder_given_as_corpus_is_found_from_any_notebook(project, beir_folder, monkeypatch):
     monkeypatch.chdir(beir_folder.parent)
-    plan = runner.read_plan(project / "runs.yaml")
-    (job,) = runner.prepare(plan, "good", {"corpus": beir_folder.name}, [])
+    content = plan.read(project / "runs.yaml")
+    (job,) = plan.prepare(content, "good", {"corpus": beir_folder.name}, [])
     assert job.parameters["corpus"] == str(beir_folder.resolve())
 
 

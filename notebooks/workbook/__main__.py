@@ -1,9 +1,9 @@
 """`python -m workbook run`: the command behind `make run-notebooks`."""
 
 import argparse
+import os
 import sys
 
-from workbook import runner
 from workbook.errors import WorkbookError
 
 
@@ -17,6 +17,10 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
     run.add_argument("--notebook", action="append", default=[], help="only this notebook (may be repeated)")
     options = parser.parse_args(arguments)
+    if not sys.stderr.isatty():  # a log is no place for bars; tqdm reads this when it is imported
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    from workbook import runner
+
     given = {"corpus": options.corpus, "static_model": options.model}
     try:
         return runner.run(options.profile, {k: v for k, v in given.items() if v}, options.notebook)

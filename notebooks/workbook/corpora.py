@@ -6,45 +6,15 @@ A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded.
 
 import hashlib
 import json
-import os
-import tempfile
-import zipfile
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from workbook import paths, python_docs
+from workbook import beir_sets, paths, python_docs
+from workbook.beir_sets import BEIR
 from workbook.errors import WorkbookError
-
-BEIR_URL = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets/{name}.zip"
-
-
-class Beir(NamedTuple):
-    """A BEIR set: md5 of its zip, and what its test split must hold once loaded (None: not known)."""
-
-    md5: str
-    documents: int | None = None
-    queries: int | None = None
-    drop_identical: bool = False
-
-
-# md5 as in BEIR's README. ArguAna's queries are documents of its corpus: finding oneself is no merit.
-BEIR = {
-    "arguana": Beir("8ad3e3c2a5867cdced806d6503f29b99", 8_674, 1_406, drop_identical=True),
-    "climate-fever": Beir("8b66f0a9126c521bae2bde127b4dc99d"),
-    "dbpedia-entity": Beir("c2a39eb420a3164af735795df012ac2c"),
-    "fever": Beir("5a818580227bfb4b35bb6fa46d9b6c03"),
-    "fiqa": Beir("17918ed23cd04fb15047f73e6c3bd9d9", 57_638, 648),
-    "hotpotqa": Beir("f412724f78b0d91183a0e86805e16114"),
-    "nfcorpus": Beir("a89dba18a62ef92f7d323ec890a0d38d", 3_633, 323),
-    "nq": Beir("d4d3d2e48787a744b6f6e691ff534307"),
-    "quora": Beir("18fb154900ba42a600f84b839c173167"),
-    "scidocs": Beir("38121350fc3a4d2f48850f6aff52e4a9"),
-    "scifact": Beir("5f7d1de60b170fc8027bb7898e2efca1", 5_183, 300),
-    "trec-covid": Beir("ce62140cb23feb9becf6270d0d1fe6d1", 171_332, 50),
-    "webis-touche2020": Beir("46f650ba5a527fc69e0a6521c5a23563"),
-}
 
 
 class Document(NamedTuple):
@@ -88,13 +58,13 @@ class Corpus:
     @property
     def sha256(self) -> str:
         """Hash of the content, in order: two corpora with the same hash give the same scores."""
-        content = json.dumps([self.documents, self.queries, self.qrels], ensure_ascii=False)
+        content = json.dumps([self.documents, self.queries, self.qrels, self.drop_identical], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 def check(name: str) -> None:
     """Raise WorkbookError if `name` is neither a registered corpus nor a folder in BEIR layout."""
-    if name not in ("sample", *BEIR) and not python_docs.is_name(name) and not _is_beir_folder(Path(name)):
+    if name not in ("sample", *BEIR) and not python_docs.is_name(name) and not beir_sets.is_beir_folder(Path(name)):
         known = ", ".join(["sample", "python-docs", "python-docs:N", *BEIR])
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
 
@@ -112,7 +82,7 @@ def load(name: str, split: str = "test") -> Corpus:
     if name not in BEIR:
         return read_beir(Path(name), Path(name).resolve().name, split)
     facts = BEIR[name]
-    corpus = read_beir(_beir_folder(name), name, split, facts.drop_identical)
+    corpus = read_beir(beir_sets.folder_of(name), name, split, facts.drop_identical)
     found = len(corpus.documents), len(corpus.queries)
     if split == "test" and facts.documents and found != (facts.documents, facts.queries):
         raise WorkbookError(
@@ -127,7 +97,10 @@ def read_beir(folder: Path, name: str, split: str = "test", drop_identical: bool
     documents: dict[str, Document] = {}
     file = folder / "corpus.jsonl"
     for line, row in _jsonl(file):
-        document = Document(row.get("title") or "", row["text"])
+        title = row.get("title") or ""
+        if not isinstance(title, str):
+            raise WorkbookError(f'{file}:{line}: "title" must be a string')
+        document = Document(title, row["text"])
         _add(documents, row["_id"], document, document.full, f"{file}:{line}", "document")
     queries: dict[str, str] = {}
     file = folder / "queries.jsonl"
@@ -140,6 +113,8 @@ def read_beir(folder: Path, name: str, split: str = "test", drop_identical: bool
 def _add(table: dict, key: str, value: object, text: str, place: str, what: str) -> None:
     if not text.strip():
         raise WorkbookError(f"{place}: {what} {key!r} is empty; remove it or give it a text")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise WorkbookError(f"{place}: {what} {key!r} holds half a surrogate pair, which is no text; remove it")
     if key in table:
         raise WorkbookError(f"{place}: {what} id {key!r} is there twice; ids must be unique")
     table[key] = value
@@ -176,7 +151,7 @@ def _read_qrels(file: Path, documents: dict, queries: dict) -> dict[str, dict[st
         if number == 1 and fields[-1] == "score":
             continue
         place = f"{file}:{number}"
-        if len(fields) != 3 or not fields[2].lstrip("-").isdigit():
+        if len(fields) != 3 or not re.fullmatch(r"-?[0-9]+", fields[2]):
             raise WorkbookError(f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated")
         query, document, grade = fields[0], fields[1], int(fields[2])
         if query not in queries:
@@ -189,48 +164,3 @@ def _read_qrels(file: Path, documents: dict, queries: dict) -> dict[str, dict[st
     if not qrels:
         raise WorkbookError(f"{file}: no judgements in it; without them there is nothing to score")
     return qrels
-
-
-def _is_beir_folder(folder: Path) -> bool:
-    return (folder / "corpus.jsonl").is_file()
-
-
-def _beir_folder(name: str) -> Path:
-    """The folder of a BEIR set: BEIR_DATA_DIR first, then data/beir, then a download."""
-    downloads = paths.DATA / "beir"
-    places = [Path(os.environ["BEIR_DATA_DIR"]) / name] if os.environ.get("BEIR_DATA_DIR") else []
-    for folder in [*places, downloads / name]:
-        if _is_beir_folder(folder):
-            return folder
-    archive = _download(name, downloads)
-    try:
-        with paths.atomic(downloads / name) as folder, tempfile.TemporaryDirectory(dir=downloads) as scratch:
-            with zipfile.ZipFile(archive) as zipped:
-                zipped.extractall(scratch)  # zipfile itself drops "..", drive letters and leading slashes
-            (Path(scratch) / name).replace(folder)
-    except (zipfile.BadZipFile, FileNotFoundError) as error:
-        archive.unlink()
-        raise WorkbookError(f"{archive.name} is not BEIR's zip of {name} ({error}); removed it, run again") from None
-    archive.unlink()
-    return downloads / name
-
-
-def _download(name: str, folder: Path) -> Path:
-    import pooch
-    import requests
-
-    url = BEIR_URL.format(name=name)
-    try:
-        progress = os.environ.get("TQDM_DISABLE") is None
-        fetched = pooch.retrieve(
-            url, f"md5:{BEIR[name].md5}", fname=f"{name}.zip", path=folder,
-            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=30),
-        )  # fmt: skip
-    except ValueError as error:
-        raise WorkbookError(f"{url} has another md5 than BEIR publishes; try again later ({error})") from None
-    except (requests.RequestException, OSError) as error:
-        raise WorkbookError(
-            f"cannot reach {url} ({type(error).__name__}); get the zip by other means, unpack it and "
-            f"set BEIR_DATA_DIR to the folder that holds {name}/"
-        ) from None
-    return Path(fetched)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbook import paths, recipes
+from workbook import model_files, paths, recipes
 from workbook.errors import WorkbookError
-from workbook.models import MODELS, Kind, Model, Package, Role
+from workbook.models import MODELS, Kind, Model, Role
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -38,7 +39,7 @@ class Encoder:
     @cached_property
     def model(self) -> SentenceTransformer:
         """The SentenceTransformer, on the CPU, loaded at first use."""
-        model = _quietly(self._open_model).eval()
+        model = model_files.quietly(self._open_model).eval()
         if self._facts and self._facts.max_tokens:
             model.max_seq_length = self._facts.max_tokens
         return model
@@ -82,7 +83,7 @@ class Encoder:
     def encode(self, texts: Sequence[str], role: Role = "document", batch_size: int = 32) -> np.ndarray:
         """Encode texts as the model gives them, not normalised: float32 (n, d)."""
         vectors = self.model.encode(
-            list(texts), prompt=self.prompt(role) or None, batch_size=batch_size, show_progress_bar=False
+            list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
 
@@ -114,8 +115,8 @@ class Encoder:
 
 
 def check(name: str) -> None:
-    """Raise WorkbookError if `name` cannot be a model: not registered, no folder, no hub id."""
-    if name not in MODELS and not Path(name).is_dir() and "/" not in name:
+    """Raise WorkbookError if `name` cannot be a model: not registered, no folder, no hub id with its revision."""
+    if name not in MODELS and not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name):
         raise WorkbookError(
             f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision) or a folder"
         )
@@ -129,6 +130,15 @@ def check_dimensions(name: str, dimensions: Sequence[int]) -> None:
             raise WorkbookError(f"{name} has {limit} dimensions: it cannot be truncated to {dimension}")
 
 
+def check_reachable(name: str) -> None:
+    """Raise WorkbookError if the model would have to come from the hub and the hub is out of reach."""
+    facts = MODELS.get(name)
+    if facts is None and not Path(name).is_dir():
+        model_files.check_hub(*name.split("@"))
+    elif facts and facts.hub and not (facts.package and model_files.package_folder(facts.package)):
+        model_files.check_hub(facts.hub, facts.revision)
+
+
 def load(name: str) -> Encoder:
     """Prepare an encoder: cheap, the model is opened when it first encodes.
 
@@ -139,14 +149,19 @@ def load(name: str) -> Encoder:
     if facts is None:
         folder = Path(name)
         if folder.is_dir():
-            return Encoder(folder.resolve().name, None, f"sha256:{_folder_sha256(folder)}", lambda: _open(str(folder)))
+            return Encoder(
+                folder.resolve().name,
+                None,
+                f"sha256:{model_files.folder_sha256(folder)}",
+                lambda: model_files.open_folder(str(folder)),
+            )
         hub, _, revision = name.partition("@")
-        return Encoder(name, None, revision or "main", lambda: _open_hub(hub, revision or None))
+        return Encoder(hub, None, revision, lambda: model_files.open_hub(hub, revision))
     if facts.recipe:
         return Encoder(name, facts, _recipe_revision(facts), lambda: _made(name, facts))
-    if facts.package and (folder := _package_folder(facts.package)):
-        return Encoder(name, facts, facts.revision, lambda: _open(str(folder)))
-    return Encoder(name, facts, facts.revision, lambda: _open_hub(facts.hub, facts.revision))
+    if facts.package and (folder := model_files.package_folder(facts.package)):
+        return Encoder(name, facts, facts.revision, lambda: model_files.open_folder(str(folder)))
+    return Encoder(name, facts, facts.revision, lambda: model_files.open_hub(facts.hub, facts.revision))
 
 
 def folder_of(encoder: Encoder) -> Path:
@@ -165,7 +180,7 @@ def _made(name: str, facts: Model) -> SentenceTransformer:
         return facts.recipe(load(facts.teacher).model.tokenizer)
     ingredients = [facts.teacher] if facts.teacher else []
     folder = _kept(name, _recipe_revision(facts), lambda: facts.recipe(*(load(t).model for t in ingredients)))
-    return _open(str(folder))
+    return model_files.open_folder(str(folder))
 
 
 def _kept(name: str, revision: str, make: Callable[[], SentenceTransformer]) -> Path:
@@ -182,54 +197,3 @@ def _recipe_revision(facts: Model) -> str:
     versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
     teacher = MODELS[facts.teacher].revision if facts.teacher else ""
     return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]
-
-
-def _package_folder(package: Package) -> Path | None:
-    """Folder of the files in the installed package, each checked; None if the package is not installed."""
-    try:
-        distribution = importlib.metadata.distribution(package.name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    folder = Path(distribution.locate_file(package.folder))
-    for file, sha256 in package.sha256.items():
-        if hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
-            raise WorkbookError(f"{package.name}: {file} is not the pinned one; `make clean` and install again")
-    return folder
-
-
-def _folder_sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt")):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _open(source: str, revision: str | None = None) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(
-        source, revision=revision, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
-    )
-
-
-def _open_hub(hub: str, revision: str | None) -> SentenceTransformer:
-    try:
-        return _open(hub, revision)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WorkbookError(
-            f"cannot load {hub} from the model hub ({type(error).__name__}); where it is out of reach, "
-            f"copy the model's folder here and give its path as the model"
-        ) from error
-
-
-def _quietly(open_model: Callable[[], SentenceTransformer]) -> SentenceTransformer:
-    """Open a model without the load report and the bar that transformers prints into a notebook."""
-    import transformers
-
-    verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        return open_model()
-    finally:
-        transformers.logging.set_verbosity(verbosity)

@@ -22,6 +22,14 @@ FIGURES = Path(os.environ.get("WORKBOOK_FIGURES", ROOT / "figures")).resolve()
 REPORTS = Path(os.environ.get("WORKBOOK_REPORTS", ROOT / "reports")).resolve()
 
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+def cannot_write(target: Path, error: OSError) -> WorkbookError:
+    """What to say when the disk is full or may not be written."""
+    return WorkbookError(f"cannot write {target}: {error.strerror}; make room or set WORKBOOK_DATA to another folder")
+
+
 @contextmanager
 def atomic(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`, for a file or a folder; move it to `target` only if the block succeeds.
@@ -39,11 +47,9 @@ def atomic(target: Path) -> Iterator[Path]:
             if not (temporary.is_dir() and target.is_dir()):
                 raise
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in UNWRITABLE:
             raise
-        raise WorkbookError(
-            f"cannot write {target}: {error.strerror}; make room or point WORKBOOK_DATA to another folder"
-        ) from error
+        raise cannot_write(target, error) from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -49,7 +49,7 @@ METRICS = {
 def save(figure: Figure, corpus: str, name: str) -> Path:
     """Write figures/<corpus>-<name>.png, the same bytes for the same figure, and close it."""
     file = paths.FIGURES / f"{corpus.replace(':', '-')}-{name}.png"
-    with paths.atomic(file) as temporary:
+    with paths.atomic(file) as temporary, plt.style.context(STYLE):
         figure.savefig(temporary, format="png", metadata={"Software": None})
     plt.close(figure)
     return file
@@ -67,7 +67,7 @@ def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[st
     """Heat maps of cosine similarity, one row per kind of vector and one column per model: (labels, labels) each."""
     with plt.style.context(STYLE):
         kinds, models = list(matrices), list(next(iter(matrices.values())))
-        figure, axes = plt.subplots(len(kinds), len(models), figsize=(10, 4.2 * len(kinds)), squeeze=False)
+        figure, axes = plt.subplots(len(kinds), len(models), figsize=(9.5, 4 * len(kinds)), squeeze=False)
         for row, kind in enumerate(kinds):
             for column, model in enumerate(models):
                 axis, matrix = axes[row, column], matrices[kind][model]
@@ -173,8 +173,8 @@ def _quantization_finding(rows: pd.DataFrame, dimension_of: dict[str, int]) -> s
         base = own[own["search"] == "exact"]["value"].iloc[0]
         binary = own[(own["setting"] == "binary") & (own["search"] == "default-ef")]["value"]
         if len(binary):
-            parts.append(f"{model} keeps {binary.iloc[0] / base:.0%}")
-    return "NDCG@10 by quantization" + (f": one bit per dimension, {', '.join(parts)}" if parts else "")
+            parts.append(f"{binary.iloc[0] / base:.0%} ({model})")
+    return f"One bit per dimension keeps {' and '.join(parts)} of NDCG@10" if parts else "NDCG@10 by quantization"
 
 
 def _text(row: tuple) -> str:

@@ -54,10 +54,9 @@ def build(name: str) -> Path:
     harvest = list(docstrings(versions))
     times = Counter(entry.summary.lower() for entry in harvest)
     unique = [entry for entry in harvest if times[entry.summary.lower()] == 1]
-    if not QUERIES <= size <= len(harvest):
-        raise WorkbookError(
-            f"python-docs has {len(harvest)} documents; ask for {QUERIES} to {len(harvest)}, not {size}"
-        )
+    if not QUERIES <= size <= len(harvest) or len(unique) < QUERIES:
+        found = f"{len(harvest)} documents, {len(unique)} of them with a unique summary"
+        raise WorkbookError(f"python-docs has {found}; ask for {QUERIES} to {len(harvest)}, not {size}")
     draw = random.Random(SEED)
     asked = draw.sample(unique, QUERIES)
     taken = {entry.id for entry in asked}

@@ -103,11 +103,12 @@ def _sample_vocabulary() -> tuple[PreTrainedTokenizerFast, np.ndarray]:
 def _mean_pooled(model, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> SentenceTransformer:
     import tempfile
 
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     with tempfile.TemporaryDirectory() as folder:  # Sentence Transformers takes a transformer only from a folder
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        transformer = models.Transformer(folder, max_seq_length=max_tokens)
-    pooling = models.Pooling(model.config.hidden_size, pooling_mode="mean")
+        transformer = Transformer(folder, max_seq_length=max_tokens)
+    pooling = Pooling(model.config.hidden_size, pooling_mode="mean")
     return SentenceTransformer(modules=[transformer, pooling], device="cpu")

@@ -15,24 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-import yaml
+from workbook import corpora, encoders, parameters, paths, results, vectors
+from workbook.plan import PLAN, Expected, Job, compare, prepare, read
 
-from workbook import parameters, paths, results
-from workbook.errors import WorkbookError
-
-PLAN = paths.NOTEBOOKS / "runs.yaml"
 KERNEL = "python3"
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
 QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-
-
-class Job(NamedTuple):
-    """One notebook to run: its name, the parameters it is given, and seconds a cell may take."""
-
-    notebook: str
-    parameters: dict[str, Any]
-    cell_timeout: int
 
 
 class Outcome(NamedTuple):
@@ -44,24 +32,15 @@ class Outcome(NamedTuple):
     file: Path
 
 
-class Expected(NamedTuple):
-    """A value the plan expects, what was found, and the verdict: OK, near or FAIL."""
-
-    notebook: str
-    what: str
-    expected: float
-    found: float | None
-    verdict: str
-
-
 def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
     """Run a profile and print its verdicts. `overrides`: corpus and static_model. Returns the exit code, 0 or 1.
 
     Raises WorkbookError, before anything starts, for what cannot work.
     """
-    plan = read_plan(plan_file)
+    plan = read(plan_file)
     jobs = prepare(plan, profile, overrides, only)
     run_name = "+".join([profile, *(Path(value).name.replace("/", "-") for value in overrides.values())])
+    fetch(jobs)
     outcomes = []
     for number, job in enumerate(jobs, start=1):
         print(f"[{number}/{len(jobs)}] {job.notebook} ...", flush=True)
@@ -79,58 +58,23 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
 
-def read_plan(file: Path) -> dict[str, Any]:
-    """Read runs.yaml. Raises WorkbookError if it is not a plan."""
-    try:
-        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise WorkbookError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(plan, dict) or "profiles" not in plan:
-        raise WorkbookError(f"{file.name} has no profiles")
-    return plan
+def fetch(jobs: list[Job]) -> None:
+    """Get ready what the notebooks share, here where its progress can be seen: corpora, models, encoded texts.
 
-
-def prepare(plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str]) -> list[Job]:
-    """Turn a profile into jobs, every parameter checked against its notebook and by its own check."""
-    if profile not in plan["profiles"]:
-        raise WorkbookError(f"unknown profile {profile!r}: give one of {', '.join(plan['profiles'])}")
-    facts = plan["profiles"][profile]
-    notebooks = facts["notebooks"]
-    for name in only:
-        if name not in notebooks:
-            raise WorkbookError(f"profile {profile} has no notebook {name!r}: give one of {', '.join(notebooks)}")
-    overrides = {name: _absolute(value) for name, value in overrides.items()}
-    jobs = []
-    for notebook, own in notebooks.items():
-        if only and notebook not in only:
-            continue
-        declared = declared_parameters(notebook)
-        shared = {name: value for name, value in facts.get("parameters", {}).items() if name in declared}
-        values = {**declared, **shared, **(own or {}), **{k: v for k, v in overrides.items() if k in declared}}
-        unknown = set(values) - set(declared)
-        if unknown:
-            raise WorkbookError(
-                f"{notebook} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(declared)}"
-            )
-        try:
-            parameters.check(values)
-        except WorkbookError as error:
-            raise WorkbookError(f"{notebook}: {error}") from None
-        jobs.append(Job(notebook, values, facts.get("cell_timeout_s", 3_600)))
-    return jobs
-
-
-def declared_parameters(notebook: str) -> dict[str, Any]:
-    """Name and default of everything in a notebook's `parameters` cell."""
-    import papermill
-
-    file = paths.NOTEBOOKS / f"{notebook}.ipynb"
-    if not file.is_file():
-        raise WorkbookError(f"there is no notebook {file.name} in {paths.NOTEBOOKS.name}/")
-    found = papermill.inspect_notebook(str(file))
-    if not found:
-        raise WorkbookError(f"{file.name} has no cell tagged `parameters`; papermill would ignore what it is given")
-    return {name: yaml.safe_load(facts["default"]) for name, facts in found.items()}
+    Raises WorkbookError for a corpus with a fault in it or out of reach, and for a hub out of reach.
+    """
+    models = [(job.parameters["corpus"], job.parameters.get(name)) for job in jobs for name in parameters.MODELS]
+    wanted = {(corpus, model) for corpus, model in models if model}
+    for model in sorted({model for _, model in wanted}):
+        encoders.check_reachable(model)
+    for name in sorted({corpus for corpus, _ in wanted}):
+        print(f"corpus {Path(name).name}", flush=True)
+        corpus = corpora.load(name)
+        for encoder in (encoders.load(model) for of, model in sorted(wanted) if of == name):
+            if not encoder.speed_only:
+                print(f"vectors of {encoder.name}", flush=True)
+                vectors.encode(encoder, corpus.document_texts, "document")
+                vectors.encode(encoder, corpus.query_texts, "query")
 
 
 def execute(job: Job, run_name: str) -> Outcome:
@@ -161,21 +105,6 @@ def execute(job: Job, run_name: str) -> Outcome:
                 temporary.write_text(_without_paths(running.read_text(encoding="utf-8")), encoding="utf-8")
             running.unlink()
     return Outcome(job.notebook, time.perf_counter() - started, error, file)
-
-
-def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
-    """Compare one expected value of the plan with the row that the notebook published in this run."""
-    where, metric = entry["where"], entry["metric"]
-    what = f"{metric} of {', '.join(str(value) for value in where.values())}"
-    frame = pd.read_csv(results.published_file(run_name, entry["notebook"]), dtype={"dimension": "Int64"})
-    for column, value in {**where, "metric": metric}.items():
-        frame = frame[frame[column] == value]
-    if len(frame) != 1:
-        return Expected(entry["notebook"], what, entry["value"], None, "FAIL")
-    found = float(frame["value"].iloc[0])
-    off = abs(found - entry["value"])
-    verdict = "OK" if off <= entry["tolerance"] else "near" if off <= entry.get("near", 0) else "FAIL"
-    return Expected(entry["notebook"], what, entry["value"], found, verdict)
 
 
 def _verdicts(run_name: str, outcomes: list[Outcome], expected: list[Expected]) -> str:
@@ -224,11 +153,6 @@ def _one_line(name: str, text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     message = lines[0] if lines else "no message"
     return message if name == "WorkbookError" else f"{name}: {message}"
-
-
-def _absolute(value: str) -> str:
-    """A relative folder is relative to where the command was given, but notebooks run in notebooks/."""
-    return str(Path(value).resolve()) if Path(value).is_dir() else value
 
 
 def _shown(path: Path) -> str:

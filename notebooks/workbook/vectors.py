@@ -7,7 +7,7 @@ encoded, finished shards stand beside it, so an interrupted run goes on where it
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def _is_complete(folder: Path) -> bool:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return manifest["vectors_sha256"] == _file_sha256(folder / "vectors.npy")
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -73,27 +73,31 @@ def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[s
                 vectors = encoder.encode(batch, role)
                 if not np.isfinite(vectors).all():
                     raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; the model is broken")
-                with paths.atomic(shard) as temporary, temporary.open("wb") as stream:
-                    np.save(stream, vectors)
+                with paths.atomic(shard) as temporary:
+                    _write(temporary, [vectors], vectors.shape)
             progress.update(len(batch))
     with paths.atomic(folder) as temporary:
         temporary.mkdir()
-        whole = np.lib.format.open_memmap(
-            temporary / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(texts), encoder.dimensions)
-        )
-        for start in starts:
-            whole[start : start + SHARD] = np.load(shards / f"{start:09d}.npy")
-        whole.flush()
+        parts = (np.load(shards / f"{start:09d}.npy") for start in starts)
+        _write(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
         manifest = {**identity, "role": role, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     shutil.rmtree(shards, ignore_errors=True)
+
+
+def _write(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
+    """Write one .npy by plain writes: on a full disk a memory map kills the process and numpy's own raises no errno."""
+    with file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for part in parts:
+            stream.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
 
 
 def _shard(file: Path, rows: int) -> np.ndarray | None:
     """A finished shard, memory-mapped, or None: missing, cut short or of another size."""
     try:
         vectors = np.load(file, mmap_mode="r")
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None
     return vectors if len(vectors) == rows else None
 

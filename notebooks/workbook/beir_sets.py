@@ -1,0 +1,91 @@
+"""BEIR's data sets: the registry with checksums, and where a set's folder is or how it gets there.
+
+Looked for in BEIR_DATA_DIR, then in data/beir, then downloaded from BEIR's own server.
+"""
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+from workbook import paths
+from workbook.errors import WorkbookError
+
+BEIR_URL = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets/{name}.zip"
+
+
+class Beir(NamedTuple):
+    """A BEIR set: md5 of its zip, and what its test split must hold once loaded (None: not known)."""
+
+    md5: str
+    documents: int | None = None
+    queries: int | None = None
+    drop_identical: bool = False
+
+
+# md5 as in BEIR's README. ArguAna's queries are documents of its corpus: finding oneself is no merit.
+BEIR = {
+    "arguana": Beir("8ad3e3c2a5867cdced806d6503f29b99", 8_674, 1_406, drop_identical=True),
+    "climate-fever": Beir("8b66f0a9126c521bae2bde127b4dc99d"),
+    "dbpedia-entity": Beir("c2a39eb420a3164af735795df012ac2c"),
+    "fever": Beir("5a818580227bfb4b35bb6fa46d9b6c03"),
+    "fiqa": Beir("17918ed23cd04fb15047f73e6c3bd9d9", 57_638, 648),
+    "hotpotqa": Beir("f412724f78b0d91183a0e86805e16114"),
+    "nfcorpus": Beir("a89dba18a62ef92f7d323ec890a0d38d", 3_633, 323),
+    "nq": Beir("d4d3d2e48787a744b6f6e691ff534307"),
+    "quora": Beir("18fb154900ba42a600f84b839c173167"),
+    "scidocs": Beir("38121350fc3a4d2f48850f6aff52e4a9"),
+    "scifact": Beir("5f7d1de60b170fc8027bb7898e2efca1", 5_183, 300),
+    "trec-covid": Beir("ce62140cb23feb9becf6270d0d1fe6d1", 171_332, 50),
+    "webis-touche2020": Beir("46f650ba5a527fc69e0a6521c5a23563"),
+}
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a BEIR set: BEIR_DATA_DIR first, then data/beir, then a download."""
+    downloads = paths.DATA / "beir"
+    places = [Path(os.environ["BEIR_DATA_DIR"]) / name] if os.environ.get("BEIR_DATA_DIR") else []
+    for folder in [*places, downloads / name]:
+        if is_beir_folder(folder):
+            return folder
+    if (downloads / name).exists():
+        raise WorkbookError(f"{downloads / name} has no corpus.jsonl; delete the folder, then it is downloaded again")
+    archive = _download(name, downloads)
+    try:
+        with paths.atomic(downloads / name) as folder, tempfile.TemporaryDirectory(dir=downloads) as scratch:
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(scratch)  # zipfile itself drops "..", drive letters and leading slashes
+            (Path(scratch) / name).replace(folder)
+    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        archive.unlink(missing_ok=True)
+        raise WorkbookError(f"{archive.name} is not BEIR's zip of {name} ({error}); removed it, run again") from None
+    archive.unlink(missing_ok=True)
+    return downloads / name
+
+
+def is_beir_folder(folder: Path) -> bool:
+    return (folder / "corpus.jsonl").is_file()
+
+
+def _download(name: str, folder: Path) -> Path:
+    import pooch
+    import requests
+
+    url = BEIR_URL.format(name=name)
+    try:
+        progress = os.environ.get("TQDM_DISABLE") is None
+        fetched = pooch.retrieve(
+            url, f"md5:{BEIR[name].md5}", fname=f"{name}.zip", path=folder,
+            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=30),
+        )  # fmt: skip
+    except ValueError as error:
+        raise WorkbookError(f"{url} has another md5 than BEIR publishes; try again later ({error})") from None
+    except (requests.RequestException, OSError) as error:
+        if isinstance(error, OSError) and error.errno in paths.UNWRITABLE:
+            raise paths.cannot_write(folder, error) from error
+        raise WorkbookError(
+            f"cannot reach {url} ({type(error).__name__}); get the zip by other means, unpack it and "
+            f"set BEIR_DATA_DIR to the folder that holds {name}/"
+        ) from None
+    return Path(fetched)

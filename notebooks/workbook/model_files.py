@@ -1,0 +1,89 @@
+"""Where a model's files come from: a checked PyPI package, a folder, or the model hub at a pinned revision.
+
+Never runs code that comes with a model, and reads safetensors only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbook.errors import WorkbookError
+from workbook.models import Package
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def package_folder(package: Package) -> Path | None:
+    """Folder of the files in the installed package, each checked; None if the package is not installed."""
+    try:
+        distribution = importlib.metadata.distribution(package.name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    folder = Path(distribution.locate_file(package.folder))
+    for file, sha256 in package.sha256.items():
+        if not (folder / file).is_file() or hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
+            raise WorkbookError(f"{package.name}: {file} is not the pinned one; `make clean` and install again")
+    return folder
+
+
+def folder_sha256(folder: Path) -> str:
+    """Hash of every file of a model's folder, names included: its revision."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def quietly(open_model: Callable[[], SentenceTransformer]) -> SentenceTransformer:
+    """Open a model without the load report and the bar that transformers prints into a notebook."""
+    import transformers
+
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        return open_model()
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+
+
+def open_folder(source: str, revision: str | None = None) -> SentenceTransformer:
+    """Open a model saved by Sentence Transformers: a folder, or a hub id at a revision."""
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        source, revision=revision, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    )
+
+
+def open_hub(hub: str, revision: str) -> SentenceTransformer:
+    """Open a model of the hub. Raises WorkbookError if it cannot be had."""
+    try:
+        return open_folder(hub, revision)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _out_of_reach(hub, error) from error
+
+
+def check_hub(hub: str, revision: str) -> None:
+    """Raise WorkbookError if a hub model is not in the hub's local cache and the hub does not answer."""
+    import huggingface_hub
+
+    try:
+        huggingface_hub.snapshot_download(hub, revision=revision, local_files_only=True)
+    except OSError:
+        try:
+            huggingface_hub.HfApi().model_info(hub, revision=revision, timeout=10)
+        except Exception as error:  # the hub's own errors and each transport's
+            raise _out_of_reach(hub, error) from None
+
+
+def _out_of_reach(hub: str, error: Exception) -> WorkbookError:
+    return WorkbookError(
+        f"cannot load {hub} from the model hub ({type(error).__name__}); where it is out of reach, "
+        f"copy the model's folder here and give its path as the model"
+    )

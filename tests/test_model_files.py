@@ -1,0 +1,77 @@
+"""Model files: only the pinned ones of a package, and the hub only at a revision."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import sentence_transformers
+from workbook import encoders
+from workbook.errors import WorkbookError
+from workbook.models import MODELS, Package
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """No test of this file may reach for the hub, nor wait until it cannot."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+def test_files_of_a_package_that_are_not_the_pinned_ones_are_refused(monkeypatch):
+    pinned = hashlib.sha256(Path(pytest.__file__).read_bytes()).hexdigest()
+    for name, sha256 in [("right", pinned), ("wrong", pinned[::-1])]:
+        package = Package("pytest", "pytest", {"__init__.py": sha256})
+        monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS["all-MiniLM-L6-v2"], package=package))
+    encoders.load("right")
+    with pytest.raises(WorkbookError, match=r"pytest: __init__\.py is not the pinned one"):
+        encoders.load("wrong")
+
+
+def test_a_hub_out_of_reach_asks_for_a_folder():
+    encoder = encoders.load("nobody/no-such-model@main")
+    with pytest.raises(WorkbookError, match=r"cannot load nobody/no-such-model .*give its path"):
+        encoder.encode(["bank"])
+
+
+@pytest.mark.parametrize(
+    ("name", "hub", "revision"),
+    [
+        ("owner/name@abc123", "owner/name", "abc123"),
+        ("potion-base-8M", "minishlab/potion-base-8M", MODELS["potion-base-8M"].revision),
+    ],
+)
+def test_the_revision_is_passed_to_the_hub(monkeypatch, name, hub, revision):
+    opened = []
+
+    def refuse(source, **options):
+        opened.append((source, options["revision"], options["trust_remote_code"]))
+        raise OSError
+
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", refuse)
+    with pytest.raises(WorkbookError):
+        encoders.load(name).encode(["bank"])
+    assert opened == [(hub, revision, False)]
+
+
+def test_a_pinned_file_that_is_gone_is_refused(monkeypatch):
+    facts = dataclasses.replace(MODELS["all-MiniLM-L6-v2"], package=Package("pytest", "pytest", {"gone.json": "0"}))
+    monkeypatch.setitem(MODELS, "gone", facts)
+    with pytest.raises(WorkbookError, match=r"gone\.json is not the pinned one"):
+        encoders.load("gone")
+
+
+@pytest.mark.parametrize("name", ["potion-base-8M", "owner/name@abc123"])
+def test_a_model_that_must_come_from_the_hub_is_asked_for_before_the_start(name):
+    with pytest.raises(WorkbookError, match=r"cannot load .*copy the model's folder"):
+        encoders.check_reachable(name)
+
+
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "static-distilled", "tiny-static"])
+def test_a_model_that_is_here_needs_no_hub(name):
+    encoders.check_reachable(name)
+
+
+def test_a_hub_id_without_its_revision_is_refused():
+    with pytest.raises(WorkbookError, match="owner/name@revision"):
+        encoders.check("owner/name")

@@ -1,0 +1,60 @@
+"""A finished file or folder gets to its place whole, and nothing else is left behind."""
+
+import errno
+
+import pytest
+from workbook import paths
+from workbook.errors import WorkbookError
+
+both_kinds = pytest.mark.parametrize("kind", ["file", "folder"])
+
+
+def write(temporary, kind, text="whole"):
+    """Write `text` to the temporary path, as a file or in a folder of one file."""
+    if kind == "folder":
+        temporary.mkdir()
+        temporary = temporary / "content"
+    temporary.write_text(text)
+
+
+def read(target, kind):
+    return (target / "content" if kind == "folder" else target).read_text()
+
+
+@both_kinds
+def test_the_finished_thing_is_all_that_is_left(tmp_path, kind):
+    target = tmp_path / "made" / "on the way" / "target"
+    with paths.atomic(target) as temporary:
+        write(temporary, kind)
+        assert not target.exists()
+    assert read(target, kind) == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@both_kinds
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), OSError(errno.EIO, "broken")], ids=repr)
+def test_an_exception_passes_and_leaves_nothing(tmp_path, kind, error):
+    with pytest.raises(type(error)), paths.atomic(tmp_path / "target") as temporary:
+        write(temporary, kind)
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+@both_kinds
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES], ids=errno.errorcode.get)
+def test_a_disk_that_cannot_be_written_is_the_users_to_put_right(tmp_path, kind, number):
+    refused = pytest.raises(WorkbookError, match=r"target: no more; .*WORKBOOK_DATA")
+    with refused, paths.atomic(tmp_path / "target") as temporary:
+        write(temporary, kind)
+        raise OSError(number, "no more")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("file", "second"), ("folder", "first")])
+def test_of_two_writers_one_stays_whole(tmp_path, kind, stays):
+    with paths.atomic(tmp_path / "target") as slow:
+        write(slow, kind, "second")
+        with paths.atomic(tmp_path / "target") as fast:
+            write(fast, kind, "first")
+    assert read(tmp_path / "target", kind) == stays
+    assert list(tmp_path.iterdir()) == [tmp_path / "target"]
