@@ -128,9 +128,7 @@ def test_built_twice_it_is_the_same_to_the_byte(harvests, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("size", [49, 301])
 def test_a_size_that_cannot_be_had_is_refused(harvests, data, size):
-    with pytest.raises(
-        WorkbookError, match=f"has 300 documents, 200 of them with a unique summary; ask for 50 to 300, not {size}"
-    ):
+    with pytest.raises(WorkbookError, match=f"300 documents, 200 of them .*; ask for 50 to 300, not {size}"):
         python_docs.build(f"python-docs:{size}")
     assert not data.exists()
 
