@@ -40,6 +40,7 @@ class ClientIndex:
             shard_number=shard_number,
             replication_factor=replication_factor,
         )
+        self._open = True
 
     def upsert(self, vectors: np.ndarray, payloads: Sequence[dict] | None) -> None:
         for start in range(0, len(vectors), BATCH):
@@ -104,8 +105,12 @@ class ClientIndex:
         return [dict(records[number].payload or {}) for number in wanted]
 
     def close(self) -> None:
-        self._client.delete_collection(self._collection)
-        self._client.close()
+        if self._open:
+            self._open = False
+            try:
+                self._client.delete_collection(self._collection)
+            finally:
+                self._client.close()
 
     def _info(self) -> models.CollectionInfo:
         return self._client.get_collection(self._collection)
@@ -115,8 +120,9 @@ def _connect() -> QdrantClient:
     url = os.environ.get("QDRANT_URL")
     if not url:
         raise WorkbookError("the server engine needs QDRANT_URL (and QDRANT_API_KEY, if the server asks for one)")
-    client = QdrantClient(url=url, api_key=os.environ.get("QDRANT_API_KEY"), timeout=60)
     try:
+        # its own version check warns from a thread of its own, after our one line
+        client = QdrantClient(url=url, api_key=os.environ.get("QDRANT_API_KEY"), timeout=60, check_compatibility=False)
         client.get_collections()
     except Exception as error:  # qdrant-client lets each transport's own exceptions through
         raise WorkbookError(f"no Qdrant answers at QDRANT_URL ({type(error).__name__}); is it running?") from error

@@ -37,7 +37,11 @@ class EdgeIndex:
             quantization_config=edge_config(setting),
             wal_enabled=False,
         )
-        self._shard = edge.EdgeShard.create(str(self._path), config)
+        try:
+            self._shard = edge.EdgeShard.create(str(self._path), config)
+        except BaseException:
+            shutil.rmtree(self._path, ignore_errors=True)
+            raise
 
     def upsert(self, vectors: np.ndarray, payloads: Sequence[dict] | None) -> None:
         for start in range(0, len(vectors), BATCH):
@@ -89,8 +93,9 @@ class EdgeIndex:
         return [[hit.id for hit in row] for row in hits], [[hit.score for hit in row] for row in hits], seconds
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
-        records = self._shard.retrieve(list(ids), with_payload=True, with_vector=False)
-        return [dict(record.payload or {}) for record in records]
+        wanted = list(ids)
+        records = {record.id: record for record in self._shard.retrieve(wanted, with_payload=True, with_vector=False)}
+        return [dict(records[number].payload or {}) for number in wanted]
 
     def close(self) -> None:
         self._shard.close()

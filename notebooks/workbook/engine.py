@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbook import quantization
 from workbook.client import ClientIndex
 from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
@@ -115,6 +116,11 @@ def build(
     or the proof fails; nothing is left behind then.
     """
     check(engine, [setting])
+    quantization.check([setting], [vectors.shape[1]])
+    if cluster and engine != "server":
+        raise WorkbookError(f"{', '.join(cluster)} is for the server engine; engine {engine} has no cluster")
+    if not np.isfinite(vectors).all():
+        raise WorkbookError("some vectors are not finite numbers; no engine ranks those")
     chosen, (n, dimension) = SETTINGS[setting], vectors.shape
     if engine == "edge":
         backend = EdgeIndex(chosen, dimension, m, ef_construct)
@@ -162,7 +168,7 @@ def _prove(index: Index, vectors: np.ndarray) -> None:
         return
     backend, setting = index._backend, index.setting
     if backend.indexed() != index.n:
-        raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed, so quantization did not apply")
+        raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed (none below 1 KB in all)")
     if backend.applied() != setting.config:
         raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
     if not setting.is_oracle_known:

@@ -32,7 +32,7 @@ def order_ties(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str])
 
 def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
     """Share of the first `depth` results whose score another result of the same query has too; scores best first."""
-    same = np.isclose(scores[:, 1:], scores[:, :-1], rtol=0, atol=0)
+    same = (scores[:, 1:] == scores[:, :-1]) & np.isfinite(scores[:, 1:])
     tied = np.zeros(scores.shape, dtype=bool)
     tied[:, 1:] |= same
     tied[:, :-1] |= same

@@ -56,6 +56,7 @@ def remember(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, A
 
     The record has `key`, `measured` (UTC), `about`, `machine`, and `values`, what `measure` gave.
     """
+    about = json.loads(json.dumps(about, default=_plain))
     stored = find(kind, about)
     if stored is not None:
         return stored

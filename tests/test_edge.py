@@ -1,0 +1,58 @@
+"""What belongs to Edge alone: its folder, its batches, and the segments of one shard."""
+
+import tempfile
+
+import numpy as np
+import pytest
+from workbook import edge, engine
+from workbook.engine import Search
+from workbook.errors import WorkbookError
+
+
+@pytest.fixture
+def ram_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(edge, "RAM_DISK", tmp_path)
+    return tmp_path
+
+
+def test_the_storage_is_on_the_ram_disk_until_closed(unit_vectors, ram_disk):
+    index = engine.build(unit_vectors, "binary")
+    [folder] = ram_disk.iterdir()
+    assert folder.name.startswith("workbook-")
+    assert any(folder.rglob("quantized.data"))
+    index.close()
+    assert list(ram_disk.iterdir()) == []
+    index.close()
+
+
+def test_without_a_ram_disk_the_storage_is_in_the_temporary_folder(unit_vectors, tmp_path, monkeypatch):
+    monkeypatch.setattr(edge, "RAM_DISK", tmp_path / "none")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with engine.build(unit_vectors):
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_vectors_than_a_batch():
+    vectors = np.random.default_rng(0).standard_normal((2 * edge.BATCH + 1, 16)).astype(np.float32)
+    with engine.build(vectors, "scalar-int8", payloads=[{"row": row} for row in range(len(vectors))]) as index:
+        edges = [0, edge.BATCH - 1, edge.BATCH, 2 * edge.BATCH]
+        assert index._backend.indexed() == len(vectors)
+        assert index.search(vectors[edges], 1, Search(exact=True)).ids[:, 0].tolist() == edges
+        assert index.payloads(edges) == [{"row": row} for row in edges]
+
+
+def test_segments_that_differ_are_refused(unit_vectors):
+    with engine.build(unit_vectors, "binary") as index:
+        other = index._backend._path / "segments" / "other" / "vector_storage" / "quantized.config.json"
+        other.parent.mkdir(parents=True)
+        other.write_text('{"quantization_config": {"scalar": {"type": "int8"}}, "vector_parameters": {"count": 1}}')
+        with pytest.raises(WorkbookError, match=r"quantized differently: .*binary.*scalar"):
+            index._backend.applied()
+
+
+def test_a_shard_that_cannot_be_created_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(edge, "RAM_DISK", tmp_path)
+    with pytest.raises(Exception, match="dimension cannot be 0"):
+        engine.build(np.zeros((10, 0), dtype=np.float32))
+    assert list(tmp_path.iterdir()) == []

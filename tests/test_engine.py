@@ -1,0 +1,250 @@
+"""One contract for all engines; on Edge, that each setting really applied; and that a build without proof stops.
+
+The server's part runs where QDRANT_URL is set.
+"""
+
+import os
+
+import numpy as np
+import pytest
+from workbook import client, edge, engine
+from workbook.edge import EdgeIndex
+from workbook.engine import ALL, Search
+from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS, binary_scores
+
+EXACT = Search(exact=True)
+needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
+
+
+@pytest.fixture(scope="module")
+def queries(unit_vectors):
+    """Twenty queries that are no document; longer than 1, as cosine distance must not care."""
+    return 3 * unit_vectors[:20] + 2 * unit_vectors[20:40]
+
+
+@pytest.fixture(scope="module")
+def top_ten(unit_vectors, queries):
+    """What exact search must find, by numpy: ids and cosines."""
+    cosines = queries @ unit_vectors.T / np.linalg.norm(queries, axis=1, keepdims=True)
+    ids = np.argsort(-cosines, axis=1)[:, :10]
+    return ids, np.take_along_axis(cosines, ids, axis=1)
+
+
+def assert_hits(hits, expected):
+    np.testing.assert_array_equal(hits.ids, expected[0])
+    np.testing.assert_allclose(hits.scores, expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["edge", "memory", pytest.param("server", marks=needs_server)])
+class TestEveryEngine:
+    @pytest.fixture
+    def index(self, name, unit_vectors, monkeypatch):
+        """Float32 in batches of at most 200, the last one smaller; each row's payload names the row."""
+        monkeypatch.setattr(edge, "BATCH", 200)
+        monkeypatch.setattr(client, "BATCH", 200)
+        with engine.build(unit_vectors, engine=name, payloads=[{"row": row} for row in range(500)]) as index:
+            yield index
+
+    def test_exact_search_finds_what_numpy_finds(self, index, queries, top_ten):
+        assert_hits(index.search(queries, 10, EXACT), top_ten)
+
+    def test_more_queries_than_a_batch(self, index, unit_vectors):
+        np.testing.assert_array_equal(index.search(unit_vectors, 1, EXACT).ids[:, 0], np.arange(500))
+
+    def test_no_more_columns_than_vectors(self, index, queries):
+        hits = index.search(queries, 1_000, EXACT)
+        assert hits.scores.shape == (20, 500)
+        np.testing.assert_array_equal(np.sort(hits.ids, axis=1), np.tile(np.arange(500), (20, 1)))
+
+    def test_payloads_come_in_the_order_of_the_ids(self, index):
+        ids = np.array([499, 3, 200, 0])
+        assert index.payloads(ids) == [{"row": 499}, {"row": 3}, {"row": 200}, {"row": 0}]
+
+    def test_without_payloads_they_are_empty(self, name, unit_vectors):
+        with engine.build(unit_vectors, engine=name) as index:
+            assert index.payloads([1, 0]) == [{}, {}]
+
+    def test_is_closed_after_the_with_statement(self, name, unit_vectors, queries):
+        with engine.build(unit_vectors, engine=name) as index:
+            pass
+        with pytest.raises(Exception, match=r"closed|not initialized|not found|doesn't exist"):
+            index.search(queries, 10, EXACT)
+
+
+@pytest.fixture(scope="module", params=[name for name in SETTINGS if name != "float32"])
+def quantized(request, unit_vectors):
+    with engine.build(unit_vectors, request.param) as index:
+        yield index
+
+
+class TestEverySettingOnEdge:
+    def test_the_segments_say_that_they_have_it(self, quantized):
+        assert quantized._backend.applied() == quantized.setting.config != {}
+
+    def test_the_formula_for_its_size_is_true_of_the_file(self, quantized):
+        [codes] = [file for file in quantized._backend._path.rglob("quantized.data") if file.stat().st_size]
+        assert codes.stat().st_size == 500 * quantized.setting.bytes_per_vector(64)
+        assert quantized.bytes_per_vector == quantized.setting.bytes_per_vector(64)
+
+    def test_without_rescoring_the_codes_are_scored(self, quantized, queries, top_ten):
+        scores = quantized.search(queries, 10, Search(hnsw_ef=ALL)).scores
+        assert np.abs(scores - top_ten[1]).max() > 1e-4
+
+    def test_exact_search_passes_the_codes_by(self, quantized, queries, top_ten):
+        """The trap: `exact=True` shows no quantization loss at all; only `hnsw_ef=ALL` does."""
+        assert_hits(quantized.search(queries, 10, EXACT), top_ten)
+
+    def test_rescoring_all_candidates_is_exact(self, quantized, queries, top_ten):
+        assert_hits(quantized.search(queries, 10, Search(hnsw_ef=ALL, rescore=True, oversampling=50)), top_ten)
+
+
+def test_full_ef_removes_the_loss_of_the_graph(unit_vectors, queries, top_ten):
+    with engine.build(unit_vectors) as index:
+        assert index._backend.applied() == {}
+        assert_hits(index.search(queries, 10, Search(hnsw_ef=ALL)), top_ten)
+        hurried = index.search(unit_vectors, 10, Search(hnsw_ef=1)).ids
+        assert (hurried != index.search(unit_vectors, 10, EXACT).ids).any(), "even a small corpus uses its graph"
+
+
+def test_binary_ranks_as_its_oracle(unit_vectors, queries):
+    vectors, queries = np.where(np.abs(unit_vectors) < 0.02, 0, unit_vectors), queries.copy()
+    queries[:, :5] = 0
+    with engine.build(vectors, "binary") as index:
+        hits = index.search(queries, 10, Search(hnsw_ef=ALL))
+    oracle = binary_scores(queries, vectors)
+    np.testing.assert_array_equal(hits.scores, -np.sort(-oracle, axis=1)[:, :10])
+    np.testing.assert_array_equal(hits.scores, np.take_along_axis(oracle, hits.ids, axis=1))
+
+
+def test_missing_hits_are_minus_one(unit_vectors, monkeypatch):
+    with engine.build(unit_vectors) as index:
+        monkeypatch.setattr(EdgeIndex, "search", lambda *_: ([[7], [], [1, 2]], [[0.5], [], [0.9, 0.8]], 0.1))
+        hits = index.search(unit_vectors[:3], 2, EXACT)
+    np.testing.assert_array_equal(hits.ids, [[7, -1], [-1, -1], [1, 2]])
+    np.testing.assert_allclose(hits.scores, [[0.5, -np.inf], [-np.inf, -np.inf], [0.9, 0.8]])
+
+
+@pytest.mark.parametrize(
+    ("name", "search", "words"),
+    [
+        ("edge", Search(oversampling=2), "oversampling without rescoring does nothing"),
+        ("edge", Search(exact=True, rescore=True), "exact search compares the original vectors"),
+        ("memory", Search(), "only searches exactly"),
+        ("memory", Search(hnsw_ef=ALL), "only searches exactly"),
+    ],
+)
+def test_a_search_that_would_be_ignored_is_refused(unit_vectors, name, search, words):
+    with engine.build(unit_vectors, engine=name) as index, pytest.raises(WorkbookError, match=words):
+        index.search(unit_vectors[:1], 10, search)
+
+
+def test_memory_refuses_quantization_and_says_why(unit_vectors):
+    with pytest.raises(WorkbookError, match="drops quantization without a word and would score binary as float32"):
+        engine.build(unit_vectors, "binary", engine="memory")
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones(unit_vectors):
+    with pytest.raises(WorkbookError, match="unknown engine 'qdrant': give one of edge, memory, server"):
+        engine.build(unit_vectors, engine="qdrant")
+
+
+def test_searches_by_name():
+    assert Search.named("exact") == Search(hnsw_ef=None, exact=True, rescore=False, oversampling=None)
+    assert Search.named("full-ef") == Search(hnsw_ef=ALL, exact=False, rescore=False, oversampling=None)
+    assert Search.named("default-ef") == Search(hnsw_ef=None, exact=False, rescore=False, oversampling=None)
+    assert Search.named("rescore") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=None)
+    assert Search.named("rescore-x2") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=2)
+    assert Search.named("rescore-x1.5") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=1.5)
+
+
+@pytest.mark.parametrize("name", ["rescore-x0", "rescore-x0.5", "rescore-x", "rescore-x-2", "x2", "Exact", ""])
+def test_an_unknown_search_is_refused_with_the_known_ones(name):
+    with pytest.raises(WorkbookError, match=f"unknown search '{name}': .*exact, full-ef, default-ef, rescore, rescore"):
+        Search.named(name)
+
+
+class TestTheProof:
+    """A build whose setting did not apply stops, and its storage is gone."""
+
+    @pytest.fixture(autouse=True)
+    def ram_disk(self, tmp_path, monkeypatch):
+        """A place of its own for the shards: other processes come and go on the real one."""
+        monkeypatch.setattr(edge, "RAM_DISK", tmp_path)
+        yield
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("method", "says", "words"),
+        [
+            ("optimize", None, "only 0 of 500 vectors are indexed"),  # a real shard, left unindexed
+            ("indexed", 499, "only 499 of 500 vectors are indexed"),
+            ("applied", {}, r"asked for quantization .*int8.*, the engine reports \{\}"),
+            ("applied", SETTINGS["binary"].config, r"asked for quantization .*int8.*, the engine reports .*one_bit"),
+        ],
+        ids=["never indexed", "one not indexed", "nothing applied", "another applied"],
+    )
+    def test_an_engine_that_did_not_do_it(self, unit_vectors, monkeypatch, method, says, words):
+        monkeypatch.setattr(EdgeIndex, method, lambda self: says)
+        with pytest.raises(WorkbookError, match=words):
+            engine.build(unit_vectors, "scalar-int8")
+
+    def test_scores_that_are_not_those_of_binary_codes(self, unit_vectors, monkeypatch):
+        search = EdgeIndex.search
+
+        def of_float32(self, queries, limit, exact, *others):
+            return search(self, queries, limit, True, *others)
+
+        monkeypatch.setattr(EdgeIndex, "search", of_float32)
+        with pytest.raises(WorkbookError, match="scores are not sign"):
+            engine.build(unit_vectors, "binary")
+
+    def test_a_graph_that_misses_the_nearest(self, unit_vectors, monkeypatch):
+        search = EdgeIndex.search
+
+        def without_best(self, queries, limit, *others):
+            ids, scores, seconds = search(self, queries, limit + 1, *others)
+            return [row[1:] for row in ids], [row[1:] for row in scores], seconds
+
+        monkeypatch.setattr(EdgeIndex, "search", without_best)
+        with pytest.raises(WorkbookError, match="does not reach every nearest vector"):
+            engine.build(unit_vectors, "binary")
+
+    def test_the_user_interrupts(self, unit_vectors, monkeypatch):
+        def interrupt(self):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(EdgeIndex, "optimize", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.build(unit_vectors)
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_closing_twice_is_harmless(name, unit_vectors):
+    index = engine.build(unit_vectors, engine=name)
+    index.close()
+    index.close()
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_an_id_asked_for_twice_is_given_twice(name, unit_vectors):
+    with engine.build(unit_vectors, engine=name, payloads=[{"row": row} for row in range(500)]) as index:
+        assert index.payloads([7, 3, 7]) == [{"row": 7}, {"row": 3}, {"row": 7}]
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_cluster_options_are_for_a_server(name, unit_vectors):
+    with pytest.raises(WorkbookError, match="shard_number"):
+        engine.build(unit_vectors, engine=name, shard_number=2)
+
+
+def test_an_unknown_setting_is_refused(unit_vectors):
+    with pytest.raises(WorkbookError, match="unknown quantization 'int4'"):
+        engine.build(unit_vectors, "int4")
+
+
+def test_vectors_that_are_not_finite_are_refused(unit_vectors):
+    spoilt = unit_vectors.copy()
+    spoilt[3, 5] = np.nan
+    with pytest.raises(WorkbookError, match="not finite"):
+        engine.build(spoilt, "binary")
