@@ -16,7 +16,7 @@ help:  ## show the targets
 	@echo "PROFILE=smoke|default|scifact|article   CORPUS=name or BEIR folder   MODEL=static model   NOTEBOOK=one notebook"
 
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
-	.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
+	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
 
 test: $(READY)  ## run the tests
@@ -36,6 +36,7 @@ clean:  ## remove .venv, caches of data/, reports/
 	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "installing requirements.txt into .venv: a few minutes"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

@@ -1,6 +1,5 @@
 """Times are checked for what was timed and how they are summed up, never for how long they took."""
 
-import numpy as np
 import pytest
 import torch
 from workbook import corpora, encoders, results, timing
@@ -21,15 +20,16 @@ def test_times_are_median_and_range():
     assert Times.of([3.0, 1.0, 2.0, 10.0]) == Times(2.5, 1.0, 10.0, 4)
 
 
-def test_one_run_warms_up_and_is_not_counted():
+def test_models_take_turns_after_a_warm_up_that_is_not_counted():
     calls = []
-    assert len(timing.repeat(lambda: calls.append(1), 3)) == 3
-    assert len(calls) == 4
+    seconds = timing.rounds([lambda: calls.append("a"), lambda: calls.append("b")], 3)
+    assert "".join(calls) == "ab" + "ababab"
+    assert [len(samples) for samples in seconds] == [3, 3]
 
 
 def test_no_repeats_are_refused():
     with pytest.raises(WorkbookError, match="repeats"):
-        timing.repeat(lambda: None, 0)
+        timing.rounds([], 0)
 
 
 def test_threads_are_fixed_and_given_back_even_after_an_error():
@@ -53,18 +53,23 @@ def test_a_corpus_too_small_for_the_texts_says_so(sample):
 
 
 def test_encoding_times_every_repeat_and_counts_the_tokens(sample, data):
-    encoder = encoders.load("tiny-static")
-    timed = timing.encoding(sample, encoder, words=8, batch_size=4, count=10, repeats=2, thread_count=1)
-    assert len(timed.seconds) == len(timed.tokenize_seconds) == 2
-    assert timed.tokens == encoder.token_count(timing.texts_of(sample, 8, 10)) >= 80
-    assert timing.encoding(sample, encoder, 8, 4, 10, 2, 1) == timed, "the same timing was made again"
+    static, transformer = (encoders.load(name) for name in ("tiny-static", "tiny-transformer"))
+    counts = {static: 10, transformer: 3}
+    timed = timing.encoding(sample, counts, words=8, batch_size=4, repeats=2, thread_count=1)
+    assert [(speed.model, speed.texts, speed.batch_size) for speed in timed] == [
+        ("tiny-static", 10, 4),
+        ("tiny-transformer", 3, 3),
+    ]
+    assert all(len(speed.seconds) == len(speed.tokenize_seconds) == 2 for speed in timed)
+    assert timed[0].tokens == static.token_count(timing.texts_of(sample, 8, 10)) >= 80
+    assert timing.encoding(sample, counts, 8, 4, 2, 1) == timed, "the same timing was made again"
 
 
 def test_no_threads_given_means_all_cores_and_is_recorded(sample, data, monkeypatch):
     kept = {}
     monkeypatch.setattr(results, "remember", lambda kind, about, measure: kept.update(about) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        timing.encoding(sample, encoders.load("tiny-static"), 8, 4, 10, 2)
+        timing.encoding(sample, {encoders.load("tiny-static"): 10}, 8, 4, 2)
     assert kept["threads"] == results.machine()["cores"]
 
 
@@ -75,9 +80,9 @@ def test_rows_are_rates_with_their_range(sample):
     assert rows.loc["tokenization share", "value"] == 0.25
 
 
-def test_a_speed_up_is_a_ratio_of_medians_with_the_widest_range(sample):
-    rows = timing.ratio_rows(sample, [speed("fast", [0.1, 0.2])], [speed("slow", [1.0, 4.0]), speed("slow", [1.0], 32)])
-    assert len(rows) == 1, "texts of different lengths were compared"
-    row = rows.iloc[0]
-    assert (row["low"], row["high"]) == (500 / 100, 1000 / 25)
-    assert np.isclose(row["value"], 750 / 62.5)
+def test_a_speed_up_is_the_ratio_within_each_round(sample):
+    """The second round is slow for both: no ratio crosses rounds."""
+    fast, slow = speed("fast", [0.1, 1.0, 0.1]), speed("slow", [1.0, 12.0, 2.0], texts=50)
+    row = timing.ratio_rows(sample, fast, [slow]).iloc[0]
+    assert [row["value"], row["low"], row["high"], row["n"]] == pytest.approx([24, 20, 40, 3])
+    assert row["work"] == "8 words, against slow"

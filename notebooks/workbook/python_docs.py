@@ -13,6 +13,8 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,14 +96,25 @@ def pinned(requirements: Path | None = None) -> dict[str, str]:
 def docstrings(packages: dict[str, str]) -> Iterator[Docstring]:
     """Yield the usable docstrings of the packages, ordered by package and file, each body once."""
     seen: set[str] = set()
-    for package in tqdm(packages, desc="parsing docstrings", unit="package"):
-        files = importlib.metadata.files(package) or []
-        for file in sorted(str(file) for file in files if _is_source(file)):
-            path = importlib.metadata.distribution(package).locate_file(file)
-            for entry in parse(Path(path).read_bytes(), f"{package}:{file[:-3].replace('/', '.')}"):
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        harvests = pool.map(_harvest, packages)
+        for harvest in tqdm(harvests, desc="parsing docstrings", unit="package", total=len(packages)):
+            for entry in harvest:
                 if entry.id not in seen and entry.body not in seen:
                     seen.update((entry.id, entry.body))
                     yield entry
+
+
+def _harvest(package: str) -> list[Docstring]:
+    distribution = importlib.metadata.distribution(package)
+    files = sorted(str(file) for file in distribution.files or [] if _is_source(file))
+    return [
+        entry
+        for file in files
+        for entry in parse(
+            Path(distribution.locate_file(file)).read_bytes(), f"{package}:{file[:-3].replace('/', '.')}"
+        )
+    ]
 
 
 def parse(source: bytes, module: str) -> Iterator[Docstring]:

@@ -46,7 +46,7 @@ def _interval(statistic, *samples: np.ndarray) -> Interval:
         return Interval(estimate, np.nan, np.nan, n)
     ends = bootstrap(
         samples, statistic, paired=True, vectorized=True, method="percentile",
-        n_resamples=RESAMPLES, confidence_level=CONFIDENCE, rng=np.random.default_rng(SEED), batch=1_000,
+        n_resamples=RESAMPLES, confidence_level=CONFIDENCE, rng=np.random.default_rng(SEED), batch=100,
     ).confidence_interval  # fmt: skip
     return Interval(estimate, float(ends.low), float(ends.high), n)
 

@@ -161,14 +161,14 @@ def _with_whole_ties(index: Index, queries: np.ndarray, depth: int, search: Sear
     Which of the equals an engine returns is chance. Done only where a larger limit changes nothing else: with the
     default ef or with rescoring it would also change the candidates.
     """
-    hits = index.search(queries, depth, search)
+    if not (search.exact or search.hnsw_ef == engine.ALL):
+        return index.search(queries, depth, search)
     limit = depth
-    while (search.exact or search.hnsw_ef == engine.ALL) and limit < index.n:
-        limit = min(4 * limit, index.n)
+    while True:
+        limit = min(2 * limit, index.n)
         hits = index.search(queries, limit, search)
-        if not (hits.scores[:, depth - 1] == hits.scores[:, -1]).any():
-            break
-    return hits
+        if limit == index.n or not (hits.scores[:, depth - 1] == hits.scores[:, -1]).any():
+            return hits
 
 
 def _cell(record: dict, corpus: Corpus, model: str, dimension: int, setting: str, search: str) -> Cell:

@@ -1,12 +1,13 @@
 """How long something takes: warm-up, repeats, median and range, with the number of threads fixed.
 
 The best of many repeats flatters, one repeat hides the noise of a shared machine; so a time here is always three
-numbers. A speed-up is a ratio of two medians from the same run; its range is the widest that their ranges allow.
+numbers. A speed-up is a ratio within one run: models take turns, and each turn gives one ratio.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,16 +32,21 @@ class Times(NamedTuple):
         return cls(float(np.median(samples)), float(np.min(samples)), float(np.max(samples)), len(samples))
 
 
-def repeat(work: Callable[[], object], repeats: int) -> list[float]:
-    """Run `work` once to warm up and then `repeats` times: seconds of each."""
+def rounds(works: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
+    """Run every work once to warm up, then all of them in turn, `repeats` times: seconds of each repeat, per work.
+
+    In turn, because a shared machine is slow for minutes at a time: so it is slow for all of them.
+    """
     if repeats < 1:
         raise WorkbookError(f"repeats must be at least 1, not {repeats}")
-    work()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
+    for work in works:
         work()
-        seconds.append(time.perf_counter() - start)
+    seconds: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        for work, samples in zip(works, seconds, strict=True):
+            start = time.perf_counter()
+            work()
+            samples.append(time.perf_counter() - start)
     return seconds
 
 
@@ -84,31 +90,37 @@ class Speed(NamedTuple):
     tokenize_seconds: list[float]
     key: str
 
-    def per_second(self, count: int) -> Times:
-        return Times.of([count / seconds for seconds in self.seconds])
+    def per_second(self, count: int) -> list[float]:
+        return [count / seconds for seconds in self.seconds]
 
 
 def encoding(
-    corpus: Corpus, encoder: Encoder, words: int, batch_size: int, count: int, repeats: int, thread_count: int = 0
-) -> Speed:
-    """Time an encoder on `count` texts of `words` words, or find it timed on this machine. 0 threads: all cores."""
+    corpus: Corpus, counts: Mapping[Encoder, int], words: int, batch_size: int, repeats: int, thread_count: int = 0
+) -> list[Speed]:
+    """Time encoders in turn on `counts` texts of `words` words each, or find them timed on this machine.
+
+    A batch is no larger than the number of texts. 0 threads: all cores.
+    """
     thread_count = thread_count or results.machine()["cores"]
     about = {
-        "corpus": corpus.sha256, "model": encoder.identity("document"), "words": words, "batch_size": batch_size,
-        "texts": count, "repeats": repeats, "threads": thread_count,
+        "corpus": corpus.sha256, "words": words, "batch_size": batch_size, "repeats": repeats, "threads": thread_count,
+        "models": [{**encoder.identity("document"), "texts": count} for encoder, count in counts.items()],
     }  # fmt: skip
 
     def measure() -> dict:
-        texts = texts_of(corpus, words, count)
+        texts = {encoder: texts_of(corpus, words, count) for encoder, count in counts.items()}
         with threads(thread_count):
-            return {
-                "tokens": encoder.token_count(texts),
-                "seconds": repeat(lambda: encoder.encode(texts, batch_size=batch_size), repeats),
-                "tokenize_seconds": repeat(lambda: encoder.tokenize(texts), repeats),
-            }
+            encode = rounds([partial(e.encode, own, batch_size=batch_size) for e, own in texts.items()], repeats)
+            tokenize = rounds([partial(e.tokenize, own) for e, own in texts.items()], repeats)
+        tokens = [encoder.token_count(own) for encoder, own in texts.items()]
+        return {"tokens": tokens, "seconds": encode, "tokenize_seconds": tokenize}
 
     record = results.remember("speed", about, measure)
-    return Speed(encoder.name, words, batch_size, count, key=record["key"], **record["values"])
+    columns = (record["values"][name] for name in ("tokens", "seconds", "tokenize_seconds"))
+    return [
+        Speed(encoder.name, words, min(batch_size, count), count, *values, key=record["key"])
+        for (encoder, count), *values in zip(counts.items(), *columns, strict=True)
+    ]
 
 
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
@@ -116,21 +128,20 @@ def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
     return pd.DataFrame([row for speed in speeds for row in _rows(corpus, speed)])
 
 
-def ratio_rows(corpus: Corpus, fast: Sequence[Speed], slow: Sequence[Speed]) -> pd.DataFrame:
-    """How many times as fast, in texts/s, on texts of the same length: ratio of medians and the widest range."""
-    pairs = [(one, other) for one in fast for other in slow if one.words == other.words]
+def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataFrame:
+    """How many times as many texts per second as each other, on texts of one length: median and range of the rounds."""
     return pd.DataFrame(
         {
-            "corpus": corpus.name, "model": one.model, "work": f"{one.words} words, against {other.model}",
-            "metric": "speed-up", **_ratio(one.per_second(one.texts), other.per_second(other.texts))._asdict(),
-            "key": f"{one.key}/{other.key}",
+            "corpus": corpus.name, "model": fast.model, "work": f"{fast.words} words, against {other.model}",
+            "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(), "key": fast.key,
         }
-        for one, other in pairs
+        for other in others
     )  # fmt: skip
 
 
-def _ratio(fast: Times, slow: Times) -> Times:
-    return Times(fast.value / slow.value, fast.low / slow.high, fast.high / slow.low, min(fast.n, slow.n))
+def _ratios(fast: Speed, other: Speed) -> list[float]:
+    pairs = zip(fast.per_second(fast.texts), other.per_second(other.texts), strict=True)
+    return [one / another for one, another in pairs]
 
 
 def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
@@ -139,6 +150,6 @@ def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
         "work": f"{speed.words} words, batch of {speed.batch_size}",
     }  # fmt: skip
     share = [part / whole for part, whole in zip(speed.tokenize_seconds, speed.seconds, strict=True)]
-    yield {**names, "metric": "texts/s", **speed.per_second(speed.texts)._asdict()}
-    yield {**names, "metric": "tokens/s", **speed.per_second(speed.tokens)._asdict()}
+    yield {**names, "metric": "texts/s", **Times.of(speed.per_second(speed.texts))._asdict()}
+    yield {**names, "metric": "tokens/s", **Times.of(speed.per_second(speed.tokens))._asdict()}
     yield {**names, "metric": "tokenization share", **Times.of(share)._asdict()}
