@@ -43,9 +43,9 @@ def test_speed_draws_texts_per_second_by_length():
     speeds = rows(
         "texts/s", model=["a", "a"], work=["8 words, batch of 32", "32 words, batch of 32"], value=[100.0, 50.0]
     )
-    ratios = rows("speed-up", model="a", work=["8 words, against b"], value=[7.0])
+    ratios = rows("speed-up", model="a", work=["8 words, against b", "32 words, against b"], value=[7.0, 9.0])
     axis = plots.speed(pd.concat([speeds, ratios])).axes[0]
-    assert axis.get_title(loc="left") == "a encodes 7 to 7 times as fast"
+    assert axis.get_title(loc="left") == "a encodes\n7 to 9 times as fast as b"
     assert axis.get_xscale() == axis.get_yscale() == "log"
 
 

@@ -156,11 +156,16 @@ def speed(frame: pd.DataFrame) -> Figure:
         axis.set(xscale="log", yscale="log", xlabel="words per text", ylabel=METRICS["texts/s"].label)
         axis.set_xticks(words, [str(count) for count in words])
         axis.xaxis.set_minor_locator(NullLocator())
-        low, high = ratios["value"].min(), ratios["value"].max()
-        axis.set_title(f"{ratios['model'].iloc[0]} encodes {low:,.0f} to {high:,.0f} times as fast")
+        axis.set_title(_speed_finding(ratios))
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         _note(figure, f"median and range of {rows['n'].max():.0f} repeats; {results.machine_label()}")
     return figure
+
+
+def _speed_finding(ratios: pd.DataFrame) -> str:
+    rivals = ratios.groupby(ratios["work"].str.split(", against ").str[1], sort=False)["value"]
+    parts = [f"{values.min():,.0f} to {values.max():,.0f} times as fast as {rival}" for rival, values in rivals]
+    return f"{ratios['model'].iloc[0]} encodes\n" + ",\n".join(parts)
 
 
 _SEARCH_LABELS = {"exact": "exact", "default-ef": "no rescoring", "rescore": "rescored"}
@@ -191,4 +196,4 @@ def _caption(figure: Figure, rows: pd.DataFrame) -> None:
 
 
 def _note(figure: Figure, text: str) -> None:
-    figure.text(0.01, -0.03, text, fontsize=8, color="#555555")
+    figure.text(0.01, -0.02, text, fontsize=8, color="#555555", va="top")
