@@ -49,6 +49,7 @@ def test_all_notebooks_end_well(smoke):
 def test_no_warning_or_progress_noise(smoke, notebook):
     outputs = outputs_of(smoke[1], notebook)
     assert not [output.text for output in outputs if output.get("name") == "stderr"]
+    assert not [output for output in outputs if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
     text = json.dumps(outputs)
     assert "Warning" not in text
     assert str(paths.ROOT) not in text

@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm.auto import tqdm
-
 from workbook import paths
 from workbook.errors import WorkbookError
+from workbook.progress import bar
 
 FORMAT = 2  # raise it when the rules below change, so that older builds are not used
 DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
@@ -94,7 +93,7 @@ def pinned(requirements: Path | None = None) -> dict[str, str]:
 def docstrings(packages: dict[str, str]) -> Iterator[Docstring]:
     """Yield the usable docstrings of the packages, ordered by package and file, each body once."""
     seen: set[str] = set()
-    for package in tqdm(packages, desc="parsing docstrings", unit="package"):
+    for package in bar(packages, desc="parsing docstrings", unit="package"):
         distribution = importlib.metadata.distribution(package)
         for file in sorted(str(file) for file in distribution.files or [] if _is_source(file)):
             source = Path(distribution.locate_file(file)).read_bytes()

@@ -103,8 +103,8 @@ def run_name() -> str:
     return os.environ.get("WORKBOOK_RUN", "interactive")
 
 
-def publish(notebook: str, frame: pd.DataFrame) -> Path:
-    """Write the rows a notebook shows; columns that do not apply may be missing. Returns the file.
+def publish(notebook: str, frame: pd.DataFrame) -> str:
+    """Write the rows a notebook shows; columns that do not apply may be missing. Says where they are.
 
     Raises WorkbookError for a column that is not in COLUMNS, or rows without metric and value.
     """
@@ -117,7 +117,7 @@ def publish(notebook: str, frame: pd.DataFrame) -> Path:
     file = published_file(run_name(), notebook)
     with paths.atomic(file) as temporary:
         rows.to_csv(temporary, index=False)
-    return file
+    return f"{len(rows)} rows of {notebook} in run {run_name()}: {file.relative_to(paths.DATA).as_posix()} in data/"
 
 
 def published_file(run: str, notebook: str) -> Path:

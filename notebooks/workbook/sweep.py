@@ -12,13 +12,13 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from workbook import engine, evaluation, quantization, results, statistics, timing, vectors
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.engine import Hits, Index, Search
 from workbook.errors import WorkbookError
+from workbook.progress import bar
 
 LATENCY_QUERIES = 100  # searched one by one for the latency
 
@@ -67,7 +67,7 @@ def measure(
         "engine": engine_name, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT, "limit": limit, "repeats": repeats,
     }  # fmt: skip
     cells = []
-    with tqdm(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
+    with bar(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
         for dimension in dimensions:
             documents = vectors.truncate(document_vectors, dimension)
             queries = vectors.truncate(query_vectors, dimension)

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from workbook import paths
 from workbook.encoders import Encoder, Role
 from workbook.errors import WorkbookError
+from workbook.progress import bar
 
 SHARD = 512  # texts encoded before something is saved: about 20 seconds of work for a small transformer on a laptop
 
@@ -65,7 +65,7 @@ def _is_complete(folder: Path) -> bool:
 def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[str], role: Role) -> None:
     shards = folder.with_name(f"{folder.name}.shards")
     starts = range(0, len(texts), SHARD)
-    with tqdm(total=len(texts), desc=f"encoding with {encoder.name}", unit="text") as progress:
+    with bar(total=len(texts), desc=f"encoding with {encoder.name}", unit="text") as progress:
         for start in starts:
             batch = texts[start : start + SHARD]
             shard = shards / f"{start:09d}.npy"

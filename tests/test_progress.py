@@ -1,0 +1,21 @@
+"""The bar obeys TQDM_DISABLE, in a terminal and in a notebook."""
+
+import pytest
+from workbook import progress
+
+
+@pytest.mark.parametrize(("setting", "disabled"), [("1", True), ("", False)])
+def test_a_bar_is_shown_unless_it_is_switched_off(monkeypatch, setting, disabled):
+    monkeypatch.setenv("TQDM_DISABLE", setting)
+    with progress.bar(total=3, desc="work") as bar:
+        bar.update(3)
+    assert bar.disable is disabled
+
+
+def test_the_notebook_bar_is_switched_off_too(monkeypatch):
+    from tqdm.notebook import tqdm
+
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(progress, "tqdm", tqdm)
+    assert list(progress.bar([1, 2])) == [1, 2]
+    assert progress.bar([1]).disable
