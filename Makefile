@@ -8,7 +8,7 @@ READY    := .venv/.ready
 
 export PYTHONPATH := notebooks
 
-.PHONY: help run-notebooks test lab lint clean
+.PHONY: help run-notebooks bench test lab lint clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ help:  ## show the targets
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
+
+bench: $(READY)  ## print how fast the grid of settings is measured
+	@.venv/bin/python -m workbook bench $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
 
 test: $(READY)  ## run the tests
 	.venv/bin/python -m pytest

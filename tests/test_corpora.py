@@ -96,6 +96,7 @@ def test_a_bad_line_is_refused_with_its_place(beir_folder, place, line, complain
         ("qrels/test.tsv", None, "is missing"),
         ("corpus.jsonl", b'{"_id": "d1", "text": "\xff"}\n', "not valid UTF-8"),
         ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\n", "no judgements"),
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1\td1\t0\n", "no document is relevant"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(beir_folder, file, content, complaint):

@@ -4,9 +4,10 @@ import tempfile
 
 import numpy as np
 import pytest
-from workbook import edge, engine
+from workbook import edge, engine, quantization
 from workbook.engine import Search
 from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS
 
 
 @pytest.fixture
@@ -49,6 +50,21 @@ def test_segments_that_differ_are_refused(unit_vectors):
         other.write_text('{"quantization_config": {"scalar": {"type": "int8"}}, "vector_parameters": {"count": 1}}')
         with pytest.raises(WorkbookError, match=r"quantized differently: .*binary.*scalar"):
             index._backend.applied()
+
+
+@pytest.mark.parametrize("setting", ["binary", "scalar-int8"])
+@pytest.mark.parametrize("dimension", [64, 40])
+def test_the_codes_on_disk_are_those_that_numpy_computes(unit_vectors, setting, dimension):
+    kept = np.ascontiguousarray(unit_vectors[:, :dimension])
+    kept /= np.linalg.norm(kept, axis=1, keepdims=True)
+    chosen = SETTINGS[setting]
+    with engine.build(kept, setting) as index:
+        stored = np.frombuffer(index._backend.codes(), dtype=np.uint8).reshape(len(kept), -1)
+    computed = quantization.codes(chosen, kept)
+    stored = stored[:, chosen.overhead : chosen.overhead + computed.shape[1]]
+    differing = stored != computed
+    assert differing.mean() < 1e-3, "rounding may fall the other way for a number halfway between two codes, no more"
+    assert np.abs(stored.astype(int) - computed)[differing].max(initial=0) <= 1
 
 
 def test_a_shard_that_cannot_be_created_leaves_no_folder(tmp_path, monkeypatch):

@@ -1,4 +1,6 @@
-"""Intervals: exact where there is nothing to estimate, near theory where there is, and right as often as they say."""
+"""Intervals and verdicts: exact where nothing is estimated, near theory elsewhere, and right as often as they say."""
+
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,21 @@ from workbook.errors import WorkbookError
 
 def sample(n, seed=0):
     return pd.Series(np.random.default_rng(seed).normal(0.6, 0.2, n))
+
+
+def pair(difference, deviation, n, seed=1):
+    """Values and baseline whose differences are drawn from a normal distribution."""
+    return sample(n) + np.random.default_rng(seed).normal(difference, deviation, n), sample(n)
+
+
+def exact_pair(difference, deviation, n):
+    """As `pair`, with exactly this mean difference and standard deviation."""
+    noise = pair(0, 1, n)[0] - sample(n)
+    return sample(n) + difference + deviation * (noise - noise.mean()) / noise.std(), sample(n)
+
+
+def verdict(values, baseline):
+    return statistics.verdicts([(values, baseline)])[0]
 
 
 def test_the_interval_of_a_constant_is_a_point():
@@ -63,7 +80,10 @@ def test_the_share_is_of_the_means_and_not_a_mean_of_shares():
     assert 0 < share.low < 2 / 3 < share.high < 1
 
 
-@pytest.mark.parametrize("compare", [statistics.mean_difference, statistics.share_kept])
+COMPARISONS = [statistics.mean_difference, statistics.share_kept, statistics.permutation_p, verdict]
+
+
+@pytest.mark.parametrize("compare", COMPARISONS)
 @pytest.mark.parametrize("others", [["q2", "q1"], ["q1", "q3"], ["q1"]], ids=["order", "names", "number"])
 def test_other_queries_are_refused(compare, others):
     values = pd.Series([0.1, 0.2], index=["q1", "q2"])
@@ -73,3 +93,144 @@ def test_other_queries_are_refused(compare, others):
 
 def test_it_is_written_with_its_interval():
     assert str(statistics.Interval(0.645081, 0.6, 0.69004, 300)) == "0.6451 [0.6000, 0.6900]"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_permutation_test_is_near_all_sign_flips_by_hand(seed):
+    values, baseline = pair(0.1, 0.2, 8, seed)
+    differences = (values - baseline).to_numpy()
+    flipped = np.array(list(product((-1, 1), repeat=8))) @ differences
+    exact = np.mean(np.abs(flipped) > abs(differences.sum()) - 1e-9)
+    assert statistics.permutation_p(values, baseline) == pytest.approx(exact, abs=0.02)
+
+
+def test_identical_series_have_a_permutation_p_of_exactly_1():
+    assert statistics.permutation_p(sample(50), sample(50)) == 1
+
+
+def test_the_permutation_test_has_two_equal_sides():
+    values, baseline = pair(0.02, 0.1, 100)
+    assert statistics.permutation_p(values, baseline) == statistics.permutation_p(baseline, values) < 0.5
+
+
+def test_holm_by_hand():
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert list(statistics.holm([0.6, 0.7])) == [1, 1]
+    assert list(statistics.holm([0.04])) == [0.04]
+    assert statistics.holm([]).shape == (0,)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_holm_keeps_the_order_and_lies_between_nothing_and_bonferroni(seed):
+    p_values = np.random.default_rng(seed).uniform(0, 0.2, 12)
+    adjusted, order = statistics.holm(p_values), np.argsort(p_values)
+    assert (np.diff(adjusted[order]) >= 0).all()
+    assert (adjusted >= p_values).all()
+    assert (adjusted <= np.minimum(12 * p_values, 1)).all()
+    assert adjusted.min() == pytest.approx(min(12 * p_values.min(), 1))
+    assert (statistics.holm(p_values[order]) == adjusted[order]).all()
+
+
+def test_a_planted_loss_is_worse():
+    found = verdict(*pair(-0.05, 0.1, 300))
+    assert (found.verdict, found.queries_needed) == (statistics.WORSE, None)
+    assert found.p_difference < 0.001 < 0.99 < found.p_margin
+
+
+def test_a_loss_smaller_than_the_margin_is_no_worse():
+    assert verdict(*pair(-0.002, 0.02, 300)).verdict == statistics.NO_WORSE
+
+
+def test_a_certain_loss_smaller_than_the_margin_is_still_no_worse():
+    found = verdict(*exact_pair(-0.005, 0.02, 300))
+    assert found.p_difference < 0.05
+    assert found.verdict == statistics.NO_WORSE
+
+
+def test_a_certain_gain_among_losses_is_not_worse():
+    found = statistics.verdicts([exact_pair(0.022, 0.1, 100)] + [pair(-0.2, 0.1, 100)] * 20, margin=0.001)[0]
+    assert found.p_difference < 0.05 < found.p_margin  # adjusted for nothing, and for all 20
+    assert found.verdict == statistics.UNDECIDED
+
+
+def test_identical_series_are_no_worse_for_certain():
+    assert verdict(sample(50), sample(50)) == ((0, 0, 0, 50), 1, 0, statistics.NO_WORSE, None)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("scores", "p_margin", "expected"),
+    [
+        ([0.08, 0.62], 0, statistics.NO_WORSE),
+        ([0.055, 0.595], 0, statistics.NO_WORSE),
+        ([0.05, 0.59], 1, statistics.WORSE),
+    ],
+    ids=["gain", "loss below the margin", "loss of the margin"],
+)
+def test_a_constant_difference_is_decided_in_spite_of_rounding(scores, p_margin, expected):
+    found = verdict(pd.Series(scores * 25), pd.Series([0.06, 0.6] * 25))  # 0.05 - 0.06 > -0.01 > 0.59 - 0.6
+    assert (found.p_margin, found.verdict) == (p_margin, expected)
+
+
+@pytest.mark.parametrize("difference", [-0.3, 0.3])
+def test_few_queries_decide_nothing_however_large_the_effect(difference):
+    for n in (1, 5, statistics.MIN_QUERIES - 1):
+        found = verdict(*pair(difference, 0.01, n))
+        assert found.verdict == statistics.UNDECIDED
+        assert found.queries_needed == (None if n == 1 else statistics.MIN_QUERIES)
+    assert verdict(*pair(difference, 0.01, statistics.MIN_QUERIES)).verdict != statistics.UNDECIDED
+
+
+def test_another_margin_is_another_question():
+    values, baseline = exact_pair(-0.03, 0.1, 100)
+    found = [statistics.verdicts([(values, baseline)], margin)[0].verdict for margin in (0.01, 0.1)]
+    assert found == [statistics.WORSE, statistics.NO_WORSE]
+
+
+@pytest.mark.parametrize("margin", [0, -0.01])
+def test_a_margin_that_is_not_above_0_is_refused(margin):
+    with pytest.raises(WorkbookError, match=r"give the loss .* above 0, such as 0\.01"):
+        statistics.verdicts([pair(0, 0.1, 20)], margin)
+
+
+def test_a_family_pays_for_its_size_and_keeps_its_order():
+    alone = [verdict(*pair(difference, 0.1, 100)) for difference in (-0.02, 0.0, -0.04)]
+    together = statistics.verdicts([pair(difference, 0.1, 100) for difference in (-0.02, 0.0, -0.04)])
+    assert [each.difference for each in together] == [each.difference for each in alone]
+    for name in ("p_difference", "p_margin"):
+        single = [getattr(each, name) for each in alone]
+        assert [getattr(each, name) for each in together] == list(statistics.holm(single)) != single
+    assert statistics.verdicts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("difference", "deviation", "needed"),
+    [(-0.002, 0.05, 242), (-0.03, 0.1, 88)],  # (2.486 * 0.05 / 0.008)**2, (2.802 * 0.1 / 0.03)**2
+    ids=["no worse is nearer", "worse is nearer"],
+)
+def test_the_queries_needed_decide_as_often_as_they_say(monkeypatch, difference, deviation, needed):
+    monkeypatch.setattr(statistics, "RESAMPLES", 300)
+    found = verdict(*exact_pair(difference, deviation, 20))
+    assert (found.verdict, found.queries_needed) == (statistics.UNDECIDED, needed)
+    simulated = [verdict(*pair(difference, deviation, needed, seed)).verdict for seed in range(200)]
+    assert 0.7 < np.mean([each != statistics.UNDECIDED for each in simulated]) < 0.95
+
+
+def test_where_holm_alone_undecides_at_least_one_more_query_is_needed():
+    found = statistics.verdicts([exact_pair(-0.03, 0.1, 100)] + [pair(0, 1, 100, seed) for seed in range(20)])[0]
+    assert (found.verdict, found.queries_needed) == (statistics.UNDECIDED, 101)  # 88 of them if it were alone
+
+
+def test_a_loss_of_the_margin_is_called_no_worse_as_rarely_as_the_test_says(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 300)
+    found = [verdict(*pair(-statistics.MARGIN, 0.1, 50, seed)).verdict for seed in range(400)]
+    assert 0.02 < np.mean([each == statistics.NO_WORSE for each in found]) < 0.07
+
+
+def test_a_family_without_losses_rarely_has_a_worse_one(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 999)  # with fewer than 800, no p-value times 20 is below 0.05
+    found = [
+        [each.verdict for each in statistics.verdicts([pair(0, 0.2, 20, 20 * family + cell) for cell in range(20)])]
+        for family in range(100)
+    ]
+    assert np.mean([statistics.WORSE in family for family in found]) <= 0.08

@@ -1,4 +1,4 @@
-"""`python -m workbook run`: the command behind `make run-notebooks`."""
+"""`python -m workbook run` and `bench`: the commands behind `make run-notebooks` and `make bench`."""
 
 import argparse
 import os
@@ -9,27 +9,49 @@ from workbook.errors import WorkbookError
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; a WorkbookError becomes one line and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m workbook", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run the notebooks of a profile and check their values")
-    run.add_argument("--profile", default="default", help="a profile of notebooks/runs.yaml (default: %(default)s)")
-    run.add_argument("--corpus", help="a corpus name or a folder in BEIR layout, instead of the profile's")
-    run.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
-    run.add_argument("--notebook", action="append", default=[], help="only this notebook (may be repeated)")
-    options = parser.parse_args(arguments)
-    if not sys.stderr.isatty():  # a log is no place for bars; tqdm reads this when it is imported
+    options = _parser().parse_args(arguments)
+    if not sys.stderr.isatty():  # a log is no place for bars
         os.environ.setdefault("TQDM_DISABLE", "1")
-    from workbook import runner
-
-    given = {"corpus": options.corpus, "static_model": options.model}
     try:
-        return runner.run(options.profile, {k: v for k, v in given.items() if v}, options.notebook)
+        return options.command(options)
     except WorkbookError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted: what was finished is kept, the same command goes on from there", file=sys.stderr)
         return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    from workbook import runner
+
+    given = {"corpus": options.corpus, "static_model": options.model}
+    return runner.run(options.profile, {name: value for name, value in given.items() if value}, options.notebook)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from workbook import bench
+
+    table = bench.grid(options.corpus, options.model)
+    print(table.to_string(index=False, float_format="{:.2f}".format))
+    print(bench.summary(table))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workbook", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="run the notebooks of a profile and check their values")
+    run.set_defaults(command=_run)
+    run.add_argument("--profile", default="default", help="a profile of notebooks/runs.yaml (default: %(default)s)")
+    run.add_argument("--corpus", help="a corpus name or a folder in BEIR layout, instead of the profile's")
+    run.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
+    run.add_argument("--notebook", action="append", default=[], help="only this notebook (may be repeated)")
+    bench = commands.add_parser("bench", help="print how fast a grid of quantization settings is measured")
+    bench.set_defaults(command=_bench)
+    bench.add_argument("--corpus", default="python-docs", help="a corpus (default: %(default)s)")
+    bench.add_argument("--model", default="static-distilled", help="a model (default: %(default)s)")
+    return parser
 
 
 if __name__ == "__main__":

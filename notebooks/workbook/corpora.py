@@ -161,6 +161,8 @@ def _read_qrels(file: Path, documents: dict, queries: dict) -> dict[str, dict[st
         if document in qrels.setdefault(query, {}):
             raise WorkbookError(f"{place}: query {query!r} and document {document!r} are judged twice")
         qrels[query][document] = grade
+    if qrels and not any(grade > 0 for grades in qrels.values() for grade in grades.values()):
+        raise WorkbookError(f"{file}: no document is relevant to any query; every score would be 0")
     if not qrels:
         raise WorkbookError(f"{file}: no judgements in it; without them there is nothing to score")
     return qrels

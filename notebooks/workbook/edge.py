@@ -69,6 +69,10 @@ class EdgeIndex:
             raise WorkbookError(f"segments of one shard are quantized differently: {', '.join(sorted(found))}")
         return json.loads(found.pop()) if found else {}
 
+    def codes(self) -> bytes:
+        """All codes as they lie on disk, overhead included, in the order of the points."""
+        return b"".join(file.read_bytes() for file in self._segment_files("quantized.data"))
+
     def code_bytes(self) -> int:
         """Bytes of all codes on disk; 0 if nothing is quantized."""
         return sum(file.stat().st_size for file in self._segment_files("quantized.data"))

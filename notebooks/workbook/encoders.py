@@ -126,12 +126,13 @@ def check(name: str) -> None:
         )
 
 
-def check_dimensions(name: str, dimensions: Sequence[int]) -> None:
-    """Raise WorkbookError if a registered model has fewer dimensions than asked for."""
-    limit = MODELS[name].dimensions if name in MODELS else None
+def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
+    """Raise WorkbookError if a model has fewer dimensions than asked for; by name, only a registered one is known."""
+    known = MODELS.get(model) if isinstance(model, str) else model
     for dimension in dimensions:
-        if dimension < 1 or (limit and dimension > limit):
-            raise WorkbookError(f"{name} has {limit} dimensions: it cannot be truncated to {dimension}")
+        if known and not 1 <= dimension <= known.dimensions:
+            name = model if isinstance(model, str) else model.name
+            raise WorkbookError(f"{name} has {known.dimensions} dimensions: it cannot be truncated to {dimension}")
 
 
 def check_reachable(name: str) -> None:

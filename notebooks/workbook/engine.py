@@ -73,8 +73,8 @@ class Index:
     setting: Setting
     n: int
     dimension: int
-    upsert_seconds: float
     index_seconds: float
+    build_seconds: float
     bytes_per_vector: int
     _backend: EdgeIndex | ClientIndex
 
@@ -133,8 +133,9 @@ def build(
         backend.optimize()
         finished = time.perf_counter()
         code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
-        index = Index(engine, chosen, n, dimension, upserted - started, finished - upserted, code_bytes, backend)
+        index = Index(engine, chosen, n, dimension, finished - upserted, 0.0, code_bytes, backend)
         _prove(index, vectors)
+        index.build_seconds = time.perf_counter() - started
     except BaseException:
         backend.close()
         raise

@@ -39,6 +39,19 @@ def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
     return float(tied[:, :depth].mean())
 
 
+def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> tuple[float, float]:
+    """Lowest and highest mean NDCG@10 that ordering equal scores otherwise could give; arguments as `order_ties`."""
+    ends = []
+    for sign in (1, -1):
+        rankings = []
+        for query, row, row_scores in zip(corpus.queries, ids, scores, strict=True):
+            grades = np.array([corpus.qrels[query].get(document_ids[number], 0) for number in row])
+            order = np.lexsort((sign * grades, -row_scores))
+            rankings.append([document_ids[number] for number in row[order] if number >= 0])
+        ends.append(float(judge(corpus, rankings)["ndcg@10"].mean()))
+    return ends[0], ends[1]
+
+
 def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Score one ranking per query of the corpus, in its order: a frame (queries, METRICS) indexed by query id.
 

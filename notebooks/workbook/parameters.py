@@ -52,6 +52,11 @@ def _positives(values: Sequence[int]) -> None:
         _positive(value)
 
 
+def _fraction(value: float) -> None:
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise WorkbookError(f"{value!r} is not a number between 0 and 1")
+
+
 def _several(values: Sequence[Any]) -> None:
     if not isinstance(values, list) or not values:
         raise WorkbookError(f"{values!r} is not a list with something in it")
@@ -88,6 +93,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "dimensions": lambda values: _positives(values) if values else None,
     "settings": _settings,
     "searches": _searches,
+    "margin": _fraction,
     "limit": _positive,
     "repeats": _positive,
     "threads": _count,

@@ -1,7 +1,7 @@
 """The vocabulary of quantization: every setting once, its size, how each engine is told, and what its codes must be.
 
 A setting is the `quantization_config` of Qdrant's REST interface; both engines are given that and report it back, so
-what was asked can be compared with what applied. Binary codes are also computed here, in numpy, as the oracle.
+what was asked can be compared with what applied. Binary and scalar codes are also computed here, in numpy, as oracles.
 """
 
 from dataclasses import dataclass, field
@@ -107,6 +107,21 @@ def client_config(setting: Setting) -> object | None:
     from qdrant_client import models
 
     return TypeAdapter(models.QuantizationConfig).validate_python(setting.config) if setting.config else None
+
+
+def codes(setting: Setting, vectors: np.ndarray) -> np.ndarray:
+    """Codes of float32 vectors (n, d) as the engine stores them, without overhead: uint8 (n, bytes).
+
+    Binary: a bit for each positive number, filled up to whole blocks. Scalar: 0 to 127 between the lowest and the
+    highest number of all vectors. Raises WorkbookError for the settings whose codes are only the engine's to know.
+    """
+    if setting.is_oracle_known:
+        bits = np.packbits(vectors > 0, axis=1, bitorder="little")
+        return np.pad(bits, ((0, 0), (0, setting.bytes_per_vector(vectors.shape[1]) - bits.shape[1])))
+    if setting.family == "scalar":
+        step = (vectors.max() - vectors.min()) / np.float32(127)
+        return np.clip(np.round((vectors - vectors.min()) / step), 0, 127).astype(np.uint8)
+    raise WorkbookError(f"the codes of {setting.name} are not computed here")
 
 
 def binary_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:

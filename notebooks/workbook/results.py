@@ -12,7 +12,8 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 
-SCHEMA = 1
+SCHEMA = 2
 COLUMNS = (
     "corpus", "model", "dimension", "setting", "search", "work", "metric", "value", "low", "high", "n", "key",
 )  # fmt: skip
+_elsewhere: Path | None = None
 PACKAGES = ("qdrant-edge-py", "qdrant-client", "sentence-transformers", "torch", "numpy", "pytrec_eval-terrier")
 
 
@@ -125,8 +127,19 @@ def published_file(run: str, notebook: str) -> Path:
     return paths.DATA / "results" / "runs" / run / f"{notebook}.csv"
 
 
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Keep measurements in another folder for a while: a benchmark must neither find nor leave any."""
+    global _elsewhere
+    _elsewhere = folder
+    try:
+        yield
+    finally:
+        _elsewhere = None
+
+
 def _file(kind: str, about: dict[str, Any]) -> Path:
-    return paths.DATA / "results" / kind / f"{key_of(about)}.json"
+    return (_elsewhere or paths.DATA / "results") / kind / f"{key_of(about)}.json"
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, encoders, parameters, paths, results, vectors
+from workbook import corpora, encoders, parameters, paths, results, sweep
 from workbook.plan import PLAN, Expected, Job, compare, prepare, read
 
 KERNEL = "python3"
@@ -73,8 +73,7 @@ def fetch(jobs: list[Job]) -> None:
         for encoder in (encoders.load(model) for of, model in sorted(wanted) if of == name):
             if not encoder.speed_only:
                 print(f"vectors of {encoder.name}", flush=True)
-                vectors.encode(encoder, corpus.document_texts, "document")
-                vectors.encode(encoder, corpus.query_texts, "query")
+                sweep.encode(corpus, encoder)
 
 
 def execute(job: Job, run_name: str) -> Outcome:

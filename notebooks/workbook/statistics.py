@@ -1,14 +1,24 @@
-"""How sure a mean is: bootstrap intervals over queries, and comparisons paired on the same queries. scipy computes."""
+"""How sure a mean is: bootstrap intervals over queries, and comparisons paired on the same queries. scipy computes.
 
+A grid of comparisons is one family: each gets a verdict, and its p-values are adjusted for the number of the others.
+"""
+
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm, ttest_1samp
 
 from workbook.errors import WorkbookError
 
 CONFIDENCE, RESAMPLES, SEED = 0.95, 9_999, 0
+MARGIN = 0.01  # the largest loss of mean score (0 to 1) that counts as none
+ALPHA, POWER = 0.05, 0.8
+MIN_QUERIES = 10  # fewer decide nothing
+DECIMALS = 12  # of a difference; the rest is rounding: 0.60 - 0.61 is not 0.50 - 0.51
+NO_WORSE, WORSE, UNDECIDED = "no worse than the margin", "worse", "undecided"
 
 
 class Interval(NamedTuple):
@@ -21,6 +31,19 @@ class Interval(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+class Verdict(NamedTuple):
+    """A paired difference, its Holm-adjusted p-values, what they decide, and the queries it takes if nothing.
+
+    `p_difference` is two-sided, of no difference; `p_margin` one-sided, of a loss of the margin or more.
+    """
+
+    difference: Interval
+    p_difference: float
+    p_margin: float
+    verdict: str
+    queries_needed: int | None
 
 
 def mean(values: pd.Series) -> Interval:
@@ -38,6 +61,101 @@ def share_kept(values: pd.Series, baseline: pd.Series) -> Interval:
     """Interval of mean(values) / mean(baseline), paired by query; not a number where the baseline scores 0."""
     _check_paired(values, baseline)
     return _interval(_ratio_of_means, values.to_numpy(), baseline.to_numpy())
+
+
+def permutation_p(values: pd.Series, baseline: pd.Series) -> float:
+    """Two-sided p-value of a paired permutation test of the mean difference (Smucker et al. 2007), 1 if identical.
+
+    It is never below 1 / (RESAMPLES + 1). Raises WorkbookError for different queries.
+    """
+    return float(_sign_flip_p(_differences(values, baseline)[:, np.newaxis])[0])
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Adjust a family of p-values, (tests,) in and out, in the order given, by the step-down of Holm (1979)."""
+    p_values = np.asarray(p_values, dtype=float)
+    order, adjusted = np.argsort(p_values), np.empty_like(p_values)
+    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)).clip(max=1)
+    return adjusted
+
+
+def verdicts(pairs: Sequence[tuple[pd.Series, pd.Series]], margin: float = MARGIN) -> list[Verdict]:
+    """Decide for each (values, baseline) of one grid whether it is worse, or no worse than the margin, or neither.
+
+    `p_margin` is the t-test of non-inferiority, the lower half of a TOST (Schuirmann 1987): only "worse" matters when
+    one asks whether compression may be used, so the upper half is not tested. "no worse" comes first: a loss may be
+    certain and still smaller than the margin.
+    `queries_needed`, of undecided cells only, is how many would decide with 80% power if the difference and its
+    standard deviation are what they seem. It ignores Holm and so is a lower bound.
+    Raises WorkbookError for a margin that is not above 0 and for different queries within a pair.
+    """
+    if margin <= 0:
+        raise WorkbookError(f"margin {margin}: give the loss of mean score you can accept, above 0, such as {MARGIN}")
+    differences = [_differences(*pair) for pair in pairs]
+    p_differences = holm(_family_p(differences))
+    p_margins = holm([_margin_p(each, margin) for each in differences])
+    found = []
+    for pair, each, p_difference, p_margin in zip(pairs, differences, p_differences, p_margins, strict=True):
+        interval = mean_difference(*pair)
+        verdict = _decide(interval, p_difference, p_margin)
+        needed = _queries_needed(each, margin) if verdict == UNDECIDED else None
+        found.append(Verdict(interval, float(p_difference), float(p_margin), verdict, needed))
+    return found
+
+
+def _family_p(differences: Sequence[np.ndarray]) -> np.ndarray:
+    """Permutation p-values of a family, (tests,); those with as many queries share their resamples."""
+    p_values, sizes = np.ones(len(differences)), np.array([len(each) for each in differences])
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        p_values[alike] = _sign_flip_p(np.column_stack([differences[number] for number in alike]))
+    return p_values
+
+
+def _sign_flip_p(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p-values of mean differences, (queries, tests) -> (tests,): to swap a pair is to flip a sign.
+
+    Not scipy's permutation_test, which shuffles the indices of every pair of every test: a grid needs so many resamples
+    that Holm can still find a p-value small enough, and all of its tests can share them in one matrix product.
+    """
+    resamples = max(RESAMPLES, 100 * differences.shape[1])
+    observed = np.abs(differences.sum(axis=0)) * (1 - 1e-9)  # a sum in another order may round the other way
+    rng, extreme = np.random.default_rng(SEED), np.ones(differences.shape[1])
+    for start in range(0, resamples, 1_000):
+        signs = rng.integers(0, 2, (min(1_000, resamples - start), len(differences))) * 2.0 - 1.0
+        extreme += (np.abs(signs @ differences) >= observed).sum(axis=0)
+    return extreme / (resamples + 1)
+
+
+def _decide(difference: Interval, p_difference: float, p_margin: float) -> str:
+    if difference.n < MIN_QUERIES:
+        return UNDECIDED
+    if p_margin < ALPHA:
+        return NO_WORSE
+    return WORSE if difference.value < 0 and p_difference < ALPHA else UNDECIDED
+
+
+def _margin_p(differences: np.ndarray, margin: float) -> float:
+    if np.ptp(differences) == 0:  # nothing to estimate; the t-test would divide by zero
+        return float(differences[0] <= -margin)
+    return float(ttest_1samp(differences, popmean=-margin, alternative="greater").pvalue)
+
+
+def _queries_needed(differences: np.ndarray, margin: float) -> int | None:
+    n = len(differences)
+    if n < 2:
+        return None  # no standard deviation
+    difference, deviation, needed = differences.mean(), differences.std(ddof=1), []
+    if difference > -margin:
+        needed.append(((norm.ppf(1 - ALPHA) + norm.ppf(POWER)) * deviation / (difference + margin)) ** 2)
+    if difference < 0:
+        needed.append(((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * deviation / difference) ** 2)
+    return max(math.ceil(min(needed)), n + 1, MIN_QUERIES)
+
+
+def _differences(values: pd.Series, baseline: pd.Series) -> np.ndarray:
+    _check_paired(values, baseline)
+    return (values.to_numpy() - baseline.to_numpy()).round(DECIMALS)
 
 
 def _interval(statistic, *samples: np.ndarray) -> Interval:

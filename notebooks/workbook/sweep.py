@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from workbook import engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook import encoders, engine, evaluation, quantization, results, statistics, timing, vectors
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.engine import Hits, Index, Search
@@ -27,7 +27,9 @@ LATENCY_QUERIES = 100  # searched one by one for the latency
 class Cell:
     """One measured combination: judgements (queries, metrics), sizes, and seconds of each repeat.
 
-    `seconds` is for all queries as one batch, `latency` for single ones; both empty where nothing was timed.
+    `tie_range` is what the mean NDCG@10 could be over the orders of equal scores. `index_seconds` is HNSW and
+    quantization, `build_seconds` everything up to the proof. `seconds` is for all queries as one batch, `latency` for
+    single ones; both empty where nothing was timed.
     """
 
     model: str
@@ -38,8 +40,10 @@ class Cell:
     judgements: pd.DataFrame
     rankings_sha256: str
     tie_rate: float
+    tie_range: list[float]
     bytes_per_vector: int
     index_seconds: float
+    build_seconds: float
     seconds: list[float]
     latency: list[float]
 
@@ -60,8 +64,8 @@ def measure(
     if encoder.speed_only:
         raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
     plan = [(setting, name) for setting in settings for name in searches if _means_something(setting, name)]
-    document_vectors = vectors.encode(encoder, corpus.document_texts, "document")
-    query_vectors = vectors.encode(encoder, corpus.query_texts, "query")
+    encoders.check_dimensions(encoder, dimensions)
+    document_vectors, query_vectors = encode(corpus, encoder)
     fixed = {
         "corpus": corpus.sha256, "documents": encoder.identity("document"), "queries": encoder.identity("query"),
         "engine": engine_name, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT, "limit": limit, "repeats": repeats,
@@ -78,6 +82,14 @@ def measure(
                     cells.append(_cell(record, corpus, encoder.name, dimension, setting, name))
                     progress.update()
     return cells
+
+
+def encode(corpus: Corpus, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of the documents and of the queries, encoded now or before: float32 (n, d), not normalised."""
+    return (
+        vectors.encode(encoder, corpus.document_texts, "document"),
+        vectors.encode(encoder, corpus.query_texts, "query"),
+    )
 
 
 def find(cells: Sequence[Cell], **facts: object) -> Cell:
@@ -143,13 +155,18 @@ def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, l
     hits = _with_whole_ties(index, queries, depth, search)
     rankings = [ranking[:depth] for ranking in evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)]
     judged = evaluation.judge(corpus, rankings)
+    tie_rate = evaluation.tie_rate(hits.scores)
+    mean = float(judged["ndcg@10"].mean())
+    ties = evaluation.tie_range(corpus, hits.ids, hits.scores, corpus.document_ids) if tie_rate else (mean, mean)
     one_by_one = [queries[number : number + 1] for number in range(min(len(queries), LATENCY_QUERIES))]
     return {
         "judgements": {metric: judged[metric].tolist() for metric in judged},
         "rankings_sha256": hashlib.sha256(json.dumps(rankings).encode()).hexdigest(),
-        "tie_rate": evaluation.tie_rate(hits.scores),
+        "tie_rate": tie_rate,
+        "tie_range": ties,
         "bytes_per_vector": index.bytes_per_vector,
         "index_seconds": index.index_seconds,
+        "build_seconds": index.build_seconds,
         "seconds": [index.search(queries, depth, search).seconds for _ in range(repeats if timed else 0)],
         "latency": [index.search(query, depth, search).seconds for query in (one_by_one if timed else [])],
     }
@@ -188,6 +205,9 @@ def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
     names = _names(corpus, cell)
     for metric in evaluation.METRICS:
         yield {**names, "metric": metric, **statistics.mean(cell.judgements[metric])._asdict()}
+    low, high = cell.tie_range
+    score = cell.judgements["ndcg@10"].mean()
+    yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
     yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
     yield {**names, "metric": "bytes per vector", "value": cell.bytes_per_vector}
     yield {**names, "metric": "index seconds", "value": cell.index_seconds, "n": 1}

@@ -1,0 +1,127 @@
+"""Where a compressed search loses NDCG@10, step by step, and whether a loss is proven, harmless or undecided."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from workbook import evaluation, statistics, sweep, vectors
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder
+from workbook.errors import WorkbookError
+from workbook.quantization import binary_scores
+from workbook.statistics import Interval
+from workbook.sweep import Cell, find
+
+WHOLE, TOTAL = "float32, whole vector", "total"
+
+
+def waterfall(cells: Sequence[Cell], model: str, dimension: int, setting: str, rescore: str | None) -> pd.DataFrame:
+    """Take one setting of one model apart: a frame of step, value, low, high; levels first and last, changes between.
+
+    float32 exact -> truncation -> quantization (`full-ef`) -> HNSW (`default-ef`) -> rescoring (`rescore`, if given).
+    The changes are paired by query and sum to the total difference. What the graph does not reach even at full ef
+    counts as quantization. Raises WorkbookError if a cell that is needed was not measured.
+    """
+    own = [cell for cell in cells if cell.model == model]
+    widest = max(cell.dimension for cell in own)
+    reached = {"dimension": dimension, "setting": setting}
+    chain = {
+        WHOLE: find(own, dimension=widest, setting="float32", search="exact"),
+        f"truncation to {dimension}": find(own, dimension=dimension, setting="float32", search="exact"),
+        f"quantization: {setting}": find(own, **reached, search="full-ef"),
+        "HNSW at default ef": find(own, **reached, search="default-ef"),
+    }
+    if rescore:
+        chain[f"rescoring: {rescore}"] = find(own, **reached, search=rescore)
+    steps, scores = list(chain), [cell.judgements["ndcg@10"] for cell in chain.values()]
+    changes = [statistics.mean_difference(after, before) for before, after in pairwise(scores)]
+    levels = [Interval(score.mean(), np.nan, np.nan, len(score)) for score in (scores[0], scores[-1])]
+    names = [*steps, TOTAL]
+    intervals = [levels[0], *changes, levels[1]]
+    frame = pd.DataFrame({"step": name, **interval._asdict()} for name, interval in zip(names, intervals, strict=True))
+    return frame.drop(columns="n")
+
+
+def check_sums(frame: pd.DataFrame) -> None:
+    """Raise WorkbookError unless the changes of a waterfall sum to its total to 1e-9."""
+    off = frame["value"].iloc[:-1].sum() - frame["value"].iloc[-1]
+    if abs(off) > 1e-9:
+        raise WorkbookError(f"the steps of a waterfall miss its total by {off:.3g}")
+
+
+def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.DataFrame:
+    """Compare every cell with its model's whole float32 vector searched exactly; Holm over all of them.
+
+    One row a cell: difference with interval, adjusted p-values, verdict, and the queries that would decide.
+    """
+    compared = []
+    for model in dict.fromkeys(cell.model for cell in cells):
+        own = [cell for cell in cells if cell.model == model]
+        widest = max(cell.dimension for cell in own)
+        baseline = find(own, dimension=widest, setting="float32", search="exact")
+        compared += [(cell, baseline) for cell in own if cell is not baseline]
+    pairs = [(cell.judgements["ndcg@10"], baseline.judgements["ndcg@10"]) for cell, baseline in compared]
+    found = statistics.verdicts(pairs, margin)
+    return pd.DataFrame(
+        {
+            "model": cell.model, "dimension": cell.dimension, "setting": cell.setting, "search": cell.search,
+            "bytes": cell.bytes_per_vector, "difference": one.difference.value, "low": one.difference.low,
+            "high": one.difference.high, "n": one.difference.n, "p difference": one.p_difference,
+            "p margin": one.p_margin, "verdict": one.verdict, "queries to decide": one.queries_needed,
+        }
+        for (cell, _), one in zip(compared, found, strict=True)
+    )  # fmt: skip
+
+
+def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts in the long format of `results`: the difference with its interval, and both adjusted p-values."""
+    names = table[["model", "dimension", "setting", "search"]].assign(
+        corpus=corpus.name, work="minus the whole float32 vector", n=table["n"]
+    )
+    interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})
+    kinds = [names.assign(metric="ndcg@10 difference").join(interval)]
+    kinds += [names.assign(metric=metric, value=table[metric]) for metric in ("p difference", "p margin")]
+    return pd.concat(kinds, ignore_index=True)
+
+
+def power(corpus: Corpus) -> str:
+    """What the number of queries allows: one line to print before the verdicts."""
+    n = len(corpus.queries)
+    return f"{n} queries" + ("" if n >= statistics.MIN_QUERIES else ": too few, nothing can be decided with them")
+
+
+def check_all_sums(cells: Sequence[Cell], rescored: Sequence[str]) -> None:
+    """Raise WorkbookError unless the waterfall of every quantized cell sums to its total."""
+    for cell in cells:
+        if cell.setting != "float32" and cell.search in ("default-ef", *rescored):
+            rescore = cell.search if cell.search in rescored else None
+            check_sums(waterfall(cells, cell.model, cell.dimension, cell.setting, rescore))
+
+
+def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFrame:
+    """NDCG@10 of one-bit codes by numpy, alone and against a float32 query, beside the sweep's rescored binary cells.
+
+    A float32 query against the codes is what Sentence Transformers calls rescoring and Qdrant an asymmetric query; what
+    Qdrant calls rescoring reads the original vectors. Whole vectors only; rows in the long format of `results`.
+    """
+    own = [cell for cell in cells if cell.model == encoder.name]
+    dimension = max(cell.dimension for cell in own)
+    documents, queries = (vectors.truncate(whole, dimension) for whole in sweep.encode(corpus, encoder))
+    bits = np.where(documents > 0, np.float32(1), np.float32(-1))
+    judged = {
+        "one-bit query, one-bit documents (numpy)": _judged(corpus, binary_scores(queries, documents)),
+        "float32 query, one-bit documents (Sentence Transformers)": _judged(corpus, queries @ bits.T),
+    }
+    for cell in own:
+        if cell.setting == "binary" and cell.dimension == dimension and cell.search.startswith("rescore"):
+            judged[f"one-bit codes, then original vectors (Qdrant, {cell.search})"] = cell.judgements["ndcg@10"]
+    names = {"corpus": corpus.name, "model": encoder.name, "dimension": dimension, "metric": "ndcg@10"}
+    return pd.DataFrame({**names, "work": work, **statistics.mean(one)._asdict()} for work, one in judged.items())
+
+
+def _judged(corpus: Corpus, scores: np.ndarray) -> pd.Series:
+    ids = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    rankings = evaluation.order_ties(ids, scores, corpus.document_ids)
+    return evaluation.judge(corpus, [ranking[: evaluation.DEPTH + 1] for ranking in rankings])["ndcg@10"]

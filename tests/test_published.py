@@ -1,0 +1,53 @@
+"""Others' numbers: each with its source, laid beside rows of a run."""
+
+import pandas as pd
+import pytest
+from workbook import corpora, models, published, quantization
+
+KEY = {"corpus": "scifact", "model": "all-MiniLM-L6-v2", "setting": "float32", "search": "exact", "metric": "ndcg@10"}
+
+
+def ours(value, low=0.6, high=0.7, dimension=384):
+    return {**KEY, "dimension": dimension, "value": value, "low": low, "high": high, "n": 300}
+
+
+def row_of(table):
+    own = table[(table["dataset"] == "scifact") & (table["model"] == "all-MiniLM-L6-v2")]
+    assert len(own) == 1
+    return own.iloc[0]
+
+
+def test_the_table_is_about_things_the_workbook_knows():
+    table = published.read()
+    assert set(table["dataset"]) <= set(corpora.BEIR)
+    assert set(table["model"]) <= {*models.MODELS, "BM25"}
+    assert set(table["setting"]) <= {*quantization.SETTINGS, "sparse"}
+    assert not table.duplicated(["dataset", "model", "setting", "search", "metric", "source"]).any()
+    assert table["value"].between(0, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (0.64508, 0.60, 0.69, "same"),
+        (0.64550, 0.60, 0.69, "same"),
+        (0.63, 0.60, 0.69, "in our interval"),
+        (0.55, 0.50, 0.60, "outside our interval"),
+    ],
+)
+def test_a_published_value_is_the_same_or_in_our_interval_or_outside(value, low, high, verdict):
+    row = row_of(published.compare(pd.DataFrame([ours(value, low, high)])))
+    assert row["verdict"] == verdict
+    assert row["difference"] == pytest.approx(value - 0.64508)
+
+
+def test_only_whole_vectors_are_compared():
+    row = row_of(published.compare(pd.DataFrame([ours(0.64508), ours(0.1, dimension=32)])))
+    assert row["ours"] == 0.64508
+
+
+def test_what_was_not_run_says_so():
+    table = published.compare(pd.DataFrame([ours(0.64508)]))
+    others = table[table["model"] != "all-MiniLM-L6-v2"]
+    assert (others["verdict"] == "not run").all() and others["ours"].isna().all()
+    assert len(table) == len(published.read())
