@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from workbook import grid_plots, plots, results
+from workbook import grid_plots, pareto_plot, plots, results
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
 
@@ -137,13 +137,13 @@ def test_a_frontier_keeps_what_nothing_else_beats():
     points = pd.DataFrame(
         [(8, 0.2), (4, 0.1), (8, 0.1), (16, 0.2), (16, 0.3), (16, 0.3), (32, 0.25)], columns=["bytes", "value"]
     )
-    frontier = grid_plots._frontier(points)
+    frontier = pareto_plot._frontier(points)
     assert frontier.to_numpy().tolist() == [[4, 0.1], [8, 0.2], [16, 0.3]]
     assert frontier.index.tolist() == [1, 0, 4]  # of two that are equal the first
 
 
 def test_pareto_draws_all_points_and_joins_the_frontier(squares):
-    figure = grid_plots.pareto(squares, "full-ef")
+    figure = pareto_plot.pareto(squares, "full-ef")
     axis = figure.axes[0]
     assert sorted(axis.collections[0].get_offsets().tolist()) == [
         [16, 0.3], [36, 0.58], [68, 0.599], [128, 0.59], [256, 0.6],
@@ -155,7 +155,7 @@ def test_pareto_draws_all_points_and_joins_the_frontier(squares):
 
 
 def test_pareto_numbers_the_frontier_and_lists_it(squares):
-    axis, first, second = grid_plots.pareto(squares, "full-ef").axes
+    axis, first, second = pareto_plot.pareto(squares, "full-ef").axes
     written = [(text.get_text(), text.xy) for text in axis.texts if text.get_text()]
     assert written == [
         ("1", (16, 0.3)), ("2", (36, 0.58)), ("3", (68, 0.599)), ("4", (256, 0.6)), ("5", (16, 0.9)),
@@ -168,26 +168,28 @@ def test_pareto_numbers_the_frontier_and_lists_it(squares):
 
 
 def test_pareto_says_which_model_scores_higher_and_where(squares):
-    assert title_of(grid_plots.pareto(squares, "full-ef")) == (
+    assert title_of(pareto_plot.pareto(squares, "full-ef")) == (
         "b has the higher NDCG@10 at every size from 16 bytes per vector"
     )
     crossing = pd.concat([squares, frame(("a", 16, "binary", "full-ef", 0.95))])
-    assert title_of(grid_plots.pareto(crossing, "full-ef")).startswith("a has the higher NDCG@10 at every size")
+    assert title_of(pareto_plot.pareto(crossing, "full-ef")).startswith("a has the higher NDCG@10 at every size")
     crossing = pd.concat([squares, frame(("a", 32, "turbo-8bit", "full-ef", 0.95))])
-    assert title_of(grid_plots.pareto(crossing, "full-ef")) == (
+    assert title_of(pareto_plot.pareto(crossing, "full-ef")) == (
         "b has the higher NDCG@10 below 36 bytes per vector, a from there on"
     )
     level = pd.concat([squares, frame(("a", 32, "turbo-8bit", "full-ef", 0.9))])
-    assert title_of(grid_plots.pareto(level, "full-ef")) == "b has the higher NDCG@10 at 1 of the 2 sizes on a frontier"
+    assert (
+        title_of(pareto_plot.pareto(level, "full-ef")) == "b has the higher NDCG@10 at 1 of the 2 sizes on a frontier"
+    )
     one = squares[squares["model"] == "a"]
-    assert title_of(grid_plots.pareto(one, "full-ef")) == "a goes from NDCG@10 0.300 in 16 bytes to 0.600 in 256 bytes"
+    assert title_of(pareto_plot.pareto(one, "full-ef")) == "a goes from NDCG@10 0.300 in 16 bytes to 0.600 in 256 bytes"
 
 
 def test_pareto_uses_the_search_it_is_given(squares):
-    assert line_of(grid_plots.pareto(squares, "default-ef").axes[0], "a") == [[16, 0.6]]
-    assert line_of(grid_plots.pareto(squares, "exact").axes[0], "a") == [[128, 0.59], [256, 0.6]]
+    assert line_of(pareto_plot.pareto(squares, "default-ef").axes[0], "a") == [[16, 0.6]]
+    assert line_of(pareto_plot.pareto(squares, "exact").axes[0], "a") == [[128, 0.59], [256, 0.6]]
     with pytest.raises(WorkbookError, match="rescore-x2"):
-        grid_plots.pareto(squares, "rescore-x2")
+        pareto_plot.pareto(squares, "rescore-x2")
 
 
 def texts_of(figure):
@@ -212,7 +214,7 @@ def overlapping(figure):
 
 
 def test_no_text_of_pareto_hides_another(grid):
-    figure = grid_plots.pareto(grid, "full-ef")
+    figure = pareto_plot.pareto(grid, "full-ef")
     axis = figure.axes[0]
     numbers = [text for text in axis.texts if text.get_text()]
     assert len(numbers) > 12
@@ -313,7 +315,7 @@ def test_what_is_given_is_not_changed(squares, searched, steps):
     given = [squares, searched, steps]
     before = [one.copy(deep=True) for one in given]
     grid_plots.heat_map(squares, "a")
-    grid_plots.pareto(squares, "full-ef")
+    pareto_plot.pareto(squares, "full-ef")
     grid_plots.oversampling(searched, {"a": 64})
     grid_plots.waterfall(steps, "A finding")
     for one, was in zip(given, before, strict=True):
@@ -323,6 +325,6 @@ def test_what_is_given_is_not_changed(squares, searched, steps):
 def test_saving_twice_gives_the_same_bytes(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(plots.paths, "FIGURES", tmp_path)
     first, second = (
-        plots.save(grid_plots.pareto(grid, "full-ef"), "sample", "pareto").read_bytes() for _ in range(2)
+        plots.save(pareto_plot.pareto(grid, "full-ef"), "sample", "pareto").read_bytes() for _ in range(2)
     )  # fmt: skip
     assert first == second

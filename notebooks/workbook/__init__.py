@@ -2,7 +2,7 @@
 
 errors -> progress -> paths -> python_docs -> beir_sets -> corpora -> recipes -> models -> model_files -> encoders
 -> vectors -> quantization -> edge -> client -> engine -> parameters -> evaluation -> statistics -> results -> timing
--> sweep -> bench -> losses -> published -> plots -> grid_plots -> plan -> runner -> __main__
+-> sweep -> bench -> losses -> published -> plots -> grid_plots -> pareto_plot -> plan -> runner -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
 and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged

@@ -10,13 +10,10 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
-from matplotlib.ticker import NullLocator, StrMethodFormatter
-from matplotlib.transforms import Bbox
+from matplotlib.ticker import StrMethodFormatter
 
 from workbook import plots, results
 from workbook.errors import WorkbookError
@@ -32,7 +29,7 @@ LINE = 13  # points from a line of a table to the next
 
 def heat_map(rows: pd.DataFrame, model: str) -> Figure:
     """NDCG@10 of one model by setting and dimension, without HNSW's own loss; the smallest good one is outlined."""
-    scores = _scores(rows[rows["model"] == model], "full-ef")
+    scores = scored(rows[rows["model"] == model], "full-ef")
     whole, smallest = _whole(scores), _smallest_keeping(scores)
     settings = list(scores["setting"].unique())
     dimensions = sorted(scores["dimension"].unique(), reverse=True)
@@ -60,47 +57,8 @@ def heat_map(rows: pd.DataFrame, model: str) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         figure.colorbar(image, ax=axis, label=METRICS["ndcg@10"].label, pad=0.02)
-        _title(figure, _heat_map_finding(model, whole, smallest, scores))
-        _caption(figure, scores, f"bold: at least {KEPT:.0%} of float32 with {whole['dimension']:.0f} dimensions")
-    return figure
-
-
-def pareto(rows: pd.DataFrame, search: str) -> Figure:
-    """Bytes per vector against NDCG@10 of every combination; those that nothing beats are numbered and listed below."""
-    if search not in set(rows["search"]):
-        raise WorkbookError(f"no rows are searched by {search!r}: give one of {', '.join(rows['search'].unique())}")
-    scores = _scores(rows, search)
-    frontiers = {model: _frontier(own) for model, own in scores.groupby("model", sort=False)}
-    lines = max(len(frontier) for frontier in frontiers.values())
-    with plt.style.context(STYLE):
-        heights = [4, (32 + LINE * lines) / 72]
-        figure = plt.figure(figsize=(max(8, 4 * len(frontiers)), sum(heights) + 0.9))
-        grid = figure.add_gridspec(2, len(frontiers), height_ratios=heights)
-        axis = figure.add_subplot(grid[0, :])
-        numbers, first = [], 1
-        for place, (model, frontier) in enumerate(frontiers.items()):
-            own = scores[scores["model"] == model]
-            marker, dashes = MARKERS[place % len(MARKERS)], ["-", "--", ":", "-."][place % 4]
-            axis.scatter(own["bytes"], own["value"], marker=marker, color=f"C{place}", alpha=0.28, lw=0, s=34)
-            (line,) = axis.plot(
-                frontier["bytes"], frontier["value"], dashes, drawstyle="steps-post", marker=marker, lw=1.6,
-                markeredgecolor="white", markeredgewidth=0.6, markersize=7.5, label=model, zorder=3,
-            )  # fmt: skip
-            listed = range(first, first + len(frontier))
-            numbers += [
-                (number, *point, line.get_color()) for number, point in zip(listed, line.get_xydata(), strict=True)
-            ]
-            first += len(frontier)
-            table = figure.add_subplot(grid[1, place])
-            table.axis("off")
-            _list(table, frontier, listed)
-            table.legend([line], [model], loc="upper left", borderaxespad=0, borderpad=0, prop={"weight": "bold"})
-        _bytes_axis(axis)
-        axis.set_ylabel(METRICS["ndcg@10"].label)
-        _title(figure, _pareto_finding(frontiers))
-        more = ", which reads float32 vectors too" if search.startswith("rescore") else ""
-        _caption(figure, scores, f"float32 searched exactly, all else by {search}{more}")
-        _number(axis, numbers, scores[["bytes", "value"]].to_numpy())
+        set_title(figure, _heat_map_finding(model, whole, smallest, scores))
+        set_caption(figure, scores, f"bold: at least {KEPT:.0%} of float32 with {whole['dimension']:.0f} dimensions")
     return figure
 
 
@@ -134,8 +92,8 @@ def oversampling(rows: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
         key.legend(
             [handles[setting] for setting in settings], settings, loc="upper center", ncols=columns, fontsize=9.5
         )
-        _title(figure, _oversampling_finding(shares))
-        _caption(figure, shares, "none: not rescored")
+        set_title(figure, _oversampling_finding(shares))
+        set_caption(figure, shares, "none: not rescored")
     return figure
 
 
@@ -177,7 +135,7 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
         axis.set_ylim(bottom, top)
         cut = f" (axis starts at {bottom:g}, not at 0)" if bottom > 0 else ""
         axis.set_ylabel(METRICS["ndcg@10"].label + cut)
-        _title(figure, title)
+        set_title(figure, title)
         if {"corpus", "n"} <= set(steps.columns):
             plots._caption(figure, steps)
         else:
@@ -185,7 +143,7 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _scores(rows: pd.DataFrame, search: str) -> pd.DataFrame:
+def scored(rows: pd.DataFrame, search: str) -> pd.DataFrame:
     """NDCG@10 of each combination, a row each, with its `bytes` per vector."""
     chosen = rows[rows["search"] == np.where(rows["setting"] == "float32", "exact", search)]
     scores, sizes = (
@@ -218,104 +176,6 @@ def _heat_map_finding(model: str, whole: pd.Series, smallest: pd.Series, scores:
         place = f"({smallest['setting']}, {smallest['dimension']:.0f} dimensions)"
         return f"{model} keeps {KEPT:.0%} of its NDCG@10 {size} {place}"
     return f"Only float32 keeps {KEPT:.0%} of the NDCG@10 of {model}, {size} ({smallest['dimension']:.0f} dimensions)"
-
-
-def _frontier(own: pd.DataFrame) -> pd.DataFrame:
-    """The combinations of one model that score higher than all others of their size or less, smallest first."""
-    ordered = own.sort_values(["bytes", "value"], ascending=[True, False], kind="stable")
-    return ordered[ordered["value"] > ordered["value"].cummax().shift(fill_value=-np.inf)]
-
-
-def _pareto_finding(frontiers: dict[str, pd.DataFrame]) -> str:
-    """Which model scores highest at the sizes on any frontier that every model can be stored in."""
-    smallest = max(frontier["bytes"].iloc[0] for frontier in frontiers.values())
-    sizes = sorted({size for frontier in frontiers.values() for size in frontier["bytes"] if size >= smallest})
-    if len(frontiers) == 1:
-        ((model, frontier),) = frontiers.items()
-        low, high = (f"{end['value']:.3f} in {end['bytes']:.0f} bytes" for _, end in frontier.iloc[[0, -1]].iterrows())
-        return f"{model} goes from NDCG@10 {low} to {high}" if len(frontier) > 1 else f"{model} scores {low}"
-    best = {model: [_best_within(frontier, size) for size in sizes] for model, frontier in frontiers.items()}
-    leads = [_leader({model: values[i] for model, values in best.items()}) for i in range(len(sizes))]
-    changes = [i for i in range(1, len(leads)) if leads[i] != leads[i - 1]]
-    has = f"has the {'higher' if len(frontiers) == 2 else 'highest'} NDCG@10"
-    if None not in leads and not changes:
-        return f"{leads[0]} {has} at every size from {sizes[0]:.0f} bytes per vector"
-    if None not in leads and len(changes) == 1:
-        return f"{leads[0]} {has} below {sizes[changes[0]]:.0f} bytes per vector, {leads[-1]} from there on"
-    model = max(frontiers, key=leads.count)
-    return f"{model} {has} at {leads.count(model)} of the {len(sizes)} sizes on a frontier"
-
-
-def _best_within(frontier: pd.DataFrame, size: float) -> float:
-    return frontier[frontier["bytes"] <= size]["value"].iloc[-1]
-
-
-def _leader(values: dict[str, float]) -> str | None:
-    best = [model for model, value in values.items() if value == max(values.values())]
-    return best[0] if len(best) == 1 else None
-
-
-def _list(axis: Axes, frontier: pd.DataFrame, numbers: range) -> None:
-    """Write a frontier as a table: number, setting and dimensions, bytes, NDCG@10."""
-    lines = [("", "setting, dimensions", "bytes", METRICS["ndcg@10"].label)]
-    for number, row in zip(numbers, frontier.itertuples(), strict=True):
-        lines.append((str(number), f"{row.setting} {row.dimension:.0f}", f"{row.bytes:.0f}", f"{row.value:.3f}"))
-    for depth, line in enumerate(lines):
-        for text, place, side in zip(line, (16, 24, 184, 248), ("right", "left", "right", "right"), strict=True):
-            axis.annotate(
-                text, (0, 1), (place, -30 - LINE * depth), xycoords="axes fraction", textcoords="offset points",
-                ha=side, va="baseline", fontsize=9.5,
-            )  # fmt: skip
-
-
-def _bytes_axis(axis: Axes) -> None:
-    axis.set_xscale("log", base=2)
-    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.margins(0.05, 0.1)
-    axis.set_xlabel(f"{METRICS['bytes per vector'].label} (log scale)")
-
-
-def _number(axis: Axes, numbers: list[tuple], points: np.ndarray) -> None:
-    """Write each number near its point, where it hides no other number and no frontier point, and the fewest others."""
-    figure = axis.figure
-    figure.draw_without_rendering()
-    pixels = figure.dpi / 72
-    others = axis.transData.transform(points)
-    places = axis.transData.transform([(x, y) for _, x, y, _ in numbers])
-    taken = [Bbox.from_bounds(*(place - 4.5 * pixels), 9 * pixels, 9 * pixels) for place in places]
-    for (number, x, y, color), place in zip(numbers, places, strict=True):
-        label = axis.annotate(
-            str(number), (x, y), (0, 0), textcoords="offset points", ha="center", va="center", fontsize=9.5,
-            fontweight="bold", color=color, zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
-        label.set_in_layout(False)
-        size = np.array(label.get_window_extent().size) + 2 * pixels
-        boxes = {
-            offset: Bbox.from_bounds(*(place + np.array(offset) * pixels - size / 2), *size) for offset in _OFFSETS
-        }
-        free = [offset for offset, box in boxes.items() if _contains(axis.bbox, box) and not box.count_overlaps(taken)]
-        hidden = {offset: _inside(boxes[offset], others) + np.hypot(*offset) / 12 for offset in free or _OFFSETS}
-        label.xyann = min(hidden, key=hidden.get)
-        taken.append(boxes[label.xyann])
-        if np.hypot(*label.xyann) > 16:
-            line = {"arrowstyle": "-", "lw": 0.7, "color": color, "shrinkA": 6, "shrinkB": 4}
-            axis.annotate("", (x, y), label.xyann, textcoords="offset points", arrowprops=line).set_in_layout(False)
-
-
-_OFFSETS = [
-    (round(radius * np.cos(angle), 1), round(radius * np.sin(angle), 1))
-    for radius in (12, 16, 22, 30, 40, 52, 66)
-    for angle in np.deg2rad([120, 90, 150, 60, 180, 30, 270, 300, 240, 0, 210, 330])
-]
-
-
-def _contains(outer: Bbox, box: Bbox) -> bool:
-    return bool((outer.min <= box.min).all() and (box.max <= outer.max).all())
-
-
-def _inside(box: Bbox, points: np.ndarray) -> int:
-    return int(((points > box.min) & (points < box.max)).all(axis=1).sum())
 
 
 def _shares(rows: pd.DataFrame, model: str, dimension: int) -> pd.DataFrame:
@@ -374,12 +234,12 @@ def _readable_on(color: tuple) -> str:
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "white"
 
 
-def _title(figure: Figure, text: str) -> None:
+def set_title(figure: Figure, text: str) -> None:
     width = int(8.8 * figure.get_figwidth())
     figure.suptitle(textwrap.fill(text, width, break_on_hyphens=False), x=0.01, ha="left", fontweight="bold")
 
 
-def _caption(figure: Figure, rows: pd.DataFrame, note: str) -> None:
+def set_caption(figure: Figure, rows: pd.DataFrame, note: str) -> None:
     """Like that of `plots`, for figures that draw no intervals."""
     text = f"{rows['corpus'].iloc[0]}, means over {rows['n'].max():.0f} queries; {note}; {results.machine_label()}"
     plots._note(figure, textwrap.fill(text, int(15 * figure.get_figwidth()), break_on_hyphens=False))

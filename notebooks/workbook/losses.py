@@ -18,7 +18,7 @@ WHOLE, TOTAL = "float32, whole vector", "total"
 
 
 def waterfall(cells: Sequence[Cell], model: str, dimension: int, setting: str, rescore: str | None) -> pd.DataFrame:
-    """Take one setting of one model apart: a frame of step, value, low, high; levels first and last, changes between.
+    """Take one setting of one model apart: a frame of step, value, low, high, n; a level at each end, changes between.
 
     float32 exact -> truncation -> quantization (`full-ef`) -> HNSW (`default-ef`) -> rescoring (`rescore`, if given).
     The changes are paired by query and sum to the total difference. What the graph does not reach even at full ef
@@ -40,8 +40,7 @@ def waterfall(cells: Sequence[Cell], model: str, dimension: int, setting: str, r
     levels = [Interval(score.mean(), np.nan, np.nan, len(score)) for score in (scores[0], scores[-1])]
     names = [*steps, TOTAL]
     intervals = [levels[0], *changes, levels[1]]
-    frame = pd.DataFrame({"step": name, **interval._asdict()} for name, interval in zip(names, intervals, strict=True))
-    return frame.drop(columns="n")
+    return pd.DataFrame({"step": name, **interval._asdict()} for name, interval in zip(names, intervals, strict=True))
 
 
 def check_sums(frame: pd.DataFrame) -> None:

@@ -139,7 +139,7 @@ def quantization(frame: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
             axis.set_xlabel(METRICS["ndcg@10"].label)
         axes[0][0].set_yticks(range(len(settings)), settings)
         axes[0][0].invert_yaxis()
-        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
         figure.suptitle(_quantization_finding(rows, dimension_of), x=0.01, ha="left", fontweight="bold")
         _caption(figure, rows)
     return figure
