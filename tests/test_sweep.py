@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from workbook import corpora, encoders, engine, evaluation, sweep, vectors
+from workbook import corpora, encoders, engine, evaluation, published, sweep, vectors
 from workbook.errors import WorkbookError
 
 SETTINGS, SEARCHES = ["float32", "binary"], ["exact", "full-ef", "default-ef", "rescore-x2"]
@@ -140,6 +140,9 @@ def test_scifact_golden_values():
     )
     found = {(cell.setting, cell.search): cell.judgements["ndcg@10"].mean() for cell in cells}
     assert found["float32", "exact"] == pytest.approx(0.64508, abs=5e-6)
+    theirs = published.compare(sweep.rows(scifact, cells))
+    mteb = theirs[(theirs["model"] == "all-MiniLM-L6-v2") & (theirs["dataset"] == "scifact")]
+    assert mteb["verdict"].tolist() == ["same"], "not within 0.0005 of MTEB's value"
     assert found["binary", "full-ef"] == pytest.approx(0.58644, abs=5e-6)
     assert found["binary", "default-ef"] == pytest.approx(0.5855, abs=0.01), "HNSW is random, but not by that much"
     assert found["binary", "rescore-x2"] == pytest.approx(0.644, abs=0.003)
