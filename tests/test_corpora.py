@@ -132,3 +132,8 @@ def test_the_hash_is_of_all_the_content_and_of_nothing_else(beir_folder, tmp_pat
 def test_the_hash_knows_whether_a_query_may_find_itself():
     sample = corpora.load("sample")
     assert dataclasses.replace(sample, drop_identical=True).sha256 != sample.sha256
+
+
+def test_beirs_own_empty_documents_are_kept(beir_folder):
+    append(beir_folder / "corpus.jsonl", '{"_id": "d4", "title": "", "text": ""}')
+    assert corpora.read_beir(beir_folder, "tiny", may_be_empty=True).documents["d4"].full == ""

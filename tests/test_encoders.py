@@ -106,3 +106,10 @@ def test_minilm_comes_from_its_package_and_reads_256_tokens(data):
     assert encoder.token_count([long, "river"]) == 256 + 3
     np.testing.assert_allclose(cut[0], cut[1], atol=1e-6)
     assert np.abs(cut[0] - read[0]).max() > 1e-3
+
+
+def test_a_static_model_reads_to_the_end_whatever_came_with_its_tokenizer(data, tmp_path):
+    model = encoders.load("tiny-static").model
+    model[0].tokenizer.enable_truncation(max_length=8)
+    model.save(str(tmp_path / "cut"))
+    assert encoders.load(str(tmp_path / "cut")).token_count(["river " * 600]) == 600

@@ -55,7 +55,7 @@ def test_a_waterfall_without_its_cells_says_which_is_missing(cells):
 def planted(model, setting, scores):
     judgements = pd.DataFrame({"ndcg@10": scores}, index=pd.Index(map(str, range(len(scores))), name="query"))
     search = "exact" if setting == "float32" else "default-ef"
-    return sweep.Cell(model, 64, setting, search, "key", judgements, "sha", 0, [0, 0], 16, 0, 0, [], [])
+    return sweep.Cell(model, 64, setting, search, "key", 10, judgements, "sha", 0, [0, 0], 16, 0, 0, [], [])
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_tables_figures_and_what_ran_are_shown(smoke, notebook):
 
 
 def test_figures_are_written(smoke):
-    names = {"one-word-two-meanings", "encoding-speed", "matryoshka", "quantization"}
+    names = {"one-word-two-meanings", "encoding-speed", "matryoshka", "quantization", "pareto", "waterfall"}
+    names |= {"oversampling", "heat-map-tiny-static", "heat-map-tiny-transformer"}
     assert {file.name for file in (smoke[1] / "figures").iterdir()} == {f"sample-{name}.png" for name in names}
 
 
@@ -97,6 +98,7 @@ def test_03_has_a_row_for_each_dimension_and_float32_bytes(smoke):
 
 def test_04_shows_the_loss_and_what_rescoring_wins_back(smoke):
     rows = rows_of("04_quantization_vs_ndcg")
+    rows = rows[(rows["dimension"] == 64) & rows["setting"].notna()]
     scores = rows[(rows["model"] == "tiny-static") & (rows["metric"] == "ndcg@10")]
     exact, codes, rescored = (
         value(scores, setting=setting, search=search)
@@ -106,6 +108,17 @@ def test_04_shows_the_loss_and_what_rescoring_wins_back(smoke):
     sizes = rows[(rows["metric"] == "bytes per vector") & (rows["search"] == "full-ef")]
     assert set(sizes["setting"]) == {"float32", "scalar-int8", "binary-2bit", "turbo-1bit", "binary"}
     assert value(sizes, model="tiny-static", setting="binary") == 16
+
+
+def test_04_gives_every_cell_a_verdict_and_compares_with_the_published(smoke):
+    text = json.dumps(outputs_of(smoke[1], "04_quantization_vs_ndcg"))
+    assert all(word in text for word in ("no worse than the margin", "worse", "not run", "MTEB results repository"))
+    rows = rows_of("04_quantization_vs_ndcg")
+    compared = rows[rows["metric"] == "ndcg@10 difference"]
+    cells = rows[(rows["metric"] == "ndcg@10") & rows["setting"].notna()]
+    assert len(compared) == len(cells) - 2, "all but the two whole float32 vectors"
+    assert rows[rows["metric"] == "p margin"]["value"].between(0, 1).all()
+    assert "recall@100" not in set(rows["metric"])
 
 
 def test_quality_agrees_between_the_notebooks(smoke):

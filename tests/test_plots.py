@@ -30,7 +30,7 @@ def lines_of(axis):
 def test_matryoshka_draws_each_models_scores_and_says_what_is_kept(by_dimension):
     axis = plots.matryoshka(by_dimension).axes[0]
     assert lines_of(axis) == {"a": [0.3, 0.5, 0.6], "b": [0.5, 0.6, 0.7]}
-    assert axis.get_title(loc="left") == "NDCG@10 kept at 16 of 64 dimensions: a 50%, b 71%"
+    assert axis.get_title(loc="left") == "NDCG@10 kept at 16 dimensions: 50% of 64 (a), 71% of 64 (b)"
 
 
 def test_quantization_title_is_computed_from_the_rows(by_setting):

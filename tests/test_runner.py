@@ -119,6 +119,24 @@ def test_what_cannot_work_is_refused_before_anything_runs(project, profile, over
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"profile": "nightly"}, "which is not planned"),
+        ({"notebook": "slow"}, "which is not planned"),
+        ({"where": {"models": "a"}}, "no column models"),
+        ({"tolerance": None}, "lacks tolerance"),
+    ],
+)
+def test_an_expected_value_that_would_never_be_compared_is_refused(project, change, message):
+    content = yaml.safe_load((project / "runs.yaml").read_text())
+    entry = {**content["expected"][0], **change}
+    content["expected"] = [{name: value for name, value in entry.items() if value is not None}]
+    write_plan(project, content)
+    with pytest.raises(WorkbookError, match=message):
+        plan.read(project / "runs.yaml")
+
+
 @pytest.mark.parametrize("content", ["profiles: [", "- a list", "", "profile: {}"])
 def test_a_broken_plan_is_one_clear_line(tmp_path, content):
     file = tmp_path / "runs.yaml"

@@ -90,11 +90,31 @@ def test_differences_are_paired_with_the_baseline(sample, cells):
 
 def test_a_quantization_that_did_not_apply_is_noticed(cells):
     sweep.check_applied(cells)
-    exact = sweep.find(cells, dimension=64, setting="float32", search="exact")
     binary = sweep.find(cells, dimension=64, setting="binary", search="full-ef")
-    fake = sweep.Cell(**{**vars(binary), "rankings_sha256": exact.rankings_sha256})
-    with pytest.raises(WorkbookError, match="not applied"):
-        sweep.check_applied([exact, fake])
+    for search in ("exact", "full-ef"):
+        plain = sweep.find(cells, dimension=64, setting="float32", search=search)
+        fake = sweep.Cell(**{**vars(binary), "rankings_sha256": plain.rankings_sha256})
+        with pytest.raises(WorkbookError, match="did not apply"):
+            sweep.check_applied([plain, fake])
+
+
+def test_recall_at_100_of_ten_results_is_not_shown(sample, data):
+    arguments = (sample, encoders.load("tiny-static"), [64], ["float32"], ["exact"])
+    ten, hundred = (sweep.rows(sample, sweep.measure(*arguments, limit=limit)) for limit in (10, 100))
+    assert set(hundred["metric"]) - set(ten["metric"]) == {"recall@100"}
+    assert ten.iloc[0]["value"] == hundred.iloc[0]["value"], "NDCG@10 needs no more than ten"
+
+
+def test_tie_ranges_are_shown_only_where_ties_are_seen_whole(sample, cells):
+    rows = sweep.rows(sample, cells)
+    assert set(rows[rows["metric"] == "ndcg@10 over tie orders"]["search"]) == {"exact", "full-ef"}
+    one_bit = rows[(rows["metric"] == "ndcg@10 over tie orders") & (rows["setting"] == "binary")]
+    assert (one_bit["low"] < one_bit["high"]).all()
+
+
+def test_product_codebooks_larger_than_the_corpus_are_refused(sample, data):
+    with pytest.raises(WorkbookError, match="62 documents: product codebooks"):
+        sweep.measure(sample, encoders.load("tiny-static"), [64], ["product-x16"], ["full-ef"])
 
 
 def test_a_cut_inside_a_tie_does_not_depend_on_the_build(sample, data):

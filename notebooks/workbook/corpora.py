@@ -80,9 +80,11 @@ def load(name: str, split: str = "test") -> Corpus:
     if python_docs.is_name(name):
         return read_beir(python_docs.build(name), name, split)
     if name not in BEIR:
-        return read_beir(Path(name), Path(name).resolve().name, split)
+        folder = Path(name).resolve()
+        known = BEIR.get(folder.name)
+        return read_beir(folder, folder.name, split, known is not None and known.drop_identical)
     facts = BEIR[name]
-    corpus = read_beir(beir_sets.folder_of(name), name, split, facts.drop_identical)
+    corpus = read_beir(beir_sets.folder_of(name), name, split, facts.drop_identical, may_be_empty=True)
     found = len(corpus.documents), len(corpus.queries)
     if split == "test" and facts.documents and found != (facts.documents, facts.queries):
         raise WorkbookError(
@@ -92,8 +94,13 @@ def load(name: str, split: str = "test") -> Corpus:
     return corpus
 
 
-def read_beir(folder: Path, name: str, split: str = "test", drop_identical: bool = False) -> Corpus:
-    """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv; keep the queries that have judgements."""
+def read_beir(
+    folder: Path, name: str, split: str = "test", drop_identical: bool = False, may_be_empty: bool = False
+) -> Corpus:
+    """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv; keep the queries that have judgements.
+
+    An empty document is an error, unless `may_be_empty`: some of BEIR's own sets have them and are scored with them.
+    """
     documents: dict[str, Document] = {}
     file = folder / "corpus.jsonl"
     for line, row in _jsonl(file):
@@ -101,7 +108,10 @@ def read_beir(folder: Path, name: str, split: str = "test", drop_identical: bool
         if not isinstance(title, str):
             raise WorkbookError(f'{file}:{line}: "title" must be a string')
         document = Document(title, row["text"])
-        _add(documents, row["_id"], document, document.full, f"{file}:{line}", "document")
+        if document.full or not may_be_empty:
+            _add(documents, row["_id"], document, document.full, f"{file}:{line}", "document")
+        else:
+            documents[row["_id"]] = document
     queries: dict[str, str] = {}
     file = folder / "queries.jsonl"
     for line, row in _jsonl(file):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbook import model_files, paths, recipes
+from workbook import corpora, model_files, paths, recipes
 from workbook.errors import WorkbookError
 from workbook.models import MODELS, Kind, Model, Role
 
@@ -43,7 +43,9 @@ class Encoder:
     def model(self) -> SentenceTransformer:
         """The SentenceTransformer, on the CPU, loaded at first use."""
         model = model_files.quietly(self._open_model).eval()
-        if self._facts and self._facts.max_tokens:
+        if type(model[0]).__name__ == "StaticEmbedding":
+            model[0].tokenizer.no_truncation()  # a limit that came with the tokenizer is not the model's
+        elif self._facts and self._facts.max_tokens:
             model.max_seq_length = self._facts.max_tokens
         return model
 
@@ -200,5 +202,5 @@ def _recipe_revision(facts: Model) -> str:
     """What a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
     source = Path(recipes.__file__).read_bytes()
     versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
-    teacher = MODELS[facts.teacher].revision if facts.teacher else ""
+    teacher = MODELS[facts.teacher].revision if facts.teacher else corpora.load("sample").sha256
     return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]

@@ -142,8 +142,8 @@ def build(
     return index
 
 
-def check(engine: str, settings: Sequence[str]) -> None:
-    """Raise WorkbookError for an unknown engine or a setting it would silently ignore."""
+def check(engine: str, settings: Sequence[str], searches: Sequence[str] = ()) -> None:
+    """Raise WorkbookError for an unknown engine, or a setting or search it would silently ignore."""
     if engine not in ENGINES:
         raise WorkbookError(f"unknown engine {engine!r}: give one of {', '.join(ENGINES)}")
     quantized = [name for name in settings if name != "float32"]
@@ -152,6 +152,9 @@ def check(engine: str, settings: Sequence[str]) -> None:
             f'QdrantClient(":memory:") drops quantization without a word and would score {", ".join(quantized)} '
             f"as float32; use engine edge or server"
         )
+    for name in searches:
+        if not Search.named(name).exact and engine == "memory":
+            raise WorkbookError(f'QdrantClient(":memory:") only searches exactly: {name} needs engine edge or server')
 
 
 def _check_search(engine: str, search: Search) -> None:

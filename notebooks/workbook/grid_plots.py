@@ -24,7 +24,6 @@ KEYS = ["model", "dimension", "setting", "search"]
 MARKERS = "osD^vP*Xp<>hd8H"
 LEVEL, GAIN, LOSS = "#cccccc", "#0072b2", "#e69f00"  # light, dark, middle when printed in grey
 ROUNDING = 0.0005  # a change is shown with three digits
-LINE = 13  # points from a line of a table to the next
 
 
 def heat_map(rows: pd.DataFrame, model: str) -> Figure:
@@ -137,9 +136,9 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
         axis.set_ylabel(METRICS["ndcg@10"].label + cut)
         set_title(figure, title)
         if {"corpus", "n"} <= set(steps.columns):
-            plots._caption(figure, steps)
+            plots.caption(figure, steps)
         else:
-            plots._note(figure, f"95% bootstrap intervals of the changes; {results.machine_label()}")
+            plots.note(figure, f"95% bootstrap intervals of the changes; {results.machine_label()}")
     return figure
 
 
@@ -242,4 +241,4 @@ def set_title(figure: Figure, text: str) -> None:
 def set_caption(figure: Figure, rows: pd.DataFrame, note: str) -> None:
     """Like that of `plots`, for figures that draw no intervals."""
     text = f"{rows['corpus'].iloc[0]}, means over {rows['n'].max():.0f} queries; {note}; {results.machine_label()}"
-    plots._note(figure, textwrap.fill(text, int(15 * figure.get_figwidth()), break_on_hyphens=False))
+    plots.note(figure, textwrap.fill(text, int(15 * figure.get_figwidth()), break_on_hyphens=False))

@@ -21,14 +21,27 @@ def check(values: Mapping[str, Any]) -> None:
             raise WorkbookError(f"parameter {name}: {error}") from None
         except TypeError:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
+    if "transformer_model" in values and values["transformer_model"] == values["static_model"]:
+        raise WorkbookError(f"static_model and transformer_model are both {values['static_model']}: give two models")
     dimensions = values.get("dimensions") or []
     for model in (values[name] for name in MODELS[:2] if name in values):
         encoders.check_dimensions(model, dimensions)
     if "settings" in values:
-        quantization.check(values["settings"], dimensions)
-        engine.check(values["engine_name"], values["settings"])
-        if "float32" not in values["settings"] or "exact" not in values["searches"]:
-            raise WorkbookError("settings must have float32 and searches exact: every loss is measured against that")
+        own = [encoders.MODELS[values[name]].dimensions for name in MODELS[:2] if values[name] in encoders.MODELS]
+        quantization.check(values["settings"], [*dimensions, *own])
+        engine.check(values["engine_name"], values["settings"], values["searches"])
+        _check_grid(values["settings"], values["searches"])
+
+
+def _check_grid(settings: Sequence[str], searches: Sequence[str]) -> None:
+    missing = {"exact", "full-ef", "default-ef"} - set(searches)
+    if "float32" not in settings or missing:
+        raise WorkbookError(
+            f"settings must have float32 and searches exact, full-ef and default-ef, by which losses are told apart "
+            f"(missing: {', '.join(sorted(missing)) or 'float32'})"
+        )
+    if len(settings) < 2 or not any(Search.named(name).rescore for name in searches):
+        raise WorkbookError("settings need a quantization and searches a rescoring: there is nothing to compare")
 
 
 def check_cell(variables: Mapping[str, Any]) -> None:
@@ -39,6 +52,12 @@ def check_cell(variables: Mapping[str, Any]) -> None:
 def _positive(value: int) -> None:
     if not isinstance(value, int) or value < 1:
         raise WorkbookError(f"{value!r} is not a whole number above 0")
+
+
+def _ten_or_more(value: int) -> None:
+    _positive(value)
+    if value < 10:
+        raise WorkbookError(f"{value} results are too few for NDCG@10: give 10 or more")
 
 
 def _count(value: int) -> None:
@@ -60,6 +79,8 @@ def _fraction(value: float) -> None:
 def _several(values: Sequence[Any]) -> None:
     if not isinstance(values, list) or not values:
         raise WorkbookError(f"{values!r} is not a list with something in it")
+    if len(set(map(str, values))) < len(values):
+        raise WorkbookError(f"{values!r} names something twice")
 
 
 def _text(value: str) -> None:
@@ -81,7 +102,8 @@ def _settings(names: Sequence[str]) -> None:
 def _texts(counts: Mapping[str, int]) -> None:
     if not isinstance(counts, dict) or set(counts) != {"static", "transformer", "large"}:
         raise WorkbookError(f"{counts!r} does not give a number of texts for static, transformer and large")
-    _positives(list(counts.values()))
+    for count in counts.values():
+        _positive(count)
 
 
 CHECKS: dict[str, Callable[[Any], None]] = {
@@ -94,7 +116,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "settings": _settings,
     "searches": _searches,
     "margin": _fraction,
-    "limit": _positive,
+    "limit": _ten_or_more,
     "repeats": _positive,
     "threads": _count,
     "query": _text,

@@ -39,7 +39,21 @@ def read(file: Path) -> dict[str, Any]:
         raise WorkbookError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(plan, dict) or "profiles" not in plan:
         raise WorkbookError(f"{file.name} has no profiles")
+    for entry in plan.get("expected", []):
+        _check_expected(entry, plan["profiles"], file.name)
     return plan
+
+
+def _check_expected(entry: Mapping[str, Any], profiles: Mapping[str, Any], file: str) -> None:
+    """Raise WorkbookError for an expected value that would never be compared."""
+    missing = {"profile", "notebook", "where", "metric", "value", "tolerance"} - set(entry)
+    if missing:
+        raise WorkbookError(f"{file}: an expected value lacks {', '.join(sorted(missing))}: {dict(entry)}")
+    if entry["profile"] not in profiles or entry["notebook"] not in profiles[entry["profile"]]["notebooks"]:
+        raise WorkbookError(f"{file}: expected value for {entry['profile']}/{entry['notebook']}, which is not planned")
+    unknown = set(entry["where"]) - set(results.COLUMNS)
+    if unknown:
+        raise WorkbookError(f"{file}: rows have no column {', '.join(sorted(unknown))}; they have {results.COLUMNS}")
 
 
 def prepare(plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str]) -> list[Job]:

@@ -90,9 +90,9 @@ def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[st
 def matryoshka(frame: pd.DataFrame) -> Figure:
     """NDCG@10 with its interval against the dimension kept, a line per model."""
     rows = frame[frame["metric"] == "ndcg@10"]
-    widest, narrowest = rows["dimension"].max(), rows["dimension"].min()
+    narrowest = rows["dimension"].min()
     kept = [
-        f"{model} {lines['value'].iloc[-1] / lines['value'].iloc[0]:.0%}"
+        f"{lines['value'].iloc[-1] / lines['value'].iloc[0]:.0%} of {lines['dimension'].iloc[0]} ({model})"
         for model, lines in rows.sort_values("dimension", ascending=False).groupby("model", sort=False)
     ]
     with plt.style.context(STYLE):
@@ -106,9 +106,9 @@ def matryoshka(frame: pd.DataFrame) -> Figure:
         axis.minorticks_off()
         axis.set_ylim(bottom=0)
         axis.set(xlabel="dimensions kept (of a float32 vector)", ylabel=METRICS["ndcg@10"].label)
-        axis.set_title(f"NDCG@10 kept at {narrowest} of {widest} dimensions: {', '.join(kept)}")
+        axis.set_title(f"NDCG@10 kept at {narrowest} dimensions: {', '.join(kept)}")
         axis.legend(loc="lower right")
-        _caption(figure, rows)
+        caption(figure, rows)
     return figure
 
 
@@ -141,7 +141,7 @@ def quantization(frame: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
         axes[0][0].invert_yaxis()
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
         figure.suptitle(_quantization_finding(rows, dimension_of), x=0.01, ha="left", fontweight="bold")
-        _caption(figure, rows)
+        caption(figure, rows)
     return figure
 
 
@@ -161,7 +161,7 @@ def speed(frame: pd.DataFrame) -> Figure:
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_title(_speed_finding(ratios))
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        _note(figure, f"median and range of {rows['n'].max():.0f} repeats; {results.machine_label()}")
+        note(figure, f"median and range of {rows['n'].max():.0f} repeats; {results.machine_label()}")
     return figure
 
 
@@ -193,10 +193,10 @@ def _text(row: tuple) -> str:
     return text
 
 
-def _caption(figure: Figure, rows: pd.DataFrame) -> None:
+def caption(figure: Figure, rows: pd.DataFrame) -> None:
     queries = f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals"
-    _note(figure, f"{queries}; {results.machine_label()}")
+    note(figure, f"{queries}; {results.machine_label()}")
 
 
-def _note(figure: Figure, text: str) -> None:
+def note(figure: Figure, text: str) -> None:
     figure.text(0.01, -0.02, text, fontsize=8, color="#555555", va="top")

@@ -33,6 +33,7 @@ def distil(teacher: SentenceTransformer, dimensions: int = 384) -> SentenceTrans
     static = distill_from_model(
         teacher[0].auto_model, teacher.tokenizer, device="cpu", pca_dims=dimensions, quantize_to="float32"
     )
+    static.tokenizer.no_truncation()  # the teacher's limit, which a static model does not have
     return SentenceTransformer(
         modules=[StaticEmbedding(static.tokenizer, embedding_weights=static.embedding)], device="cpu"
     )

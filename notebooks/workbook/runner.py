@@ -63,11 +63,11 @@ def fetch(jobs: list[Job]) -> None:
 
     Raises WorkbookError for a corpus with a fault in it or out of reach, and for a hub out of reach.
     """
-    models = [(job.parameters["corpus"], job.parameters.get(name)) for job in jobs for name in parameters.MODELS]
-    wanted = {(corpus, model) for corpus, model in models if model}
-    for model in sorted({model for _, model in wanted}):
+    for model in sorted({job.parameters[name] for job in jobs for name in parameters.MODELS if name in job.parameters}):
         encoders.check_reachable(model)
-    for name in sorted({corpus for corpus, _ in wanted}):
+    searching = [job.parameters for job in jobs if "engine_name" in job.parameters]
+    wanted = {(values["corpus"], values[name]) for values in searching for name in parameters.MODELS[:2]}
+    for name in sorted({job.parameters["corpus"] for job in jobs}):
         print(f"corpus {Path(name).name}", flush=True)
         corpus = corpora.load(name)
         for encoder in (encoders.load(model) for of, model in sorted(wanted) if of == name):
@@ -144,7 +144,8 @@ def _unfinished(notebook: dict[str, Any]) -> str:
 def _without_paths(content: str) -> str:
     """An executed notebook is shared: take the folders of this machine out of it."""
     for folder, name in [(paths.ROOT, "."), (Path.home(), "~")]:
-        content = content.replace(str(folder), name)
+        if folder != Path(folder.anchor):  # a home of / is no secret, and would be everywhere
+            content = content.replace(str(folder), name)
     return content
 
 

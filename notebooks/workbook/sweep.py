@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from workbook import encoders, engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook import client, encoders, engine, evaluation, quantization, results, statistics, timing, vectors
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.engine import Hits, Index, Search
@@ -37,6 +37,7 @@ class Cell:
     setting: str
     search: str
     key: str
+    limit: int
     judgements: pd.DataFrame
     rankings_sha256: str
     tie_rate: float
@@ -59,17 +60,24 @@ def measure(
     rescored, so `limit` is part of what is measured.
     Raises WorkbookError before any work for a setting, search, dimension or engine that does not fit.
     """
-    engine.check(engine_name, settings)
+    engine.check(engine_name, settings, searches)
     quantization.check(list(settings), list(dimensions))
     if encoder.speed_only:
         raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
     plan = [(setting, name) for setting in settings for name in searches if _means_something(setting, name)]
     encoders.check_dimensions(encoder, dimensions)
+    if len(corpus.documents) <= quantization.CENTROIDS and any(name.startswith("product") for name in settings):
+        raise WorkbookError(
+            f"{corpus.name} has {len(corpus.documents)} documents: product codebooks of {quantization.CENTROIDS} hold "
+            f"them all and would lose nothing; leave the product settings out"
+        )
     document_vectors, query_vectors = encode(corpus, encoder)
     fixed = {
         "corpus": corpus.sha256, "documents": encoder.identity("document"), "queries": encoder.identity("query"),
         "engine": engine_name, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT, "limit": limit, "repeats": repeats,
     }  # fmt: skip
+    if engine_name == "server":
+        fixed["server"] = client.server_identity()
     cells = []
     with bar(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
         for dimension in dimensions:
@@ -79,7 +87,7 @@ def measure(
                 names = [name for planned, name in plan if planned == setting]
                 about = {**fixed, "dimension": dimension, "setting": setting}
                 for name, record in _on_one_index(corpus, documents, queries, names, about):
-                    cells.append(_cell(record, corpus, encoder.name, dimension, setting, name))
+                    cells.append(_cell(record, corpus, encoder.name, dimension, setting, name, limit))
                     progress.update()
     return cells
 
@@ -101,15 +109,12 @@ def find(cells: Sequence[Cell], **facts: object) -> Cell:
 
 
 def check_applied(cells: Sequence[Cell]) -> None:
-    """Raise WorkbookError if a quantization that is not rescored ranks every query exactly as float32 does."""
+    """Raise WorkbookError if codes at full ef rank every query as float32 does, exactly or at full ef."""
     for cell in cells:
-        if cell.setting != "float32" and not Search.named(cell.search).rescore:
-            exact = find(cells, model=cell.model, dimension=cell.dimension, setting="float32", search="exact")
-            if cell.rankings_sha256 == exact.rankings_sha256:
-                raise WorkbookError(
-                    f"{cell.setting} at {cell.dimension} dimensions ranks every query as float32 does: not applied "
-                    f"(or it lost nothing: product quantization is exact for up to 256 documents; leave it out there)"
-                )
+        if cell.setting != "float32" and cell.search == "full-ef":
+            alike = [c for c in cells if (c.model, c.dimension, c.setting) == (cell.model, cell.dimension, "float32")]
+            if cell.rankings_sha256 in {c.rankings_sha256 for c in alike if c.search in ("exact", "full-ef")}:
+                raise WorkbookError(f"{cell.setting} at {cell.dimension} dimensions ranks as float32: it did not apply")
 
 
 def rows(corpus: Corpus, cells: Sequence[Cell]) -> pd.DataFrame:
@@ -188,10 +193,12 @@ def _with_whole_ties(index: Index, queries: np.ndarray, depth: int, search: Sear
             return hits
 
 
-def _cell(record: dict, corpus: Corpus, model: str, dimension: int, setting: str, search: str) -> Cell:
+def _cell(
+    record: dict, corpus: Corpus, model: str, dimension: int, setting: str, search: str, limit: int
+) -> Cell:  # fmt: skip
     values = dict(record["values"])
     judgements = pd.DataFrame(values.pop("judgements"), index=pd.Index(corpus.queries, name="query"))
-    return Cell(model, dimension, setting, search, record["key"], judgements, **values)
+    return Cell(model, dimension, setting, search, record["key"], limit, judgements, **values)
 
 
 def _names(corpus: Corpus, cell: Cell) -> dict[str, object]:
@@ -204,11 +211,13 @@ def _names(corpus: Corpus, cell: Cell) -> dict[str, object]:
 def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
     names = _names(corpus, cell)
     for metric in evaluation.METRICS:
-        yield {**names, "metric": metric, **statistics.mean(cell.judgements[metric])._asdict()}
-    low, high = cell.tie_range
-    score = cell.judgements["ndcg@10"].mean()
-    yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
-    yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
+        if cell.limit >= int(metric.split("@")[1]):  # recall@100 of ten results would be recall@10
+            yield {**names, "metric": metric, **statistics.mean(cell.judgements[metric])._asdict()}
+    if cell.search in ("exact", "full-ef"):  # elsewhere a tie that the limit cuts through is not seen whole
+        low, high = cell.tie_range
+        score = cell.judgements["ndcg@10"].mean()
+        yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
+        yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
     yield {**names, "metric": "bytes per vector", "value": cell.bytes_per_vector}
     yield {**names, "metric": "index seconds", "value": cell.index_seconds, "n": 1}
     if cell.seconds:

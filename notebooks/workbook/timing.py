@@ -66,16 +66,14 @@ def threads(count: int) -> Iterator[None]:
 def texts_of(corpus: Corpus, words: int, count: int, seed: int = 0) -> list[str]:
     """Cut `count` texts of exactly `words` words from the documents joined in a seeded order, start to end.
 
-    Raises WorkbookError if the corpus has fewer words than that.
+    A corpus with fewer words than that is read again, in another order.
     """
-    texts = corpus.document_texts
-    order = np.random.default_rng(seed).permutation(len(texts))
+    texts, random = corpus.document_texts, np.random.default_rng(seed)
     stream: list[str] = []
-    for number in order:
-        stream += texts[number].split()
-        if len(stream) >= words * count:
-            return [" ".join(stream[start : start + words]) for start in range(0, words * count, words)]
-    raise WorkbookError(f"{corpus.name} has {len(stream)} words, not {words * count}; ask for fewer or shorter texts")
+    while len(stream) < words * count:
+        for number in random.permutation(len(texts)):
+            stream += texts[number].split()
+    return [" ".join(stream[start : start + words]) for start in range(0, words * count, words)]
 
 
 class Speed(NamedTuple):
@@ -111,7 +109,7 @@ def encoding(
         texts = {encoder: texts_of(corpus, words, count) for encoder, count in counts.items()}
         with threads(thread_count):
             encode = rounds([partial(e.encode, own, batch_size=batch_size) for e, own in texts.items()], repeats)
-            tokenize = rounds([partial(e.tokenize, own) for e, own in texts.items()], repeats)
+            tokenize = rounds([partial(_tokenize, e, own, batch_size) for e, own in texts.items()], repeats)
         tokens = [encoder.token_count(own) for encoder, own in texts.items()]
         return {"tokens": tokens, "seconds": encode, "tokenize_seconds": tokenize}
 
@@ -121,6 +119,11 @@ def encoding(
         Speed(encoder.name, words, min(batch_size, count), count, *values, key=record["key"])
         for (encoder, count), *values in zip(counts.items(), *columns, strict=True)
     ]
+
+
+def _tokenize(encoder: Encoder, texts: Sequence[str], batch_size: int) -> None:
+    for start in range(0, len(texts), batch_size):
+        encoder.tokenize(texts[start : start + batch_size])
 
 
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
