@@ -104,7 +104,7 @@ def test_04_shows_the_loss_and_what_rescoring_wins_back(smoke):
         value(scores, setting=setting, search=search)
         for setting, search in [("float32", "exact"), ("binary", "full-ef"), ("binary", "rescore-x2")]
     )
-    assert codes < rescored == pytest.approx(exact), "the sample is small enough for rescoring to see all of it"
+    assert codes < rescored == pytest.approx(exact, abs=0.03), "rescoring twenty of the sample wins most of it back"
     sizes = rows[(rows["metric"] == "bytes per vector") & (rows["search"] == "full-ef")]
     assert set(sizes["setting"]) == {"float32", "scalar-int8", "binary-2bit", "turbo-1bit", "binary"}
     assert value(sizes, model="tiny-static", setting="binary") == 16
