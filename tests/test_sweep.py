@@ -172,4 +172,4 @@ def test_scifact_golden_values():
 def test_scifact_golden_values_of_the_distilled_model():
     scifact = corpora.load("scifact")
     cells = sweep.measure(scifact, encoders.load("static-distilled"), [384, 64], ["float32"], ["exact"])
-    assert [cell.judgements["ndcg@10"].mean() for cell in cells] == pytest.approx([0.404, 0.268], abs=0.002)
+    assert [cell.judgements["ndcg@10"].mean() for cell in cells] == pytest.approx([0.400, 0.266], abs=0.002)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from workbook import paths, results
 
@@ -139,7 +140,8 @@ def quantization(frame: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
             axis.set_xlabel(METRICS["ndcg@10"].label)
         axes[0][0].set_yticks(range(len(settings)), settings)
         axes[0][0].invert_yaxis()
-        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        below = axes[0][0].transAxes + ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
+        axes[0][0].legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=3)
         figure.suptitle(_quantization_finding(rows, dimension_of), x=0.01, ha="left", fontweight="bold")
         caption(figure, rows)
     return figure
