@@ -64,7 +64,8 @@ def table(frame: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> 
     shown = frame[frame["metric"].isin(metrics)].copy()
     shown["text"] = [_text(row) for row in shown.itertuples()]
     wide = shown.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
-    return wide.reindex(columns=list(metrics)).rename(columns={name: METRICS[name].label for name in metrics})
+    labels = {name: METRICS[name].label for name in metrics}
+    return wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).fillna("")
 
 
 def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[str], title: str) -> Figure:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+from pandas.io.formats.style import Styler
 
 from workbook import paths
 from workbook.corpora import Corpus
@@ -87,7 +88,7 @@ def key_of(about: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def what_ran(corpus: Corpus, *encoders: Encoder) -> pd.DataFrame:
+def what_ran(corpus: Corpus, *encoders: Encoder) -> Styler:
     """The first output of a notebook: run, corpus hash, model revisions, versions and machine; one column of facts."""
     facts = {
         "run": run_name(),
@@ -97,7 +98,9 @@ def what_ran(corpus: Corpus, *encoders: Encoder) -> pd.DataFrame:
         "machine": f"{machine_label()}, {machine()['system']}, Python {machine()['python']}",
         "packages": ", ".join(f"{name} {version}" for name, version in machine()["packages"].items()),
     }
-    return pd.DataFrame.from_dict(facts, orient="index", columns=[""])
+    frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
+    # a Styler cuts no text short; its id is random unless it is set
+    return frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"})
 
 
 def run_name() -> str:
