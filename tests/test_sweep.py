@@ -78,16 +78,6 @@ def test_rows_carry_interval_and_n(sample, cells):
     assert set(rows[rows["metric"] == "bytes per vector"]["value"]) == {256, 64, 16}
 
 
-def test_differences_are_paired_with_the_baseline(sample, cells):
-    exact, binary = (
-        sweep.find(cells, dimension=64, setting=setting, search=search)
-        for setting, search in [("float32", "exact"), ("binary", "full-ef")]
-    )
-    row = sweep.difference_rows(sample, [binary], exact).iloc[0]
-    assert np.isclose(row["value"], (binary.judgements["ndcg@10"] - exact.judgements["ndcg@10"]).mean())
-    assert row["high"] < 0, "one bit of 64 dimensions must lose on the sample"
-
-
 def test_a_quantization_that_did_not_apply_is_noticed(cells):
     sweep.check_applied(cells)
     binary = sweep.find(cells, dimension=64, setting="binary", search="full-ef")

@@ -122,18 +122,6 @@ def rows(corpus: Corpus, cells: Sequence[Cell]) -> pd.DataFrame:
     return pd.DataFrame([row for cell in cells for row in _rows(corpus, cell)])
 
 
-def difference_rows(corpus: Corpus, cells: Sequence[Cell], baseline: Cell) -> pd.DataFrame:
-    """Rows of each cell's NDCG@10 minus the baseline's, paired by query."""
-    return pd.DataFrame(
-        {
-            **_names(corpus, cell), "work": f"minus {baseline.model} {baseline.dimension} {baseline.setting}",
-            "metric": "ndcg@10 difference",
-            **statistics.mean_difference(cell.judgements["ndcg@10"], baseline.judgements["ndcg@10"])._asdict(),
-        }
-        for cell in cells
-    )  # fmt: skip
-
-
 def _means_something(setting: str, name: str) -> bool:
     search = Search.named(name)
     return not search.rescore if setting == "float32" else not search.exact
