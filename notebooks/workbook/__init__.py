@@ -1,11 +1,14 @@
 """The package behind the notebooks. Data flows one way, each module imports only from those before it:
 
-errors -> progress -> paths -> python_docs -> beir_sets -> corpora -> recipes -> models -> model_files -> encoders
--> vectors -> quantization -> edge -> client -> engine -> parameters -> evaluation -> statistics -> results -> timing
--> sweep -> bench -> losses -> published -> plots -> grid_plots -> pareto_plot -> plan -> runner -> __main__
+errors -> progress -> paths -> near_duplicates -> python_docs -> beir_sets -> corpora -> recipes -> models
+-> model_files -> encoders -> vectors -> quantization -> edge -> client -> engine -> evaluation -> statistics -> pairs
+-> known_items -> starts -> objective -> trainer -> training -> parameters -> results -> timing -> sweep -> bench
+-> losses -> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots -> plan
+-> runner -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
 and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged
-per query; judgements become means with intervals; these become rows, tables and figures. `tests/test_layers.py` keeps
+per query; judgements become means with intervals; these become rows, tables and figures. Training takes documents,
+never a corpus, and gives another model. `tests/test_layers.py` keeps
 the order.
 """

@@ -94,6 +94,22 @@ def load(name: str, split: str = "test") -> Corpus:
     return corpus
 
 
+def unlabelled(name: str) -> dict[str, Document]:
+    """Documents to train on, read without any query or judgement: a corpus's own, titles included.
+
+    Of python-docs, the docstrings outside the corpus, the summary as title. A BEIR set's own documents are those that
+    are searched later: a model trained on them has seen what it will find, not what will be asked.
+    """
+    check(name)
+    if python_docs.is_name(name):
+        return read_documents(python_docs.build(name) / python_docs.OUTSIDE)
+    if name == "sample":
+        return read_documents(paths.SAMPLE / "corpus.jsonl")
+    folder = beir_sets.folder_of(name) if name in BEIR else Path(name).resolve()
+    documents = read_documents(folder / "corpus.jsonl", may_be_empty=name in BEIR)
+    return {key: document for key, document in documents.items() if document.full}
+
+
 def read_beir(
     folder: Path, name: str, split: str = "test", drop_identical: bool = False, may_be_empty: bool = False
 ) -> Corpus:
@@ -101,8 +117,18 @@ def read_beir(
 
     An empty document is an error, unless `may_be_empty`: some of BEIR's own sets have them and are scored with them.
     """
+    documents = read_documents(folder / "corpus.jsonl", may_be_empty)
+    queries: dict[str, str] = {}
+    file = folder / "queries.jsonl"
+    for line, row in _jsonl(file):
+        _add(queries, row["_id"], row["text"], row["text"], f"{file}:{line}", "query")
+    qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries)
+    return Corpus(name, documents, {q: text for q, text in queries.items() if q in qrels}, qrels, drop_identical)
+
+
+def read_documents(file: Path, may_be_empty: bool = False) -> dict[str, Document]:
+    """Read a corpus.jsonl and nothing beside it."""
     documents: dict[str, Document] = {}
-    file = folder / "corpus.jsonl"
     for line, row in _jsonl(file):
         title = row.get("title") or ""
         if not isinstance(title, str):
@@ -112,12 +138,7 @@ def read_beir(
             _add(documents, row["_id"], document, document.full, f"{file}:{line}", "document")
         else:
             documents[row["_id"]] = document
-    queries: dict[str, str] = {}
-    file = folder / "queries.jsonl"
-    for line, row in _jsonl(file):
-        _add(queries, row["_id"], row["text"], row["text"], f"{file}:{line}", "query")
-    qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries)
-    return Corpus(name, documents, {q: text for q, text in queries.items() if q in qrels}, qrels, drop_identical)
+    return documents
 
 
 def _add(table: dict, key: str, value: object, text: str, place: str, what: str) -> None:

@@ -32,9 +32,13 @@ BATCH = {"static": 256, "transformer": 8}  # texts at once, the fastest tried on
 class Encoder:
     """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows."""
 
-    def __init__(self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer]):
+    def __init__(
+        self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer],
+        folder: Path | None = None,
+    ):  # fmt: skip
         self.name = name
         self.revision = revision
+        self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
         self.speed_only = facts is not None and facts.speed_only
         self._facts = facts
         self._open_model = open_model
@@ -61,9 +65,11 @@ class Encoder:
 
     @property
     def matryoshka(self) -> tuple[int, ...]:
-        """Dimensions to measure, widest first; for an unregistered model, its own and the halves of it down to 32."""
+        """Dimensions to measure, widest first: those it was trained for, or, unknown, the halves of its own to 32."""
         if self._facts and self._facts.matryoshka:
             return self._facts.matryoshka
+        if self.folder and (trained := model_files.trained_dimensions(self.folder)):
+            return (self.dimensions, *trained)
         return tuple(d for d in (self.dimensions // 2**k for k in range(8)) if d >= 32) or (self.dimensions,)
 
     @property
@@ -122,9 +128,11 @@ class Encoder:
 
 def check(name: str) -> None:
     """Raise WorkbookError if `name` cannot be a model: not registered, no folder, no hub id with its revision."""
-    if name not in MODELS and not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name):
+    hub = re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name)
+    if name not in MODELS and not model_files.folder_named(name) and not hub:
         raise WorkbookError(
-            f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision) or a folder"
+            f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision), a folder or "
+            f"the name of one in data/models"
         )
 
 
@@ -140,7 +148,7 @@ def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
 def check_reachable(name: str) -> None:
     """Raise WorkbookError if the model would have to come from the hub and the hub is out of reach."""
     facts = MODELS.get(name)
-    if facts is None and not Path(name).is_dir():
+    if facts is None and not model_files.folder_named(name):
         model_files.check_hub(*name.split("@"))
     elif facts and facts.hub and not (facts.package and model_files.package_folder(facts.package)):
         model_files.check_hub(facts.hub, facts.revision)
@@ -154,14 +162,11 @@ def load(name: str) -> Encoder:
     check(name)
     facts = MODELS.get(name)
     if facts is None:
-        folder = Path(name)
-        if folder.is_dir():
+        if folder := model_files.folder_named(name):
             return Encoder(
-                folder.resolve().name,
-                None,
-                f"sha256:{model_files.folder_sha256(folder)}",
-                lambda: model_files.open_folder(str(folder)),
-            )
+                folder.resolve().name, None, f"sha256:{model_files.folder_sha256(folder)}",
+                lambda: model_files.open_folder(str(folder)), folder,
+            )  # fmt: skip
         hub, _, revision = name.partition("@")
         return Encoder(hub, None, revision, lambda: model_files.open_hub(hub, revision))
     if facts.recipe:
@@ -172,8 +177,8 @@ def load(name: str) -> Encoder:
 
 
 def folder_of(encoder: Encoder) -> Path:
-    """Folder in data/models with the model as Sentence Transformers saves it: for its size, or to take it elsewhere."""
-    return _kept(encoder.name, encoder.revision, lambda: encoder.model)
+    """Folder with the model as Sentence Transformers saves it: for its size, or to take it elsewhere."""
+    return encoder.folder or _kept(encoder.name, encoder.revision, lambda: encoder.model)
 
 
 def megabytes(encoder: Encoder) -> float:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbook import paths
 from workbook.errors import WorkbookError
 from workbook.models import Package
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+CARD = "training.json"  # beside the files of a model trained here
 
 
 def package_folder(package: Package) -> Path | None:
@@ -29,6 +33,19 @@ def package_folder(package: Package) -> Path | None:
         if not (folder / file).is_file() or hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
             raise WorkbookError(f"{package.name}: {file} is not the pinned one; `make clean` and install again")
     return folder
+
+
+def folder_named(name: str) -> Path | None:
+    """Folder of a model given by its path, or by its name in data/models; None if it is neither."""
+    return next((folder for folder in (Path(name), paths.DATA / "models" / name) if folder.is_dir()), None)
+
+
+def trained_dimensions(folder: Path) -> tuple[int, ...]:
+    """Matryoshka dimensions that the card of a model trained here names, below its own; none for any other model."""
+    try:
+        return tuple(json.loads((folder / CARD).read_text(encoding="utf-8"))["settings"]["dimensions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def folder_sha256(folder: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from workbook import corpora, encoders, engine, quantization
 from workbook.engine import Search
 from workbook.errors import WorkbookError
+from workbook.training import Settings
 
 MODELS = ("static_model", "transformer_model", "large_model")
 
@@ -31,6 +32,14 @@ def check(values: Mapping[str, Any]) -> None:
         quantization.check(values["settings"], [*dimensions, *own])
         engine.check(values["engine_name"], values["settings"], values["searches"])
         _check_grid(values["settings"], values["searches"])
+    if "candidates" in values:
+        _check_training(values)
+
+
+def _check_training(values: Mapping[str, Any]) -> None:
+    engine.check(values["engine_name"], ["float32", "binary"], ["exact", "full-ef"])
+    if values["other_corpus"] == values["corpus"]:
+        raise WorkbookError(f'other_corpus is the corpus itself, {values["corpus"]}: give another, or "" for none')
 
 
 def _check_grid(settings: Sequence[str], searches: Sequence[str]) -> None:
@@ -99,6 +108,25 @@ def _settings(names: Sequence[str]) -> None:
     quantization.check(names, [])
 
 
+def _candidates(values: Sequence[Mapping[str, Any]]) -> None:
+    _several(values)
+    for value in values:
+        Settings.of(**value)
+
+
+def _ablations(values: Mapping[str, Mapping[str, Any]]) -> None:
+    if not isinstance(values, dict):
+        raise WorkbookError(f"{values!r} does not give a label to each set of settings")
+    for value in values.values():
+        Settings.of(**value)
+
+
+def _seeds(values: Sequence[int]) -> None:
+    _several(values)
+    for value in values:
+        _count(value)
+
+
 def _texts(counts: Mapping[str, int]) -> None:
     if not isinstance(counts, dict) or set(counts) != {"static", "transformer", "large"}:
         raise WorkbookError(f"{counts!r} does not give a number of texts for static, transformer and large")
@@ -123,4 +151,10 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "words": _positives,
     "batch_sizes": _positives,
     "texts": _texts,
+    "candidates": _candidates,
+    "ablations": _ablations,
+    "seeds": _seeds,
+    "sizes": lambda values: _positives(values) if values else None,
+    "other_corpus": lambda name: corpora.check(name) if name else None,
+    "labelled_split": lambda name: _text(name) if name else None,
 }

@@ -32,6 +32,7 @@ METRICS = {
     "recall@100": Metric("recall@100"),
     "mrr@10": Metric("MRR@10"),
     "ndcg@10 difference": Metric("NDCG@10 difference"),
+    "ndcg@10 over seeds": Metric("NDCG@10, range over seeds"),
     "p difference": Metric("p, difference (Holm)"),
     "p margin": Metric("p, no worse than the margin (Holm)"),
     "share kept": Metric("share of NDCG@10 kept", 3),
@@ -47,6 +48,9 @@ METRICS = {
     "speed-up": Metric("times as fast", 0),
     "parameters": Metric("parameters", 0),
     "megabytes": Metric("size on disk (MB)", 1),
+    "training seconds": Metric("training (s)", 0),
+    "peak memory MB": Metric("peak memory of training (MB)", 0),
+    "held-out ndcg@10": Metric("NDCG@10 on held-out anchors"),
 }
 
 
@@ -196,9 +200,9 @@ def _text(row: tuple) -> str:
     return text
 
 
-def caption(figure: Figure, rows: pd.DataFrame) -> None:
-    queries = f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals"
-    note(figure, f"{queries}; {results.machine_label()}")
+def caption(figure: Figure, rows: pd.DataFrame, more: str = "") -> None:
+    parts = [f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals", more]
+    note(figure, "; ".join([*filter(None, parts), results.machine_label()]))
 
 
 def note(figure: Figure, text: str) -> None:

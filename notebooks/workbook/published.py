@@ -21,6 +21,16 @@ def read() -> pd.DataFrame:
     return frame
 
 
+def scores(dataset: str) -> dict[str, float]:
+    """NDCG@10 that others published for a dataset, of whole float32 vectors or of BM25: model -> score, the first given.
+
+    A dataset nobody has published anything for gives none.
+    """
+    frame = read()
+    own = frame[(frame["dataset"] == dataset) & (frame["metric"] == "ndcg@10") & (frame["setting"] != "binary")]
+    return own.drop_duplicates("model").set_index("model")["value"].to_dict()
+
+
 def compare(rows: pd.DataFrame) -> pd.DataFrame:
     """Lay our rows, of whole vectors, beside each published value: difference, our interval, and a verdict.
 

@@ -1,6 +1,7 @@
 """A retrieval corpus from the docstrings of the packages pinned in requirements.txt: on every machine, no download.
 
 Query: the summary line of a docstring. Document: the rest of it. Sources are parsed with `ast`, never imported.
+The docstrings outside the corpus that are not nearly the same as one in it are kept beside it, to train on.
 What it deliberately is not: a benchmark to compare with others' numbers. It changes when a pinned version changes, so
 its hash is recorded with every row.
 """
@@ -12,16 +13,17 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from workbook import paths
+from workbook import near_duplicates, paths
 from workbook.errors import WorkbookError
 from workbook.progress import bar
 
-FORMAT = 3  # raise it when the rules below change, so that older builds are not used
+FORMAT = 5  # raise it when the rules below change, so that older builds are not used
 DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
+OUTSIDE = "outside.jsonl"  # in the corpus's folder: the docstrings that are not in the corpus
 SUMMARY_WORDS, BODY_WORDS = range(4, 41), range(20, 121)  # MiniLM reads 256 tokens: about 120 words of these
 
 
@@ -60,15 +62,24 @@ def build(name: str) -> Path:
     asked = draw.sample(unique, QUERIES)
     taken = {entry.id for entry in asked}
     others = draw.sample([entry for entry in harvest if entry.id not in taken], size - QUERIES)
+    taken |= {entry.id for entry in others}
     with paths.atomic(folder) as temporary:
         (temporary / "qrels").mkdir(parents=True)
-        _write_jsonl(temporary / "corpus.jsonl", ((entry.id, entry.body) for entry in sorted(asked + others)))
-        _write_jsonl(temporary / "queries.jsonl", ((f"q:{entry.id}", entry.summary) for entry in asked))
+        _write_jsonl(temporary / "corpus.jsonl", ((entry.id, "", entry.body) for entry in sorted(asked + others)))
+        _write_jsonl(temporary / "queries.jsonl", ((f"q:{entry.id}", "", entry.summary) for entry in asked))
+        _write_jsonl(temporary / OUTSIDE, _outside(harvest, taken))
         judgements = (f"q:{entry.id}\t{entry.id}\t1\n" for entry in asked)
         (temporary / "qrels" / "test.tsv").write_text(
             "query-id\tcorpus-id\tscore\n" + "".join(judgements), encoding="utf-8"
         )
     return folder
+
+
+def _outside(harvest: list[Docstring], taken: set[str]) -> Iterator[Docstring]:
+    """The docstrings that are neither taken nor near-duplicates of one that is."""
+    groups = near_duplicates.groups([entry.body for entry in harvest])
+    near = {group for entry, group in zip(harvest, groups, strict=True) if entry.id in taken}
+    return (entry for entry, group in zip(harvest, groups, strict=True) if group not in near)
 
 
 def pinned(requirements: Path | None = None) -> dict[str, str]:
@@ -133,7 +144,8 @@ def _is_source(file: Path) -> bool:
     return file.suffix == ".py" and ".." not in names and not names & {"test", "tests", "testing", "_vendor"}
 
 
-def _write_jsonl(file: Path, rows: Iterator[tuple[str, str]]) -> None:
+def _write_jsonl(file: Path, rows: Iterable[tuple[str, str, str]]) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as stream:
-        for key, text in rows:
-            stream.write(json.dumps({"_id": key, "text": text}, ensure_ascii=False) + "\n")
+        for key, title, text in rows:
+            row = {"_id": key, "title": title, "text": text} if title else {"_id": key, "text": text}
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")

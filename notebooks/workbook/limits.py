@@ -1,0 +1,91 @@
+"""Where training ends: too few documents, another corpus than the one trained on, labels that give the answers away."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from workbook import corpora, custom, leakage, pairs, statistics, training
+from workbook.corpora import Corpus
+from workbook.custom import METRIC, Variant
+from workbook.encoders import Encoder
+from workbook.training import Settings, Task
+
+RATE = 10  # times smaller than usual, so that less of the start is forgotten
+
+
+def fewer(
+    corpus: Corpus, task: Task, settings: Settings, seeds: Sequence[int], sizes: Sequence[int], engine_name: str
+) -> list[Variant]:
+    """Train on so many documents only, and measure."""
+    return [
+        custom.variant(
+            corpus, f"{size:,} documents", custom.trained(training.smaller(task, size, seeds[0]), settings, seeds),
+            engine_name,
+        )
+        for size in sizes
+    ]  # fmt: skip
+
+
+def abroad(task: Task, settings: Settings, seeds: Sequence[int], other: str) -> dict[str, list[Encoder]]:
+    """Ways to train that might keep what the start knew of another corpus: label -> models, one for each seed.
+
+    A smaller learning rate; pairs of the other corpus's own documents mixed in; each trained model averaged with its
+    start (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+    """
+    mixed = tuple(pairs.make(corpora.unlabelled(other), settings.kinds, settings.sentences, seeds[0]))
+    gently = replace(settings, learning_rate=settings.learning_rate / RATE)
+    plain = custom.trained(task, settings, seeds)
+    starts = [custom.untrained(task, settings, seed)[0] for seed in seeds]
+    halves = [custom.averaged(task, pair, f"{task.name}-half")[0] for pair in zip(plain, starts, strict=True)]
+    return {
+        "distilled": [task.start],
+        "trained": plain,
+        f"trained at a rate {RATE} times smaller": custom.trained(task, gently, seeds),
+        f"trained, with pairs of {other}": custom.trained(replace(task, extra=mixed), settings, seeds),
+        "trained, averaged with its start": halves,
+    }
+
+
+def measure(
+    corpus: Corpus, task: Task, settings: Settings, seeds: Sequence[int], sizes: Sequence[int], other: str,
+    engine_name: str,
+) -> pd.DataFrame:  # fmt: skip
+    """Train on fewer documents, and try models on another corpus: rows of `results`, none if neither is asked for."""
+    found = [custom.rows(corpus, fewer(corpus, task, settings, seeds, sizes, engine_name))]
+    if other:
+        ways = abroad(task, settings, seeds, other)
+        for on in (corpus, corpora.load(other)):
+            variants = [custom.variant(on, label, models, engine_name) for label, models in ways.items()]
+            found.append(custom.rows(on, variants))
+    return pd.concat(found)
+
+
+def leak(corpus: Corpus, split: str, plain: Variant, labelled: Variant) -> pd.DataFrame:
+    """What labels of a split are worth on test queries, by whether training has seen the like of a query.
+
+    In the long format of `results`: NDCG@10 without and with labels and their paired difference, on all test queries,
+    on those near a query of the split or with a document in common with one, and on those with neither.
+    """
+    seen = leakage.overlap(corpora.load(corpus.name, split), corpus)
+    parts = {
+        "all test queries": seen["nearest"].notna(),
+        f"half of the words of a {split} query": seen["near"],
+        f"a document judged for a {split} query": seen["same document"],
+        "neither": seen["unseen"],
+    }
+    without, with_labels, found = plain.scores(), labelled.scores(), []
+    for part, chosen in parts.items():
+        if chosen.any():
+            scores = {
+                plain.label: (METRIC, statistics.mean(without[chosen])),
+                labelled.label: (METRIC, statistics.mean(with_labels[chosen])),
+                f"{labelled.label}, difference": (
+                    "ndcg@10 difference", statistics.mean_difference(with_labels[chosen], without[chosen])
+                ),
+            }  # fmt: skip
+            found += [
+                {"work": part, "model": label, "metric": metric, **interval._asdict()}
+                for label, (metric, interval) in scores.items()
+            ]
+    return pd.DataFrame(found).assign(corpus=corpus.name)

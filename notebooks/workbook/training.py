@@ -1,0 +1,343 @@
+"""Train a static model on documents alone, with Sentence Transformers' trainer and losses, on the CPU, in a minute.
+
+`train` makes a folder in data/models that every notebook loads by its name; `choose` ranks settings by how well they
+find held-out anchors. Neither sees a query or a judgement of a corpus, unless labelled pairs are put in by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbook import known_items, model_files, pairs, paths, starts, vectors
+from workbook.corpora import Document
+from workbook.encoders import Encoder
+from workbook.errors import WorkbookError
+from workbook.model_files import CARD
+from workbook.pairs import Pair
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+FORMAT = 2  # raise it when training changes, so that models trained before are not taken for the same
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate", "datasets")
+CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for each of the model's
+FULL = ("No space left", "PytorchStreamWriter failed", "disk quota")  # how the libraries that write say it
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained.
+
+    `words`, `frequencies` and `width` (0: as it is) make the start, see `starts`; `kinds` and `sentences` the pairs,
+    see `pairs`. `dimensions` are the Matryoshka dimensions below the model's own. `scale` is one over the temperature.
+    `teacher` and `binary` weigh the optional terms of `objective`.
+    """
+
+    words: bool = True
+    frequencies: bool = False
+    width: int = 0
+    kinds: tuple[str, ...] = pairs.KINDS
+    sentences: int = 5
+    dimensions: tuple[int, ...] = (256, 128, 64, 32)
+    batch_size: int = 2048
+    learning_rate: float = 0.03
+    epochs: int = 5
+    scale: float = 20.0
+    teacher: float = 0.0
+    binary: float = 0.0
+
+    @classmethod
+    def of(cls, **values: Any) -> Settings:
+        """Settings from plain values, as a notebook's parameter gives them; WorkbookError for what makes no sense."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            names = ", ".join(field.name for field in fields(cls))
+            raise WorkbookError(f"training has no setting {', '.join(sorted(unknown))}; it has {names}")
+        settings = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        for name in ("sentences", "batch_size", "epochs", "learning_rate", "scale"):
+            if not getattr(settings, name) > 0:
+                raise WorkbookError(f"{name} must be above 0, not {getattr(settings, name)}")
+        if not settings.kinds or set(settings.kinds) - set(pairs.KINDS):
+            raise WorkbookError(f"kinds must be some of {', '.join(pairs.KINDS)}, not {', '.join(settings.kinds)}")
+        if not 0 <= settings.teacher <= 1 or settings.binary < 0:
+            raise WorkbookError("teacher is a share from 0 to 1, binary a weight of 0 or more")
+        return settings
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on, and from: documents, those of them held out, a static start; maybe a teacher and more pairs.
+
+    `teacher` is the transformer that the start was distilled from. `extra` pairs are trained on beside those made of the documents: labelled ones, or of
+    another corpus.
+    """
+
+    name: str
+    documents: Mapping[str, Document]
+    held_out: frozenset[str]
+    start: Encoder
+    teacher: Encoder
+    extra: tuple[Pair, ...] = ()
+
+
+def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
+    """Hold documents out, drawn by seed. Raises WorkbookError for documents too few or too alike, or no static start."""
+    if start.kind != "static" or teacher.kind != "transformer":
+        raise WorkbookError(f"training starts from a static model and learns from a transformer, not {start.name}")
+    return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
+
+
+def smaller(of: Task, size: int, seed: int) -> Task:
+    """The task with only `size` documents to train on, drawn by seed; the held-out ones stay.
+
+    Raises WorkbookError if there are not that many.
+    """
+    others = [key for key in of.documents if key not in of.held_out]
+    if size > len(others):
+        raise WorkbookError(f"{of.name} has {len(others)} documents to train on, not {size}")
+    kept = {others[number] for number in np.random.default_rng(seed).choice(len(others), size, replace=False)}
+    documents = {key: one for key, one in of.documents.items() if key in kept or key in of.held_out}
+    return replace(of, documents=documents)
+
+
+def train(of: Task, settings: Settings, seed: int) -> Path:
+    """Train a model or find it trained: its folder in data/models, as Sentence Transformers saves it, with a card.
+
+    Goes on after the last whole epoch of an interrupted training; keeps the epoch with the best held-out score.
+    Raises WorkbookError, before any work, for a task that gives no pairs, a start or teacher that does not fit and a
+    disk too full; and for a loss that is not finite, which leaves the epochs before it where they are.
+    """
+    made = _pairs(of, settings, seed)
+    about = _about(of, settings, seed, made)
+    folder = paths.DATA / "models" / f"custom-{of.name}-{_key(about)}"
+    if not folder.is_dir():
+        started = time.perf_counter()
+        work = folder.with_name(f"{folder.name}.training")
+        model = _start(of, settings, seed)
+        _check_room(model)
+        history = _fit(of, settings, seed, model, made, work)
+        facts = {
+            **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
+            "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": _peak_memory_mb(),
+        }  # fmt: skip
+        _save(model, folder, facts)
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
+    """Train with each of the candidates and rank them by held-out score: a row each, the best first.
+
+    Columns: the settings, held-out NDCG@10 of the epoch kept, its standard error, that epoch, seconds, folder.
+    """
+    found = []
+    for settings in candidates:
+        folder = train(of, settings, seed)
+        facts = card(folder)
+        kept = max(facts["history"], key=lambda epoch: epoch["rank"])
+        found.append((settings, kept["score"], kept["error"], kept["epoch"], facts["seconds"], folder))
+    columns = ["settings", "held-out ndcg@10", "standard error", "epoch kept", "seconds", "folder"]
+    return pd.DataFrame(found, columns=columns).sort_values("held-out ndcg@10", ascending=False, ignore_index=True)
+
+
+def average(folders: Sequence[Path], name: str) -> Path:
+    """Average models into one, a model soup (Wortsman et al. 2022): its folder in data/models.
+
+    Raises WorkbookError for models whose tokens or dimensions differ: they must come of one start.
+    """
+    key = _key([folder.name for folder in folders])
+    target = paths.DATA / "models" / f"custom-{name}-soup-{key}"
+    if target.is_dir():
+        return target
+    models = [model_files.open_folder(str(folder)) for folder in folders]
+    tables = [model[0].embedding.weight.data for model in models]
+    if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
+        raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
+    models[0][0].embedding.weight.data = sum(tables) / len(tables)
+    _save(models[0], target, {**card(folders[-1]), "average_of": [folder.name for folder in folders]})
+    return target
+
+
+def start(of: Task, settings: Settings, seed: int) -> Path:
+    """Folder of the model as it is before training: for what training itself adds, and to average with."""
+    folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(_start_about(of, settings, seed))}"
+    if not folder.is_dir():
+        _save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
+    return folder
+
+
+def card(folder: Path) -> dict[str, Any]:
+    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory."""
+    return json.loads((folder / CARD).read_text(encoding="utf-8"))
+
+
+def export_model2vec(encoder: Encoder, folder: Path) -> None:
+    """Save a static model as model2vec does, float32, for its small runtimes without torch."""
+    from model2vec import StaticModel
+
+    rows = encoder.model[0].embedding.weight.detach().numpy()
+    with paths.atomic(folder) as temporary:
+        StaticModel(rows, encoder.model[0].tokenizer, config={"normalize": True}).save_pretrained(temporary)
+
+
+def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
+    """The pairs to train on; from documents that are not held out."""
+    trained_on = {key: document for key, document in of.documents.items() if key not in of.held_out}
+    made = pairs.make(trained_on, settings.kinds, settings.sentences, seed)
+    having = {pair.document for pair in made}
+    if len(having) < pairs.MIN_DOCUMENTS - pairs.MIN_HELD_OUT:
+        raise WorkbookError(
+            f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}: "
+            f"{pairs.MIN_DOCUMENTS - pairs.MIN_HELD_OUT} must, by a title with a text, or by two sentences or more"
+        )
+    return [*made, *(pair for pair in of.extra if pair.document not in of.held_out)]
+
+
+def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dict[str, Any]:
+    """All that decides a training: what its folder is named by and its card begins with."""
+    return {
+        "format": FORMAT, "name": of.name, "settings": asdict(settings), "seed": seed,
+        "start": of.start.identity("document"), "documents": len(of.documents), "held_out": len(of.held_out),
+        "extra_pairs": len(of.extra), "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
+        "held_out_sha256": vectors.texts_sha256(sorted(of.held_out)),
+        "teacher": of.teacher.identity("document") if settings.teacher or settings.words else None,
+        "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
+    }  # fmt: skip
+
+
+def _start_about(of: Task, settings: Settings, seed: int) -> list[Any]:
+    texts = vectors.texts_sha256([document.full for document in of.documents.values()])
+    teacher = of.teacher.identity("document") if settings.words else None
+    return [
+        FORMAT,
+        of.start.identity("document"),
+        teacher,
+        texts,
+        settings.words,
+        settings.frequencies,
+        settings.width,
+        seed,
+    ]
+
+
+def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
+    """The start as the settings want it, made anew each time, in float32 (Adam diverges in float16)."""
+    texts = [document.full for document in of.documents.values()]
+    model = starts.copy(of.start.model)
+    if settings.words:
+        model = _distilled(of, texts)
+    if settings.frequencies:
+        model = starts.weighted(model, texts)
+    if settings.width:
+        model = starts.widened(model, settings.width, seed)
+    narrow = [dimension for dimension in settings.dimensions if dimension >= model.get_embedding_dimension()]
+    if narrow:
+        raise WorkbookError(f"Matryoshka dimensions {narrow}: the model has {model.get_embedding_dimension()}")
+    return model
+
+
+def _distilled(of: Task, texts: Sequence[str]) -> SentenceTransformer:
+    """The start with the corpus's own words, which takes half a minute and is kept for every training on the corpus."""
+    about = [FORMAT, of.start.identity("document"), of.teacher.identity("document"), vectors.texts_sha256(texts)]
+    folder = paths.DATA / "models" / f"{of.start.name}-words-{_key(about)}"
+    if not folder.is_dir():
+        model = starts.with_words(of.start.model, of.teacher.model, texts)
+        with paths.atomic(folder) as temporary:
+            model.save(str(temporary), create_model_card=False)
+    return model_files.open_folder(str(folder))
+
+
+def _fit(
+    of: Task, settings: Settings, seed: int, model: SentenceTransformer, made: Sequence[Pair], work: Path
+) -> list[dict[str, float]]:
+    from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss
+
+    from workbook import objective, trainer
+
+    columns: dict[str, list] = {"anchor": [p.anchor for p in made], "positive": [p.positive for p in made]}
+    taught = None
+    if settings.teacher:
+        foreign = sum(pair.document not in of.documents for pair in made)
+        if foreign:
+            raise WorkbookError(f"{foreign} pairs are of documents outside the task: a teacher cannot judge those")
+        numbers = {key: number for number, key in enumerate(of.documents)}
+        columns["label"] = [numbers[pair.document] for pair in made]
+        taught = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
+    loss = objective.Objective(model, settings.scale, taught, settings.teacher, settings.binary)
+    dimensions = [model.get_embedding_dimension(), *settings.dimensions]
+    try:
+        return trainer.fit(
+            model, columns, MatryoshkaLoss(model, loss, dimensions), _score(of), work,
+            epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=seed,
+        )  # fmt: skip
+    except WorkbookError as error:
+        kept = f"; whole epochs before it are in {work.name}" if work.is_dir() else ""
+        raise WorkbookError(f"training stopped: {error}{kept}") from None
+    except Exception as error:
+        if any(sign in str(error) for sign in FULL):
+            raise WorkbookError(f"no room for a checkpoint in {work}: make room, the same command goes on") from error
+        raise
+
+
+def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
+    """Gives a model's mean NDCG@10 on the held-out anchors, the same for all settings and seeds, and its error."""
+    asked = known_items.build(of.documents, of.held_out)
+
+    def score(model: SentenceTransformer) -> tuple[float, float]:
+        encode = functools.partial(model.eval().encode, batch_size=256, show_progress_bar=False)
+        found = known_items.score(encode, asked)
+        return float(found.mean()), float(found.sem())
+
+    return score
+
+
+def _check_room(model: SentenceTransformer) -> None:
+    needed = (3 * CHECKPOINTS + 1) * 4 * model[0].embedding.weight.numel()
+    paths.DATA.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(paths.DATA).free
+    if free < needed:
+        raise WorkbookError(
+            f"training needs {needed / 1e6:,.0f} MB for its checkpoints and {paths.DATA} has {free / 1e6:,.0f} MB: "
+            f"make room or set WORKBOOK_DATA to another folder"
+        )
+
+
+def _save(model: SentenceTransformer, folder: Path, facts: dict[str, Any]) -> None:
+    with paths.atomic(folder) as temporary:
+        model.save(str(temporary), create_model_card=False)
+        (temporary / CARD).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        (temporary / "README.md").write_text(_readme(folder.name, facts), encoding="utf-8")
+
+
+def _readme(name: str, facts: dict[str, Any]) -> str:
+    """The card as the model hub shows one."""
+    shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)}
+    shown |= facts["settings"]
+    lines = [f"| {key} | {value} |" for key, value in shown.items()]
+    tags = ["---", "library_name: sentence-transformers", "tags: [static-embedding, sentence-similarity]", "---"]
+    head = [f"# {name}", "", "A static embedding model trained without queries or judgements, but for `extra_pairs`."]
+    return "\n".join([*tags, *head, "", "| | |", "|---|---|", *lines, ""])
+
+
+def _key(about: object) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in 10^6 bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)

@@ -1,0 +1,73 @@
+"""Figures of training: the held-out score as the seconds pass, and what each step from start to finish was worth."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workbook import results
+from workbook.plots import METRICS, STYLE, caption, note
+
+
+def curves(histories: Mapping[str, Sequence[Mapping[str, float]]], documents: int) -> Figure:
+    """Held-out NDCG@10 against seconds of training, a line for each training, a ring around the epoch it kept."""
+    with plt.style.context(STYLE):
+        figure, axis = plt.subplots()
+        for label, history in histories.items():
+            frame, kept = pd.DataFrame(history), max(history, key=lambda epoch: epoch["rank"])
+            (line,) = axis.plot(frame["seconds"], frame["score"], marker="o", label=label)
+            band = frame["score"] - frame["error"], frame["score"] + frame["error"]
+            axis.fill_between(frame["seconds"], *band, color=line.get_color(), alpha=0.08, lw=0)
+            axis.plot(kept["seconds"], kept["score"], "o", ms=11, mfc="none", color=line.get_color())
+        axis.set(xlabel="seconds of training, judging apart", ylabel=f"{METRICS['ndcg@10'].label} on held-out anchors")
+        axis.set_title(_curves_finding(histories))
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        note(
+            figure,
+            f"{documents:,} documents held out; a point an epoch, the ring the one kept, the band one standard error; "
+            f"{results.machine_label()}",
+        )
+    return figure
+
+
+def steps(rows: pd.DataFrame, references: Mapping[str, float]) -> Figure:
+    """NDCG@10 of each variant in order, float32 and one bit, with intervals over queries and a tick for each end of
+    the range over seeds; `references` are lines: a label and a score."""
+    with plt.style.context(STYLE):
+        labels = list(dict.fromkeys(rows["work"]))
+        figure, axis = plt.subplots(figsize=(9, 1.8 + 0.42 * len(labels)))
+        for number, (setting, marker) in enumerate({"float32": "o", "binary": "s"}.items()):
+            own = rows[rows["setting"] == setting]
+            points = own[own["metric"] == "ndcg@10"].set_index("work").loc[labels]
+            seeds = own[own["metric"] == "ndcg@10 over seeds"].set_index("work").loc[labels]
+            places = [place + (number - 0.5) * 0.3 for place in range(len(labels))]
+            errors = [points["value"] - points["low"], points["high"] - points["value"]]
+            name = "float32" if setting == "float32" else "one bit per dimension, no rescoring"
+            line = axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=name)
+            color = line.lines[0].get_color()
+            axis.hlines(places, seeds["low"], seeds["high"], color=color, lw=5, alpha=0.35)
+        for style, (label, value) in zip(("-", "--", ":", "-."), references.items(), strict=False):
+            axis.axvline(value, color="#555555", lw=1, ls=style, label=f"{label}: {value:.3f}")
+        axis.set_yticks(range(len(labels)), labels)
+        axis.invert_yaxis()
+        axis.set(xlabel=METRICS["ndcg@10"].label)
+        axis.set_title(_steps_finding(rows))
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        caption(figure, rows[rows["metric"] == "ndcg@10"], "thick bar: range over the seeds")
+    return figure
+
+
+def _curves_finding(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    history = next(iter(histories.values()))
+    kept = max(history, key=lambda epoch: epoch["rank"])
+    return (
+        f"{kept['seconds']:.0f} s of training lift the held-out NDCG@10\n"
+        f"from {history[0]['score']:.3f} to {kept['score']:.3f}"
+    )
+
+
+def _steps_finding(rows: pd.DataFrame) -> str:
+    own = rows[(rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")]
+    first, best = own.iloc[0], own.loc[own["value"].idxmax()]
+    return f"{first['work']}: NDCG@10 {first['value']:.3f}; the best, {best['work']}: {best['value']:.3f}"
