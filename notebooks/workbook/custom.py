@@ -54,7 +54,7 @@ def untrained(task: Task, settings: Settings, seed: int) -> list[Encoder]:
     return [encoders.load(training.start(task, settings, seed).name)]
 
 
-def averaged(task: Task, models: Sequence[Encoder], name: str) -> list[Encoder]:
+def averaged(models: Sequence[Encoder], name: str) -> list[Encoder]:
     """One model, the average of several of one start."""
     return [encoders.load(training.average([model.folder for model in models], name).name)]
 

@@ -10,7 +10,7 @@ SHINGLE, NEAR = 5, 0.5  # words in a row; share of them in common (Jaccard) from
 
 
 def groups(texts: Sequence[str]) -> np.ndarray:
-    """Number the groups of texts that share half of their SHINGLE-word sequences, directly or by way of others: (n,)."""
+    """Number the groups of texts that have NEAR of their shingles in common, directly or by way of others: (n,)."""
     hashing = HashingVectorizer(
         analyzer="word", token_pattern=r"\w+", ngram_range=(SHINGLE, SHINGLE), norm=None, alternate_sign=False,
         binary=True, n_features=2**24, dtype=np.float32,

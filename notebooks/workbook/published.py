@@ -22,9 +22,9 @@ def read() -> pd.DataFrame:
 
 
 def scores(dataset: str) -> dict[str, float]:
-    """NDCG@10 that others published for a dataset, of whole float32 vectors or of BM25: model -> score, the first given.
+    """NDCG@10 that others published for a dataset, of whole float32 vectors or of BM25: model -> score.
 
-    A dataset nobody has published anything for gives none.
+    The first where there are several; nothing for a dataset nobody has published anything for.
     """
     frame = read()
     own = frame[(frame["dataset"] == dataset) & (frame["metric"] == "ndcg@10") & (frame["setting"] != "binary")]

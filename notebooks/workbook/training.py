@@ -82,8 +82,8 @@ class Settings:
 class Task:
     """What is trained on, and from: documents, those of them held out, a static start; maybe a teacher and more pairs.
 
-    `teacher` is the transformer that the start was distilled from. `extra` pairs are trained on beside those made of the documents: labelled ones, or of
-    another corpus.
+    `teacher` is the transformer that the start was distilled from. `extra` pairs are trained on beside those made of
+    the documents: labelled ones, or of another corpus.
     """
 
     name: str
@@ -95,7 +95,10 @@ class Task:
 
 
 def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
-    """Hold documents out, drawn by seed. Raises WorkbookError for documents too few or too alike, or no static start."""
+    """Hold documents out, drawn by seed.
+
+    Raises WorkbookError for documents too few or too alike, a start that is not static, a teacher that is.
+    """
     if start.kind != "static" or teacher.kind != "transformer":
         raise WorkbookError(f"training starts from a static model and learns from a transformer, not {start.name}")
     return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
