@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 from workbook import beir_sets, corpora
+from workbook.corpora import Document
 from workbook.errors import WorkbookError
 
 BEIR_DATA_DIR = os.environ.get("BEIR_DATA_DIR")  # read here: the `data` fixture removes it
@@ -137,3 +138,53 @@ def test_the_hash_knows_whether_a_query_may_find_itself():
 def test_beirs_own_empty_documents_are_kept(beir_folder):
     append(beir_folder / "corpus.jsonl", '{"_id": "d4", "title": "", "text": ""}')
     assert corpora.read_beir(beir_folder, "tiny", may_be_empty=True).documents["d4"].full == ""
+
+
+def test_the_documents_to_train_on_are_the_corpus_own():
+    assert corpora.unlabelled("sample") == corpora.load("sample").documents
+
+
+def test_documents_are_read_without_queries_or_judgements(beir_folder):
+    documents = corpora.load(str(beir_folder)).documents
+    (beir_folder / "queries.jsonl").unlink()
+    shutil.rmtree(beir_folder / "qrels")
+    assert corpora.unlabelled(str(beir_folder)) == documents
+    assert documents["d1"] == Document("Rivers", "Water flows to the sea.")
+
+
+def test_beirs_own_empty_documents_are_not_trained_on(beir_folder, data):
+    append(beir_folder / "corpus.jsonl", '{"_id": "d4", "title": " ", "text": ""}')
+    shutil.copytree(beir_folder, data / "beir" / "scifact")
+    assert list(corpora.unlabelled("scifact")) == ["d1", "d2", "d3"]
+    with pytest.raises(WorkbookError, match=r"corpus\.jsonl:4: document 'd4' is empty"):
+        corpora.unlabelled(str(beir_folder))
+
+
+@pytest.mark.parametrize("name", ["scifakt", "python-docs:many", "no/such/folder"])
+def test_documents_of_an_unknown_corpus_are_refused(name):
+    with pytest.raises(WorkbookError, match=f"unknown corpus '{name}': give one of sample, python-docs"):
+        corpora.unlabelled(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('{"_id": "d4", "text": "cut', "not valid JSON"),
+        ('{"_id": 4, "text": "a number"}', "each line needs"),
+        ('{"_id": "d4", "title": 4, "text": "x"}', '"title" must be a string'),
+        ('{"_id": "d1", "text": "again"}', "document id 'd1' is there twice"),
+    ],
+)
+@pytest.mark.parametrize("may_be_empty", [False, True])
+def test_a_bad_document_is_refused_with_its_line(beir_folder, line, complaint, may_be_empty):
+    file = beir_folder / "corpus.jsonl"
+    append(file, line)
+    with pytest.raises(WorkbookError, match=f"{re.escape(str(file))}:4: .*{re.escape(complaint)}"):
+        corpora.read_documents(file, may_be_empty)
+
+
+def test_an_empty_document_does_not_take_the_place_of_one_with_its_id(tmp_path):
+    file = tmp_path / "corpus.jsonl"
+    file.write_text('{"_id": "d1", "text": "full"}\n{"_id": "d1", "text": ""}\n')
+    with pytest.raises(WorkbookError, match=r"corpus.jsonl:2: document id 'd1' is there twice"):
+        corpora.read_documents(file, may_be_empty=True)

@@ -1,11 +1,12 @@
 """Encoders: what a name opens, at which revision, and what the vectors are."""
 
 import importlib.util
+import json
 
-import huggingface_hub
+import huggingface_hub.constants
 import numpy as np
 import pytest
-from workbook import encoders, paths
+from workbook import encoders, model_files, paths
 from workbook.errors import WorkbookError
 
 TINY = ["tiny-static", "tiny-transformer"]
@@ -113,3 +114,27 @@ def test_a_static_model_reads_to_the_end_whatever_came_with_its_tokenizer(data, 
     model[0].tokenizer.enable_truncation(max_length=8)
     model.save(str(tmp_path / "cut"))
     assert encoders.load(str(tmp_path / "cut")).token_count(["river " * 600]) == 600
+
+
+def test_a_folder_in_data_models_is_a_model_by_its_name(data):
+    made = encoders.load("tiny-static")
+    made.model.save(str(data / "models" / "mine"))
+    by_name, by_path = encoders.load("mine"), encoders.load(str(data / "models" / "mine"))
+    np.testing.assert_array_equal(by_name.encode(TEXTS), made.encode(TEXTS))
+    assert by_name.identity("document") == by_path.identity("document")
+    assert by_name.folder == data / "models" / "mine" == encoders.folder_of(by_name)
+    assert made.folder is None
+    encoders.check_reachable("mine")
+
+
+def test_a_card_tells_the_dimensions_to_measure(data):
+    folder = data / "models" / "mine"
+    encoders.load("tiny-static").model.save(str(folder))
+    assert encoders.load("mine").matryoshka == (64, 32)
+    (folder / model_files.CARD).write_text(json.dumps({"settings": {"dimensions": [48, 8]}}))
+    assert encoders.load("mine").matryoshka == (64, 48, 8)
+
+
+def test_a_name_that_is_no_folder_in_data_models_says_where_one_was_looked_for(data):
+    with pytest.raises(WorkbookError, match=r"unknown model 'mine'.*the name of one in data/models"):
+        encoders.load("mine")

@@ -7,7 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import sentence_transformers
-from workbook import encoders
+from workbook import encoders, model_files
 from workbook.errors import WorkbookError
 from workbook.models import MODELS, Package
 
@@ -75,3 +75,44 @@ def test_a_model_that_is_here_needs_no_hub(name):
 def test_a_hub_id_without_its_revision_is_refused():
     with pytest.raises(WorkbookError, match="owner/name@revision"):
         encoders.check("owner/name")
+
+
+def test_a_folder_is_found_by_its_path_or_by_its_name_in_data_models(data, tmp_path):
+    kept, elsewhere = data / "models" / "mine", tmp_path / "elsewhere"
+    for folder in (kept, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "modules.json").write_text("[]")
+    assert model_files.folder_named("mine") == kept
+    assert model_files.folder_named(str(elsewhere)) == elsewhere
+    assert model_files.folder_named("elsewhere") is None
+
+
+def test_a_file_or_nothing_at_all_is_no_folder(data):
+    (data / "models").mkdir(parents=True)
+    (data / "models" / "file").write_text("not a model")
+    (data / "models" / "half.training").mkdir()
+    for name in ("file", "nothing", "half.training", "", ".."):
+        assert model_files.folder_named(name) is None, name
+
+
+def test_the_card_tells_the_dimensions_a_model_was_trained_for(tmp_path):
+    (tmp_path / model_files.CARD).write_text('{"settings": {"dimensions": [32, 16], "epochs": 5}}')
+    assert model_files.trained_dimensions(tmp_path) == (32, 16)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        None,
+        "",
+        '{"settings": {"dim',
+        "[1, 2]",
+        '{"settings": {}}',
+        '{"settings": {"dimensions": 32}}',
+        '{"settings": null}',
+    ],
+)
+def test_a_model_without_a_card_that_can_be_read_has_no_such_dimensions(tmp_path, card):
+    if card is not None:
+        (tmp_path / model_files.CARD).write_text(card)
+    assert model_files.trained_dimensions(tmp_path) == ()

@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from workbook import corpora, paths, plan, results, runner
+from workbook import corpora, encoders, paths, plan, results, runner
 
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
 
@@ -65,6 +65,7 @@ def test_tables_figures_and_what_ran_are_shown(smoke, notebook):
 def test_figures_are_written(smoke):
     names = {"one-word-two-meanings", "encoding-speed", "matryoshka", "quantization", "pareto", "waterfall"}
     names |= {"oversampling", "heat-map-tiny-static", "heat-map-tiny-transformer"}
+    names |= {"training", "training-steps", "training-matryoshka"}
     assert {file.name for file in (smoke[1] / "figures").iterdir()} == {f"sample-{name}.png" for name in names}
 
 
@@ -119,6 +120,27 @@ def test_04_gives_every_cell_a_verdict_and_compares_with_the_published(smoke):
     assert len(compared) == len(cells) - 2, "all but the two whole float32 vectors"
     assert rows[rows["metric"] == "p margin"]["value"].between(0, 1).all()
     assert "recall@100" not in set(rows["metric"])
+
+
+def test_05_trains_and_gets_better_than_its_start(smoke):
+    rows = rows_of("05_train_your_own")
+    rows = rows[rows["setting"] == "float32"]
+    scores = rows[rows["metric"] == "ndcg@10"].drop_duplicates("work").set_index("work")["value"]
+    assert scores["trained"] > scores["start of training"]
+    others = {"with a teacher", "with one-bit vectors", "average of the seeds", "with test labels", "45 documents"}
+    assert others <= set(scores.index)
+    seeds = rows[(rows["metric"] == "ndcg@10 over seeds") & (rows["work"] == "trained")].iloc[0]
+    assert seeds["low"] < seeds["value"] < seeds["high"]
+    assert seeds["n"] == 2
+
+
+def test_05_leaves_models_that_load_by_name(smoke):
+    rows = rows_of("05_train_your_own")
+    model = rows[rows["work"] == "trained"]["model"].iloc[0]
+    assert model.startswith("custom-sample-")
+    assert encoders.load(model).encode(["where can I borrow money"]).shape == (1, 64)
+    seconds = rows[(rows["model"] == model) & (rows["metric"] == "training seconds")]["value"]
+    assert len(seconds) == 1
 
 
 def test_quality_agrees_between_the_notebooks(smoke):

@@ -69,3 +69,72 @@ def test_a_notebooks_own_variables_are_checked_and_others_left_alone():
     parameters.check_cell({**GOOD, "pd": object(), "data": None})
     with pytest.raises(WorkbookError, match="parameter limit"):
         parameters.check_cell({**GOOD, "limit": 0})
+
+
+TRAINING = {
+    "corpus": "sample",
+    "static_model": "tiny-static",
+    "transformer_model": "tiny-transformer",
+    "engine_name": "edge",
+    "candidates": [{}, {"dimensions": [32, 16], "batch_size": 64}],
+    "seeds": [0, 1],
+    "ablations": {"with a teacher": {"teacher": 0.3}},
+    "sizes": [45],
+    "labelled_split": "train",
+    "other_corpus": "python-docs",
+}
+
+BAD_TRAINING = [
+    ("candidates", [], "not a list"),
+    ("candidates", {"epochs": 5}, "not a list"),
+    ("candidates", [{}, {}], "names something twice"),
+    ("candidates", [5], "wrong type"),
+    ("candidates", [{"epoch": 5}], "no setting epoch; it has .*epochs"),
+    ("candidates", [{"epochs": 0}], "epochs must be a whole number above 0"),
+    ("candidates", [{"epochs": "five"}], "epochs must be a whole number above 0, not 'five'"),
+    ("candidates", [{"batch_size": 2.5}], "batch_size must be a whole number"),
+    ("candidates", [{"kinds": ["titles"]}], "kinds must be a list of some of title"),
+    ("candidates", [{"dimensions": 32}], "dimensions must be a list"),
+    ("candidates", [{"dimensions": [16, 32]}], "the widest first"),
+    ("candidates", [{"dimensions": [16, 16]}], "the widest first"),
+    ("candidates", [{"dimensions": [0]}], "above 0"),
+    ("candidates", [{"words": "no"}], "words must be true or false"),
+    ("candidates", [{"width": -5}], "width must be a number of dimensions"),
+    ("candidates", [{"learning_rate": 0}], "learning_rate must be a number above 0"),
+    ("candidates", [{"binary": float("nan")}], "binary must be a weight"),
+    ("ablations", {"trained": {"teacher": 0.3}}, "'trained' is taken"),
+    ("ablations", [{"teacher": 0.3}], "does not give a label"),
+    ("ablations", {"too much": {"teacher": 1.5}}, "a share from 0 to 1"),
+    ("ablations", {"no settings": None}, "wrong type"),
+    ("seeds", [], "not a list"),
+    ("seeds", [0, 0], "names something twice"),
+    ("seeds", [-1], "above 0"),
+    ("seeds", [0.5], "above 0"),
+    ("seeds", 0, "not a list"),
+    ("sizes", [0], "above 0"),
+    ("sizes", [45, 45], "names something twice"),
+    ("sizes", 45, "not a list"),
+    ("other_corpus", "no-such-corpus", "unknown corpus"),
+    ("other_corpus", "sample", "other_corpus is the corpus itself, sample"),
+    ("labelled_split", " ", "not a text"),
+    ("labelled_split", ["train"], "not a text"),
+    ("engine_name", "memory", "drops quantization"),
+]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"ablations": {}, "sizes": [], "labelled_split": "", "other_corpus": ""}, {"seeds": [7]}]
+)
+def test_good_parameters_of_training_pass(changes):
+    parameters.check({**TRAINING, **changes})
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD_TRAINING)
+def test_a_bad_parameter_of_training_is_named_with_what_to_do(name, value, message):
+    with pytest.raises(WorkbookError, match=message) as raised:
+        parameters.check({**TRAINING, name: value})
+    assert "\n" not in str(raised.value)
+
+
+def test_the_memory_engine_will_do_where_nothing_is_trained():
+    parameters.check({name: TRAINING[name] for name in ("corpus", "static_model")} | {"engine_name": "memory"})

@@ -1,9 +1,10 @@
 """Figures are made of the rows they are given, and the same rows give the same bytes."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import paths, plots
+from workbook import paths, plots, results
 
 
 def rows(metric, **columns):
@@ -76,3 +77,13 @@ def test_saving_twice_gives_the_same_bytes(by_dimension, tmp_path, monkeypatch):
     assert file.name == "python-docs-600-matryoshka.png"
     assert file.read_bytes() == first
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("more", ["", "thick bar: range over the seeds"])
+def test_a_caption_says_more_only_if_there_is_more(by_dimension, more):
+    figure = plt.figure()
+    plots.caption(figure, by_dimension, more)
+    (text,) = [text.get_text() for text in figure.texts]
+    parts = ["sample, 25 queries, 95% bootstrap intervals", *([more] if more else []), results.machine_label()]
+    assert text == "; ".join(parts)
+    plt.close(figure)

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from workbook import corpora, models, published, quantization
+from workbook.errors import WorkbookError
 
 KEY = {"corpus": "scifact", "model": "all-MiniLM-L6-v2", "setting": "float32", "search": "exact", "metric": "ndcg@10"}
 
@@ -51,3 +52,35 @@ def test_what_was_not_run_says_so():
     others = table[table["model"] != "all-MiniLM-L6-v2"]
     assert (others["verdict"] == "not run").all() and others["ours"].isna().all()
     assert len(table) == len(published.read())
+
+
+HEADER = "dataset,model,setting,search,metric,value,source\n"
+PUBLISHED = """known,a,float32,exact,ndcg@10,0.5,first
+known,a,float32,exact,ndcg@10,0.6,second
+known,b,binary,default-ef,ndcg@10,0.4,first
+known,BM25,sparse,exact,ndcg@10,0.7,first
+known,c,float32,exact,recall@100,0.9,first
+other,c,float32,exact,ndcg@10,0.3,first
+"""
+
+
+@pytest.fixture
+def published_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "FILE", tmp_path / "published.csv")
+    published.FILE.write_text(HEADER + PUBLISHED)
+    return published.FILE
+
+
+def test_scores_are_the_first_of_each_model_without_binary_and_other_metrics(published_file):
+    assert published.scores("known") == {"a": 0.5, "BM25": 0.7}
+    assert published.scores("other") == {"c": 0.3}
+
+
+def test_a_dataset_nobody_published_anything_for_has_no_scores(published_file):
+    assert published.scores("sample") == {}
+
+
+def test_a_published_value_without_its_source_is_refused(published_file):
+    published_file.write_text(f"{HEADER}known,a,float32,exact,ndcg@10,0.5,\n")
+    with pytest.raises(WorkbookError, match=r"published\.csv: every published value needs its source"):
+        published.scores("known")

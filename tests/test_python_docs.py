@@ -122,7 +122,7 @@ def test_built_twice_it_is_the_same_to_the_byte(harvests, tmp_path, monkeypatch)
         folder = python_docs.build("python-docs:120")
         built.append({file.name: file.read_bytes() for file in folder.rglob("*.*")})
     assert len(harvests) == 2
-    assert sorted(built[0]) == ["corpus.jsonl", "queries.jsonl", "test.tsv"]
+    assert sorted(built[0]) == ["corpus.jsonl", "outside.jsonl", "queries.jsonl", "test.tsv"]
     assert built[0] == built[1]
 
 
@@ -140,3 +140,36 @@ def test_it_is_harvested_once_for_a_size_and_its_versions(harvests):
     assert python_docs.build("python-docs:121") != folder
     paths.REQUIREMENTS.write_text(f"numpy=={importlib.metadata.version('numpy')}\n")
     assert python_docs.build("python-docs:120") != folder
+
+
+@pytest.fixture
+def twins(harvests, monkeypatch):
+    """40 docstrings of words of their own, and one of 20 that repeats all but a word of another: mates by id."""
+    bodies = [" ".join(f"own{n}word{place}" for place in range(30)) for n in range(40)]
+    own = [Docstring(f"pkg:{n}", f"The summary of number {n}", body) for n, body in enumerate(bodies)]
+    copies = [Docstring(f"pkg:{n}copy", f"The copy of number {n}", f"{bodies[n]} more") for n in range(20)]
+    monkeypatch.setattr(python_docs, "docstrings", lambda versions: iter(own + copies))
+    monkeypatch.setattr(python_docs, "QUERIES", 5)
+    pairs = zip(own, copies, strict=False)
+    return {entry.id: mate for one, copy in pairs for entry, mate in [(one, copy.id), (copy, one.id)]}, own + copies
+
+
+def test_outside_is_what_is_neither_in_the_corpus_nor_nearly_the_same(twins):
+    mates, harvest = twins
+    inside = set(corpora.load("python-docs:15").documents)
+    outside = corpora.unlabelled("python-docs:15")
+    near = {entry.id for entry in harvest if mates.get(entry.id) in inside} - inside
+    assert near, "no docstring of the corpus has its copy outside: the test says nothing"
+    assert set(outside) == {entry.id for entry in harvest} - inside - near
+    assert any(mates.get(key) in outside for key in outside), "two that are alike may both be outside"
+
+
+def test_outside_the_summary_is_the_title(twins):
+    by_id = {entry.id: entry for entry in twins[1]}
+    outside = corpora.unlabelled("python-docs:15")
+    assert all(document == by_id[key][1:] for key, document in outside.items())
+    assert {document.title for document in corpora.load("python-docs:15").documents.values()} == {""}
+
+
+def test_a_corpus_of_all_docstrings_leaves_none_outside(twins):
+    assert corpora.unlabelled("python-docs:60") == {}

@@ -134,10 +134,8 @@ def read_documents(file: Path, may_be_empty: bool = False) -> dict[str, Document
         if not isinstance(title, str):
             raise WorkbookError(f'{file}:{line}: "title" must be a string')
         document = Document(title, row["text"])
-        if document.full or not may_be_empty:
-            _add(documents, row["_id"], document, document.full, f"{file}:{line}", "document")
-        else:
-            documents[row["_id"]] = document
+        text = document.full or ("empty" if may_be_empty else "")
+        _add(documents, row["_id"], document, text, f"{file}:{line}", "document")
     return documents
 
 

@@ -13,10 +13,12 @@ import pandas as pd
 from workbook import encoders, statistics, sweep, training
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
+from workbook.statistics import Interval
 from workbook.sweep import Cell
 from workbook.training import Settings, Task
 
 METRIC = "ndcg@10"
+TRAINED = "trained"  # the variant with the settings that were chosen, which the others are compared with
 FLOAT32, BINARY = ("float32", "exact"), ("binary", "full-ef")
 
 
@@ -67,13 +69,13 @@ def in_words(settings: Settings) -> str:
 
 
 def sizes(corpus: Corpus, models: Sequence[Encoder]) -> pd.DataFrame:
-    """What models weigh and what training them took, in the long format of `results`."""
+    """What models weigh, and what training took of those that were trained here, in the long format of `results`."""
     found = []
     for model in models:
         found.append((model.name, "parameters", model.parameters()))
         found.append((model.name, "megabytes", encoders.megabytes(model)))
-        if model.folder:
-            facts = training.card(model.folder)
+        facts = training.card(model.folder) if model.folder else {}
+        if facts.get("history") and "average_of" not in facts:
             found.append((model.name, "training seconds", facts["seconds"]))
             found.append((model.name, "peak memory MB", facts["peak_memory_mb"]))
     return pd.DataFrame(found, columns=["model", "metric", "value"]).assign(corpus=corpus.name)
@@ -92,19 +94,41 @@ def compare(corpus: Corpus, variants: Sequence[Variant], baselines: Mapping[str,
     found = []
     for each in variants:
         against = baselines.get(each.label)
-        for (setting, search), binary in ((FLOAT32, False), (BINARY, True)) if against else ():
+        for cells, binary in ((each.float32, False), (each.binary, True)) if against else ():
             difference = statistics.mean_difference(each.scores(binary), against.scores(binary))
             found.append(
-                {**_names(corpus, each, setting, search), "work": f"{each.label}, against {against.label}",
+                {**_names(corpus, each, cells[0]), "work": f"{each.label}, against {against.label}",
                  "metric": "ndcg@10 difference", **difference._asdict()}
             )  # fmt: skip
     return pd.DataFrame(found)
 
 
+def table(variants: Sequence[Variant], judge: Variant, plain: Variant) -> pd.DataFrame:
+    """The variants as people read them: a row each, scores and paired differences from `judge` and from `plain`."""
+    found = []
+    for each in variants:
+        seeds = [cell.judgements[METRIC].mean() for cell in each.float32]
+        row = {"NDCG@10": statistics.mean(each.scores())}
+        row["range over seeds"] = f"{min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
+        for other in (judge, plain):
+            own = each is other
+            row[f"against {other.label}"] = "" if own else statistics.mean_difference(each.scores(), other.scores())
+        row["one bit"] = statistics.mean(each.scores(binary=True))
+        own, bits = each is plain, (each.scores(binary=True), plain.scores(binary=True))
+        row[f"one bit, against {plain.label}"] = "" if own else statistics.mean_difference(*bits)
+        found.append({name: _short(value) for name, value in row.items()})
+    return pd.DataFrame(found, index=[each.label for each in variants])
+
+
+def _short(value: object) -> str:
+    """An interval in three digits, which a table of seven columns has room for; other text as it is."""
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]" if isinstance(value, Interval) else str(value)
+
+
 def _rows(corpus: Corpus, each: Variant) -> list[dict]:
     found = []
-    for (setting, search), cells, binary in ((FLOAT32, each.float32, False), (BINARY, each.binary, True)):
-        names = _names(corpus, each, setting, search)
+    for cells, binary in ((each.float32, False), (each.binary, True)):
+        names = _names(corpus, each, cells[0])
         found.append({**names, "metric": METRIC, **statistics.mean(each.scores(binary))._asdict()})
         seeds = [cell.judgements[METRIC].mean() for cell in cells]
         of_seeds = {"value": sum(seeds) / len(seeds), "low": min(seeds), "high": max(seeds), "n": len(seeds)}
@@ -112,9 +136,8 @@ def _rows(corpus: Corpus, each: Variant) -> list[dict]:
     return found
 
 
-def _names(corpus: Corpus, each: Variant, setting: str, search: str) -> dict[str, object]:
-    first = each.models[0]
+def _names(corpus: Corpus, each: Variant, cell: Cell) -> dict[str, object]:
     return {
-        "corpus": corpus.name, "model": first.name, "dimension": first.dimensions, "setting": setting,
-        "search": search, "work": each.label, "key": each.float32[0].key,
+        "corpus": corpus.name, "model": cell.model, "dimension": cell.dimension, "setting": cell.setting,
+        "search": cell.search, "work": each.label, "key": cell.key,
     }  # fmt: skip

@@ -131,8 +131,8 @@ def check(name: str) -> None:
     hub = re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name)
     if name not in MODELS and not model_files.folder_named(name) and not hub:
         raise WorkbookError(
-            f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision), a folder or "
-            f"the name of one in data/models"
+            f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision), a folder saved "
+            f"by Sentence Transformers or the name of one in data/models"
         )
 
 

@@ -1,8 +1,8 @@
 """How much a split of judged queries that was trained on tells of the split that is reported on."""
 
+import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.metrics import pairwise_distances
 
 from workbook.corpora import Corpus
 
@@ -20,7 +20,9 @@ def overlap(train: Corpus, test: Corpus) -> pd.DataFrame:
         any(grade > 0 and document in seen for document, grade in test.qrels[query].items()) for query in test.queries
     ]
     words = CountVectorizer(binary=True, token_pattern=r"\w+").fit([*train.query_texts, *test.query_texts])
-    asked, trained = (words.transform(texts).toarray().astype(bool) for texts in (test.query_texts, train.query_texts))
-    nearest = 1 - pairwise_distances(asked, trained, metric="jaccard").min(axis=1)
+    asked, trained = (words.transform(texts) for texts in (test.query_texts, train.query_texts))
+    shared = (asked @ trained.T).toarray()
+    either = asked.sum(axis=1).reshape(-1, 1) + trained.sum(axis=1).reshape(1, -1) - shared
+    nearest = np.asarray(shared / np.maximum(either, 1)).max(axis=1)
     frame = pd.DataFrame({"same document": same, "nearest": nearest}, index=pd.Index(test.queries, name="query"))
     return frame.assign(near=frame["nearest"] >= NEAR, unseen=~frame["same document"] & (frame["nearest"] < NEAR))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -33,16 +34,18 @@ def abroad(task: Task, settings: Settings, seeds: Sequence[int], other: str) -> 
     A smaller learning rate; pairs of the other corpus's own documents mixed in; each trained model averaged with its
     start (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
     """
-    mixed = tuple(pairs.make(corpora.unlabelled(other), settings.kinds, settings.sentences, seeds[0]))
+    made = pairs.make(corpora.unlabelled(other), settings.kinds, settings.sentences, seeds[0])
+    mixed = tuple(pair._replace(document=f"{other}/{pair.document}") for pair in made)  # ids of two corpora may agree
+    untaught = replace(settings, teacher=0.0)  # which has no vectors of the other corpus's documents
     gently = replace(settings, learning_rate=settings.learning_rate / RATE)
     seeds = seeds[:1]  # what is lost elsewhere is far more than what a seed moves
     plain = custom.trained(task, settings, seeds)
     halves = custom.averaged([*plain, *custom.untrained(task, settings, seeds[0])], f"{task.name}-half")
     return {
         "distilled": [task.start],
-        "trained": plain,
+        "trained, first seed": plain,
         f"trained at a rate {RATE} times smaller": custom.trained(task, gently, seeds),
-        f"trained, with pairs of {other}": custom.trained(replace(task, extra=mixed), settings, seeds),
+        f"trained, with pairs of {Path(other).name}": custom.trained(replace(task, extra=mixed), untaught, seeds),
         "trained, averaged with its start": halves,
     }
 
@@ -61,17 +64,17 @@ def measure(
     return pd.concat(found)
 
 
-def leak(corpus: Corpus, split: str, plain: Variant, labelled: Variant) -> pd.DataFrame:
-    """What labels of a split are worth on test queries, by whether training has seen the like of a query.
+def leak(train: Corpus, test: Corpus, plain: Variant, labelled: Variant) -> pd.DataFrame:
+    """What the labels of `train` are worth on test queries, by whether training has seen the like of a query.
 
     In the long format of `results`: NDCG@10 without and with labels and their paired difference, on all test queries,
-    on those near a query of the split or with a document in common with one, and on those with neither.
+    on those near a labelled query, on those that share a judged document with one, and on those that do neither.
     """
-    seen = leakage.overlap(corpora.load(corpus.name, split), corpus)
+    seen = leakage.overlap(train, test)
     parts = {
         "all test queries": seen["nearest"].notna(),
-        f"half of the words of a {split} query": seen["near"],
-        f"a document judged for a {split} query": seen["same document"],
+        "near a labelled query": seen["near"],
+        "same document as a labelled query": seen["same document"],
         "neither": seen["unseen"],
     }
     without, with_labels, found = plain.scores(), labelled.scores(), []
@@ -88,4 +91,4 @@ def leak(corpus: Corpus, split: str, plain: Variant, labelled: Variant) -> pd.Da
                 {"work": part, "model": label, "metric": metric, **interval._asdict()}
                 for label, (metric, interval) in scores.items()
             ]
-    return pd.DataFrame(found).assign(corpus=corpus.name)
+    return pd.DataFrame(found).assign(corpus=test.name)

@@ -74,7 +74,7 @@ def hold_out(documents: Mapping[str, Document], seed: int) -> set[str]:
         members.setdefault(int(group), []).append(key)
     held: set[str] = set()
     for group in np.random.default_rng(seed).permutation(sorted(members)):
-        if len(held) + len(members[int(group)]) <= MAX_HELD_OUT:
+        if len(held) + len(members[int(group)]) <= min(2 * wanted, MAX_HELD_OUT):
             held.update(members[int(group)])
         if len(held) >= wanted:
             return held

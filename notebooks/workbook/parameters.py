@@ -8,6 +8,7 @@ from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.training import Settings
 
+TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
 MODELS = ("static_model", "transformer_model", "large_model")
 
 
@@ -117,7 +118,10 @@ def _candidates(values: Sequence[Mapping[str, Any]]) -> None:
 def _ablations(values: Mapping[str, Mapping[str, Any]]) -> None:
     if not isinstance(values, dict):
         raise WorkbookError(f"{values!r} does not give a label to each set of settings")
-    for value in values.values():
+    for label, value in values.items():
+        _text(label)
+        if label in TAKEN:
+            raise WorkbookError(f"the label {label!r} is taken: give another")
         Settings.of(**value)
 
 

@@ -55,7 +55,9 @@ def with_words(
     encoded = create_embeddings(
         transformer[0].auto_model, ids, device="cpu", pad_token_id=transformer.tokenizer.pad_token_id
     )
-    reduced = apply_pca(encoded, min(rows.shape[1], encoded.shape[1]))
+    if rows.shape[1] > encoded.shape[1]:
+        raise WorkbookError(f"a transformer of {encoded.shape[1]} dimensions cannot give the start its {rows.shape[1]}")
+    reduced = apply_pca(encoded, rows.shape[1])
     vocabulary.update({word: len(tokens) + number for number, word in enumerate(words)})
     return _static(Tokenizer.from_str(json.dumps(content)), reduced * compute_weights(len(ids), SIF)[:, None])
 

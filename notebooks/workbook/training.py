@@ -27,6 +27,7 @@ from workbook.corpora import Document
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.model_files import CARD
+from workbook.models import MODELS
 from workbook.pairs import Pair
 
 if TYPE_CHECKING:
@@ -38,6 +39,43 @@ CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for ea
 FULL = ("No space left", "PytorchStreamWriter failed", "disk quota")  # how the libraries that write say it
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _falls(values: object) -> bool:
+    """Whether these are counts, each below the one before."""
+    return (
+        isinstance(values, list | tuple) and all(map(_is_count, values)) and sorted(set(values))[::-1] == list(values)
+    )
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < float("inf")
+
+
+COUNT = (_is_count, "a whole number above 0")
+POSITIVE = (_is_positive, "a number above 0")
+TRUTH = "true or false"
+ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "words": (lambda value: value is None or isinstance(value, bool), TRUTH),
+    "frequencies": (lambda value: isinstance(value, bool), TRUTH),
+    "width": (lambda value: value == 0 or _is_count(value), "a number of dimensions, or 0 for the start's own"),
+    "kinds": (
+        lambda value: isinstance(value, list | tuple) and len(value) > 0 and set(value) <= set(pairs.KINDS),
+        f"a list of some of {', '.join(pairs.KINDS)}",
+    ),
+    "dimensions": (lambda value: value is None or _falls(value), "a list of whole numbers above 0, the widest first"),
+    "sentences": COUNT,
+    "batch_size": COUNT,
+    "epochs": COUNT,
+    "learning_rate": POSITIVE,
+    "scale": POSITIVE,
+    "teacher": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a share from 0 to 1"),
+    "binary": (lambda value: value == 0 or _is_positive(value), "a weight of 0 or more"),
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a model is trained.
@@ -45,14 +83,15 @@ class Settings:
     `words`, `frequencies` and `width` (0: as it is) make the start, see `starts`; `kinds` and `sentences` the pairs,
     see `pairs`. `dimensions` are the Matryoshka dimensions below the model's own. `scale` is one over the temperature.
     `teacher` and `binary` weigh the optional terms of `objective`.
+    None: words if the start was distilled here and so can be again; the dimensions that the start is measured at.
     """
 
-    words: bool = True
+    words: bool | None = None
     frequencies: bool = False
     width: int = 0
     kinds: tuple[str, ...] = pairs.KINDS
     sentences: int = 5
-    dimensions: tuple[int, ...] = (256, 128, 64, 32)
+    dimensions: tuple[int, ...] | None = None
     batch_size: int = 2048
     learning_rate: float = 0.03
     epochs: int = 5
@@ -67,15 +106,11 @@ class Settings:
         if unknown:
             names = ", ".join(field.name for field in fields(cls))
             raise WorkbookError(f"training has no setting {', '.join(sorted(unknown))}; it has {names}")
-        settings = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-        for name in ("sentences", "batch_size", "epochs", "learning_rate", "scale"):
-            if not getattr(settings, name) > 0:
-                raise WorkbookError(f"{name} must be above 0, not {getattr(settings, name)}")
-        if not settings.kinds or set(settings.kinds) - set(pairs.KINDS):
-            raise WorkbookError(f"kinds must be some of {', '.join(pairs.KINDS)}, not {', '.join(settings.kinds)}")
-        if not 0 <= settings.teacher <= 1 or settings.binary < 0:
-            raise WorkbookError("teacher is a share from 0 to 1, binary a weight of 0 or more")
-        return settings
+        for name, value in values.items():
+            allowed, what = ALLOWED[name]
+            if not allowed(value):
+                raise WorkbookError(f"{name} must be {what}, not {value!r}")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 @dataclass(frozen=True)
@@ -100,7 +135,9 @@ def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: 
     Raises WorkbookError for documents too few or too alike, a start that is not static, a teacher that is.
     """
     if start.kind != "static" or teacher.kind != "transformer":
-        raise WorkbookError(f"training starts from a static model and learns from a transformer, not {start.name}")
+        raise WorkbookError(f"training goes from a static model and a transformer, not {start.name} and {teacher.name}")
+    if not teacher.dimensions:
+        raise WorkbookError(f"{teacher.name} does not say how many dimensions its vectors have: give another teacher")
     return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
 
 
@@ -124,6 +161,7 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
     Raises WorkbookError, before any work, for a task that gives no pairs, a start or teacher that does not fit and a
     disk too full; and for a loss that is not finite, which leaves the epochs before it where they are.
     """
+    settings = _resolved(of, settings)
     made = _pairs(of, settings, seed)
     about = _about(of, settings, seed, made)
     folder = paths.DATA / "models" / f"custom-{of.name}-{_key(about)}"
@@ -177,6 +215,7 @@ def average(folders: Sequence[Path], name: str) -> Path:
 
 def start(of: Task, settings: Settings, seed: int) -> Path:
     """Folder of the model as it is before training: for what training itself adds, and to average with."""
+    settings = _resolved(of, settings)
     folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(_start_about(of, settings, seed))}"
     if not folder.is_dir():
         _save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
@@ -184,8 +223,9 @@ def start(of: Task, settings: Settings, seed: int) -> Path:
 
 
 def card(folder: Path) -> dict[str, Any]:
-    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory."""
-    return json.loads((folder / CARD).read_text(encoding="utf-8"))
+    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory; {} of any other."""
+    file = folder / CARD
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def export_model2vec(encoder: Encoder, folder: Path) -> None:
@@ -195,6 +235,20 @@ def export_model2vec(encoder: Encoder, folder: Path) -> None:
     rows = encoder.model[0].embedding.weight.detach().numpy()
     with paths.atomic(folder) as temporary:
         StaticModel(rows, encoder.model[0].tokenizer, config={"normalize": True}).save_pretrained(temporary)
+
+
+def _resolved(of: Task, settings: Settings) -> Settings:
+    """The settings with what was left to the start decided."""
+    made_here = of.start.name in MODELS and MODELS[of.start.name].recipe is not None
+    if settings.words and not made_here:
+        raise WorkbookError(f"words: true distils anew, and would leave nothing of {of.start.name}; set words: false")
+    words = made_here if settings.words is None else settings.words
+    dimensions = settings.dimensions
+    if dimensions is None and settings.width:
+        dimensions = tuple(d for d in (settings.width // 2**k for k in range(1, 8)) if d >= 32)
+    elif dimensions is None:
+        dimensions = of.start.matryoshka[1:]
+    return replace(settings, words=words, dimensions=dimensions)
 
 
 def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
