@@ -80,7 +80,7 @@ def test_more_documents_than_there_are_is_refused(sample, task):
 
 def test_abroad_tries_five_ways_with_one_model_each_of_the_first_seed(ways, task, other):
     assert list(ways) == [
-        "distilled", "trained, first seed", "trained at a rate 10 times smaller", f"trained, with pairs of {other}",
+        "distilled", "trained, first seed", "trained at a rate 10 times smaller", f"trained, with pairs of {other.name}",
         "trained, averaged with its start",
     ]  # fmt: skip
     assert ways["distilled"] == [task.start]
@@ -92,7 +92,7 @@ def test_abroad_tries_five_ways_with_one_model_each_of_the_first_seed(ways, task
 def test_each_way_differs_from_plain_training_by_what_its_label_says(ways, other):
     plain, gently, mixed = (
         card_of(ways, label)
-        for label in ("trained, first seed", "trained at a rate 10 times smaller", f"trained, with pairs of {other}")
+        for label in ("trained, first seed", "trained at a rate 10 times smaller", f"trained, with pairs of {other.name}")
     )
     assert gently["settings"] == {**plain["settings"], "learning_rate": pytest.approx(SETTINGS.learning_rate / 10)}
     made = pairs.make(corpora.unlabelled(str(other)), SETTINGS.kinds, SETTINGS.sentences, 1)
