@@ -92,12 +92,24 @@ def test_abroad_tries_five_ways_with_one_model_each_of_the_first_seed(ways, task
 def test_each_way_differs_from_plain_training_by_what_its_label_says(ways, other):
     plain, gently, mixed = (
         card_of(ways, label)
-        for label in ("trained, first seed", "trained at a rate 10 times smaller", f"trained, with pairs of {other.name}")
+        for label in (
+            "trained, first seed",
+            "trained at a rate 10 times smaller",
+            f"trained, with pairs of {other.name}",
+        )
     )
     assert gently["settings"] == {**plain["settings"], "learning_rate": pytest.approx(SETTINGS.learning_rate / 10)}
     made = pairs.make(corpora.unlabelled(str(other)), SETTINGS.kinds, SETTINGS.sentences, 1)
     assert mixed["extra_pairs"] == len(made) > 100
     assert (mixed["pairs"], mixed["settings"]) == (plain["pairs"] + len(made), plain["settings"])
+
+
+def test_pairs_of_a_corpus_with_the_same_ids_are_not_taken_for_held_out_ones(task):
+    """They would be left out without a word."""
+    mixed = card_of(limits.abroad(task, SETTINGS, SEEDS[:1], "sample"), "trained, with pairs of sample")
+    made = pairs.make(task.documents, SETTINGS.kinds, SETTINGS.sentences, SEEDS[0])
+    kept = [pair for pair in made if pair.document not in task.held_out]
+    assert mixed["pairs"] == len(made) + len(kept) > 2 * len(kept)
 
 
 def test_the_average_is_half_the_trained_model_and_half_its_start(ways, task):
