@@ -184,7 +184,6 @@ def test_a_training_that_is_done_is_not_done_again(whole):
     np.testing.assert_array_equal(kept, whole[0])
 
 
-@pytest.mark.xfail(strict=True, reason="the epochs of patience that were used up are forgotten")
 def test_patience_is_not_renewed_by_an_interruption(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(Scores(0.5, 0.8, 0.3, interrupted_at=3), tmp_path, epochs=6)

@@ -19,6 +19,7 @@ KINDS = ("title", "summary", "sentence")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(])")
 SENTENCE_WORDS = 4  # a shorter sentence says too little to find its document by
 MIN_DOCUMENTS, MIN_HELD_OUT, MAX_HELD_OUT = 50, 10, 500
+MIN_TRAINED_ON = MIN_DOCUMENTS - 2 * MIN_HELD_OUT  # near-duplicates can make the held-out ones twice as many
 
 
 class Pair(NamedTuple):

@@ -90,7 +90,7 @@ def fit(
         learning_rate=learning_rate, lr_scheduler_type="linear", max_grad_norm=0.0, seed=seed, data_seed=seed,
         eval_strategy="epoch", save_strategy="epoch", save_total_limit=1, load_best_model_at_end=True,
         metric_for_best_model="eval_rank", greater_is_better=True, logging_strategy="no", disable_tqdm=True,
-        report_to="none", use_cpu=True, dataloader_pin_memory=False,
+        restore_callback_states_from_checkpoint=True, report_to="none", use_cpu=True, dataloader_pin_memory=False,
     )  # fmt: skip
     trainer = SentenceTransformerTrainer(
         model=model, args=arguments, train_dataset=Dataset.from_dict(tokens), loss=loss,

@@ -14,7 +14,8 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,9 +233,10 @@ def export_model2vec(encoder: Encoder, folder: Path) -> None:
     """Save a static model as model2vec does, float32, for its small runtimes without torch."""
     from model2vec import StaticModel
 
-    rows = encoder.model[0].embedding.weight.detach().numpy()
+    own = starts.copy(encoder.model)[0]  # a tokenizer of its own, which model2vec changes
+    rows = own.embedding.weight.detach().numpy()
     with paths.atomic(folder) as temporary:
-        StaticModel(rows, encoder.model[0].tokenizer, config={"normalize": True}).save_pretrained(temporary)
+        StaticModel(rows, own.tokenizer, normalize=True, max_length=None).save_pretrained(temporary)
 
 
 def _resolved(of: Task, settings: Settings) -> Settings:
@@ -256,10 +258,10 @@ def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
     trained_on = {key: document for key, document in of.documents.items() if key not in of.held_out}
     made = pairs.make(trained_on, settings.kinds, settings.sentences, seed)
     having = {pair.document for pair in made}
-    if len(having) < pairs.MIN_DOCUMENTS - pairs.MIN_HELD_OUT:
+    if len(having) < pairs.MIN_TRAINED_ON:
         raise WorkbookError(
             f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}: "
-            f"{pairs.MIN_DOCUMENTS - pairs.MIN_HELD_OUT} must, by a title with a text, or by two sentences or more"
+            f"{pairs.MIN_TRAINED_ON} must, by a title with a text, or by two sentences or more"
         )
     return [*made, *(pair for pair in of.extra if pair.document not in of.held_out)]
 
@@ -271,24 +273,20 @@ def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dic
         "start": of.start.identity("document"), "documents": len(of.documents), "held_out": len(of.held_out),
         "extra_pairs": len(of.extra), "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
         "held_out_sha256": vectors.texts_sha256(sorted(of.held_out)),
+        "documents_sha256": _sha256(of.documents),
         "teacher": of.teacher.identity("document") if settings.teacher or settings.words else None,
         "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
     }  # fmt: skip
 
 
+def _sha256(documents: Mapping[str, Document]) -> str:
+    return vectors.texts_sha256([part for key, document in documents.items() for part in (key, *document)])
+
+
 def _start_about(of: Task, settings: Settings, seed: int) -> list[Any]:
-    texts = vectors.texts_sha256([document.full for document in of.documents.values()])
     teacher = of.teacher.identity("document") if settings.words else None
-    return [
-        FORMAT,
-        of.start.identity("document"),
-        teacher,
-        texts,
-        settings.words,
-        settings.frequencies,
-        settings.width,
-        seed,
-    ]
+    made_by = [settings.words, settings.frequencies, settings.width, settings.dimensions, seed]
+    return [FORMAT, of.start.identity("document"), teacher, _sha256(of.documents), *made_by]
 
 
 def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
@@ -337,16 +335,24 @@ def _fit(
     loss = objective.Objective(model, settings.scale, taught, settings.teacher, settings.binary)
     dimensions = [model.get_embedding_dimension(), *settings.dimensions]
     try:
-        return trainer.fit(
-            model, columns, MatryoshkaLoss(model, loss, dimensions), _score(of), work,
-            epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=seed,
-        )  # fmt: skip
+        with _told_when_full(work):
+            return trainer.fit(
+                model, columns, MatryoshkaLoss(model, loss, dimensions), _score(of), work,
+                epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=seed,
+            )  # fmt: skip
     except WorkbookError as error:
-        kept = f"; whole epochs before it are in {work.name}" if work.is_dir() else ""
+        kept = f"; whole epochs before it are in {work.name}" if list(work.glob("checkpoint-*")) else ""
         raise WorkbookError(f"training stopped: {error}{kept}") from None
+
+
+@contextmanager
+def _told_when_full(place: Path) -> Iterator[None]:
+    """The libraries that write models and checkpoints tell of a full disk each in its own way."""
+    try:
+        yield
     except Exception as error:
         if any(sign in str(error) for sign in FULL):
-            raise WorkbookError(f"no room for a checkpoint in {work}: make room, the same command goes on") from error
+            raise WorkbookError(f"no room to write {place}: make room, the same command goes on") from error
         raise
 
 
@@ -355,6 +361,9 @@ def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
     asked = known_items.build(of.documents, of.held_out)
 
     def score(model: SentenceTransformer) -> tuple[float, float]:
+        lengths = model[0].embedding.weight.detach().norm(dim=1)
+        if not bool(lengths.isfinite().all()):
+            raise WorkbookError("the vectors are no longer finite numbers: lower learning_rate")
         encode = functools.partial(model.eval().encode, batch_size=256, show_progress_bar=False)
         found = known_items.score(encode, asked)
         return float(found.mean()), float(found.sem())
@@ -374,7 +383,7 @@ def _check_room(model: SentenceTransformer) -> None:
 
 
 def _save(model: SentenceTransformer, folder: Path, facts: dict[str, Any]) -> None:
-    with paths.atomic(folder) as temporary:
+    with _told_when_full(folder), paths.atomic(folder) as temporary:
         model.save(str(temporary), create_model_card=False)
         (temporary / CARD).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         (temporary / "README.md").write_text(_readme(folder.name, facts), encoding="utf-8")
