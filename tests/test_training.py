@@ -233,7 +233,7 @@ def test_a_disk_that_fills_up_ends_training_and_room_lets_it_go_on(task, trained
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", full)
-        with pytest.raises(WorkbookError, match=rf"no room to write in .*{trained.name}.training: make room"):
+        with pytest.raises(WorkbookError, match=rf"no room to write .*{trained.name}.training: make room"):
             training.train(task, USUAL, 0)
     assert not (data / "models" / trained.name).exists()
     resumed = training.train(task, USUAL, 0)
