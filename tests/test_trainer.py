@@ -184,6 +184,14 @@ def test_a_training_that_is_done_is_not_done_again(whole):
     np.testing.assert_array_equal(kept, whole[0])
 
 
+def test_a_training_that_had_stopped_stops_there_again(tmp_path):
+    """As when its model could not be saved: of its checkpoints only the best is left, so the epochs after it return."""
+    stopped, before = fit(Scores(0.5, 0.8, 0.3, 0.2), tmp_path, epochs=6)
+    kept, history = fit(Scores(0.5, 0.3, 0.2), tmp_path, epochs=6)
+    assert column(history, "score") == column(before, "score") == [0.5, 0.8, 0.3, 0.2]
+    np.testing.assert_array_equal(kept, stopped)
+
+
 def test_patience_is_not_renewed_by_an_interruption(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(Scores(0.5, 0.8, 0.3, interrupted_at=3), tmp_path, epochs=6)

@@ -158,7 +158,8 @@ def smaller(of: Task, size: int, seed: int) -> Task:
 def train(of: Task, settings: Settings, seed: int) -> Path:
     """Train a model or find it trained: its folder in data/models, as Sentence Transformers saves it, with a card.
 
-    Goes on after the last whole epoch of an interrupted training; keeps the epoch with the best held-out score.
+    Goes on after the last whole epoch of an interrupted training. Keeps, of the epochs whose held-out score is within
+    one standard error of the best, the last; the start is not among them, its score stands in the card beside theirs.
     Raises WorkbookError, before any work, for a task that gives no pairs, a start or teacher that does not fit and a
     disk too full; and for a loss that is not finite, which leaves the epochs before it where they are.
     """
@@ -263,7 +264,11 @@ def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
             f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}: "
             f"{pairs.MIN_TRAINED_ON} must, by a title with a text, or by two sentences or more"
         )
-    return [*made, *(pair for pair in of.extra if pair.document not in of.held_out)]
+    extra = [pair for pair in of.extra if pair.document not in of.held_out]
+    foreign = sum(pair.document not in of.documents for pair in extra)
+    if settings.teacher and foreign:
+        raise WorkbookError(f"{foreign} pairs are of documents outside the task: a teacher cannot judge those")
+    return [*made, *extra]
 
 
 def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dict[str, Any]:
@@ -271,7 +276,8 @@ def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dic
     return {
         "format": FORMAT, "name": of.name, "settings": asdict(settings), "seed": seed,
         "start": of.start.identity("document"), "documents": len(of.documents), "held_out": len(of.held_out),
-        "extra_pairs": len(of.extra), "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
+        "extra_pairs": sum(pair.document not in of.held_out for pair in of.extra),
+        "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
         "held_out_sha256": vectors.texts_sha256(sorted(of.held_out)),
         "documents_sha256": _sha256(of.documents),
         "teacher": of.teacher.identity("document") if settings.teacher or settings.words else None,
@@ -326,9 +332,6 @@ def _fit(
     columns: dict[str, list] = {"anchor": [p.anchor for p in made], "positive": [p.positive for p in made]}
     taught = None
     if settings.teacher:
-        foreign = sum(pair.document not in of.documents for pair in made)
-        if foreign:
-            raise WorkbookError(f"{foreign} pairs are of documents outside the task: a teacher cannot judge those")
         numbers = {key: number for number, key in enumerate(of.documents)}
         columns["label"] = [numbers[pair.document] for pair in made]
         taught = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
