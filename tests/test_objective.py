@@ -5,7 +5,7 @@ import pytest
 import torch
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from workbook.errors import WorkbookError
-from workbook.objective import Objective, straight_through_sign
+from workbook.objective import Objective
 
 SCALE, BATCH = 5.0, 6
 LABELS = np.array([4, 0, 9, 2, 7, 1])  # not in order: a batch is shuffled
@@ -55,36 +55,6 @@ def test_a_teacher_softens_the_target(embeddings, random, weight):
     found = loss_of(Objective(None, SCALE, teacher, teacher_weight=weight), embeddings)
     assert found.item() == pytest.approx((1 - weight) * ranking(*embeddings) + weight * softened, rel=1e-5)
     assert abs(softened - ranking(*embeddings)) > 0.1
-
-
-def test_the_one_bit_loss_is_added(embeddings):
-    signs = [np.where(each > 0, 1, -1) for each in embeddings]
-    found = loss_of(Objective(None, SCALE, binary_weight=0.5), embeddings)
-    assert found.item() == pytest.approx(ranking(*embeddings) + 0.5 * ranking(*signs), rel=1e-5)
-
-
-def test_both_terms_are_added_up(embeddings, random):
-    teacher = random.standard_normal((10, 12)).astype(np.float32)
-    both = loss_of(Objective(None, SCALE, teacher, 0.3, 0.5), embeddings).item()
-    taught = loss_of(Objective(None, SCALE, teacher, 0.3), embeddings).item()
-    coded = loss_of(Objective(None, SCALE, binary_weight=0.5), embeddings).item()
-    assert both == pytest.approx(taught + coded - ranking(*embeddings), rel=1e-5)
-
-
-def test_the_one_bit_loss_moves_the_vectors(embeddings):
-    tensors = [torch.from_numpy(each).requires_grad_() for each in embeddings]
-    signs = [straight_through_sign(each) for each in tensors]
-    Objective(None, SCALE).compute_loss_from_embeddings(signs, torch.tensor(LABELS)).backward()
-    assert all(each.grad.abs().sum() > 0 for each in tensors)
-
-
-def test_a_sign_is_one_or_minus_one_and_its_gradient_one():
-    values = torch.tensor([-3.0, -1e-3, 0.0, 1e-3, 3.0], requires_grad=True)
-    signs = straight_through_sign(values)
-    # values + (sign - value) rounds, by a few float32 steps at most
-    np.testing.assert_allclose(signs.detach(), [-1, -1, -1, 1, 1], rtol=1e-6)
-    (signs * torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])).sum().backward()
-    assert values.grad.tolist() == [1, 2, 3, 4, 5]
 
 
 def test_the_teacher_is_a_copy_of_its_own_and_takes_no_part_in_training(random):

@@ -101,7 +101,6 @@ BAD_TRAINING = [
     ("candidates", [{"words": "no"}], "words must be true or false"),
     ("candidates", [{"width": -5}], "width must be a number of dimensions"),
     ("candidates", [{"learning_rate": 0}], "learning_rate must be a number above 0"),
-    ("candidates", [{"binary": float("nan")}], "binary must be a weight"),
     ("ablations", {"trained": {"teacher": 0.3}}, "'trained' is taken"),
     ("ablations", [{"teacher": 0.3}], "does not give a label"),
     ("ablations", {"too much": {"teacher": 1.5}}, "a share from 0 to 1"),

@@ -149,7 +149,7 @@ def test_the_seed_decides_the_table(task, trained, data):
 
 
 def test_what_decides_a_training_decides_its_folder(task, data, given):
-    changed = [{"epochs": 3}, {"kinds": ["title"]}, {"dimensions": [32]}, {"binary": 1.0}, {"frequencies": True}]
+    changed = [{"epochs": 3}, {"kinds": ["title"]}, {"dimensions": [32]}, {"frequencies": True}]
     found = [training.train(task, settings(**change), 0) for change in [{}, *changed]]
     found.append(training.train(dataclasses.replace(task, held_out=frozenset(list(SAMPLE)[:10])), settings(), 0))
     extra = (Pair("a", "b", "elsewhere", "labelled"),)
@@ -338,9 +338,9 @@ def test_a_pair_is_taught_by_the_teachers_vector_of_its_document(task, data, giv
 
 
 def test_the_settings_reach_the_trainer(task, data, given):
-    training.train(task, settings(epochs=7, learning_rate=0.5, binary=0.25, scale=9.0), seed=3)
+    training.train(task, settings(epochs=7, learning_rate=0.5, scale=9.0), seed=3)
     assert [given[name] for name in ("epochs", "batch_size", "learning_rate", "seed")] == [7, 64, 0.5, 3]
-    assert (given["loss"].scale, given["loss"].binary_weight, given["loss"].teacher) == (9.0, 0.25, None)
+    assert (given["loss"].scale, given["loss"].teacher) == (9.0, None)
     assert tuple(given["dimensions"]) == (64, 32, 16)
     assert "label" not in given
 
@@ -390,7 +390,6 @@ def test_an_unknown_setting_is_refused_with_the_known_ones():
         ("dimensions", [32, [0], [-8], [16.0], [16, 32], [32, 32]]),
         ("width", [-1, 64.5, None]),
         ("teacher", [1.5, -0.1, float("nan"), None]),
-        ("binary", [-1, float("nan"), float("inf"), None]),
         ("words", ["no", 1]),
         ("frequencies", ["no", None]),
     ],

@@ -73,7 +73,6 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": POSITIVE,
     "scale": POSITIVE,
     "teacher": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a share from 0 to 1"),
-    "binary": (lambda value: value == 0 or _is_positive(value), "a weight of 0 or more"),
 }
 
 
@@ -83,7 +82,7 @@ class Settings:
 
     `words`, `frequencies` and `width` (0: as it is) make the start, see `starts`; `kinds` and `sentences` the pairs,
     see `pairs`. `dimensions` are the Matryoshka dimensions below the model's own. `scale` is one over the temperature.
-    `teacher` and `binary` weigh the optional terms of `objective`.
+    `teacher` is its share of the target, see `objective`.
     None: words if the start was distilled here and so can be again; the dimensions that the start is measured at.
     """
 
@@ -98,7 +97,6 @@ class Settings:
     epochs: int = 5
     scale: float = 20.0
     teacher: float = 0.0
-    binary: float = 0.0
 
     @classmethod
     def of(cls, **values: Any) -> Settings:
@@ -335,7 +333,7 @@ def _fit(
         numbers = {key: number for number, key in enumerate(of.documents)}
         columns["label"] = [numbers[pair.document] for pair in made]
         taught = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
-    loss = objective.Objective(model, settings.scale, taught, settings.teacher, settings.binary)
+    loss = objective.Objective(model, settings.scale, taught, settings.teacher)
     dimensions = [model.get_embedding_dimension(), *settings.dimensions]
     try:
         with _told_when_full(work):
