@@ -68,6 +68,13 @@ class Bar(TrainerCallback):
         self._bar.close()
 
 
+class Trainer(SentenceTransformerTrainer):
+    """The trainer without its model card, for which it would encode examples under a bar of its own."""
+
+    def add_model_card_callback(self, default_args_dict: dict) -> None:
+        """Leave it out: `training` writes the card."""
+
+
 def fit(
     model: SentenceTransformer, columns: dict[str, list], loss: nn.Module, score: Score, work: Path, *,
     epochs: int, batch_size: int, learning_rate: float, seed: int,
@@ -92,7 +99,7 @@ def fit(
         metric_for_best_model="eval_rank", greater_is_better=True, logging_strategy="no", disable_tqdm=True,
         restore_callback_states_from_checkpoint=True, report_to="none", use_cpu=True, dataloader_pin_memory=False,
     )  # fmt: skip
-    trainer = SentenceTransformerTrainer(
+    trainer = Trainer(
         model=model, args=arguments, train_dataset=Dataset.from_dict(tokens), loss=loss,
         data_collator=SentenceTransformerDataCollator(preprocess_fn=_bags), evaluator=HeldOut(score, history),
         callbacks=[EarlyStoppingCallback(PATIENCE), Bar()],
