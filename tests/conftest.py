@@ -7,7 +7,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
 
 import numpy as np
 import pytest
-from workbook import paths
+from workbook import corpora, encoders, paths, training
 
 
 @pytest.fixture
@@ -43,3 +43,12 @@ def unit_vectors():
     vectors = (random.standard_normal((500, 16)) @ random.standard_normal((16, 64))).astype(np.float32)
     vectors += 0.3 * random.standard_normal((500, 64)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    """Training on the sample from tiny models, in a data folder that is the module's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
+        start, teacher = encoders.load("tiny-static"), encoders.load("tiny-transformer")
+        yield training.task("sample", corpora.unlabelled("sample"), start, teacher, 0)

@@ -20,15 +20,6 @@ def sample():
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    """A task whose data folder is the module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        start, teacher = encoders.load("tiny-static"), encoders.load("tiny-transformer")
-        yield training.task("sample", corpora.unlabelled("sample"), start, teacher, 0)
-
-
-@pytest.fixture(scope="module")
 def models(task):
     return custom.trained(task, SETTINGS, [0, 1])
 

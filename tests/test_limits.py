@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import corpora, custom, encoders, limits, pairs, paths, statistics, sweep, training
+from workbook import corpora, custom, limits, pairs, statistics, sweep, training
 from workbook.corpora import Corpus, Document
 from workbook.custom import Variant
 from workbook.errors import WorkbookError
@@ -19,15 +19,6 @@ SEEDS = [1, 0]
 @pytest.fixture(scope="module")
 def sample():
     return corpora.load("sample")
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    """A task whose data folder is the module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        start, teacher = encoders.load("tiny-static"), encoders.load("tiny-transformer")
-        yield training.task("sample", corpora.unlabelled("sample"), start, teacher, 0)
 
 
 @pytest.fixture(scope="module")

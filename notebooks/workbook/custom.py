@@ -75,7 +75,7 @@ def sizes(corpus: Corpus, models: Sequence[Encoder]) -> pd.DataFrame:
         found.append((model.name, "parameters", model.parameters()))
         found.append((model.name, "megabytes", encoders.megabytes(model)))
         facts = training.card(model.folder) if model.folder else {}
-        if facts.get("history") and "average_of" not in facts:
+        if facts.get("history"):
             found.append((model.name, "training seconds", facts["seconds"]))
             found.append((model.name, "peak memory MB", facts["peak_memory_mb"]))
     return pd.DataFrame(found, columns=["model", "metric", "value"]).assign(corpus=corpus.name)

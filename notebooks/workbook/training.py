@@ -209,7 +209,8 @@ def average(folders: Sequence[Path], name: str) -> Path:
     if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
         raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
     models[0][0].embedding.weight.data = sum(tables) / len(tables)
-    _save(models[0], target, {**card(folders[-1]), "average_of": [folder.name for folder in folders]})
+    facts = {"settings": card(folders[0])["settings"], "average_of": [folder.name for folder in folders], "history": []}
+    _save(models[0], target, facts)
     return target
 
 
