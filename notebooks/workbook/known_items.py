@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from workbook import evaluation, pairs, quantization, vectors
+from workbook import evaluation, pairs, vectors
 from workbook.corpora import Corpus, Document
 from workbook.errors import WorkbookError
 
@@ -40,14 +40,11 @@ def build(documents: Mapping[str, Document], held_out: Collection[str], seed: in
     raise WorkbookError("most documents have neither a title nor a second sentence: nothing to hold out and search for")
 
 
-def score(encode: Encode, corpus: Corpus, dimension: int | None = None, binary: bool = False) -> pd.Series:
-    """NDCG@10 of each query of `build`, searched exactly: (queries,), indexed by document.
-
-    `dimension` truncates first; `binary` compares one-bit codes instead of float32 vectors.
-    """
+def score(encode: Encode, corpus: Corpus) -> pd.Series:
+    """NDCG@10 of each query of `build`, whole float32 vectors searched exactly: (queries,), indexed by document."""
     documents, queries = (encode(texts) for texts in (corpus.document_texts, corpus.query_texts))
-    documents, queries = (vectors.truncate(rows, dimension or rows.shape[1]) for rows in (documents, queries))
-    similar = quantization.binary_scores(queries, documents) if binary else queries @ documents.T
+    documents, queries = (vectors.truncate(rows, rows.shape[1]) for rows in (documents, queries))
+    similar = queries @ documents.T
     best = np.argsort(-similar, axis=1, kind="stable")[:, : evaluation.DEPTH]
     ranked = evaluation.order_ties(best, np.take_along_axis(similar, best, axis=1), corpus.document_ids)
     return evaluation.judge(corpus, ranked)["ndcg@10"]
