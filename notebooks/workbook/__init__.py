@@ -1,7 +1,7 @@
 """The package behind the notebooks. Data flows one way, each module imports only from those before it:
 
 errors -> progress -> paths -> near_duplicates -> python_docs -> beir_sets -> corpora -> recipes -> models
--> model_files -> encoders -> vectors -> quantization -> edge -> client -> engine -> evaluation -> statistics -> pairs
+-> model_files -> words -> encoders -> isolated -> vectors -> quantization -> edge -> client -> engine -> evaluation -> statistics -> pairs
 -> known_items -> starts -> objective -> trainer -> training -> parameters -> results -> timing -> sweep -> bench
 -> losses -> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots -> plan
 -> runner -> __main__

@@ -9,8 +9,9 @@
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -108,37 +109,63 @@ class Index:
 
 def build(
     vectors: np.ndarray, setting: str = "float32", engine: str = "edge", payloads: Sequence[dict] | None = None,
-    m: int = M, ef_construct: int = EF_CONSTRUCT, **cluster: int,
+    m: int = M, ef_construct: int = EF_CONSTRUCT, place: Path | None = None, **cluster: int,
 ) -> Index:  # fmt: skip
     """Store float32 vectors (n, d) with a quantization setting, wait until all is indexed, and prove that it applied.
 
-    `cluster` (server only): shard_number, replication_factor. Raises WorkbookError if the engine cannot do the setting
-    or the proof fails; nothing is left behind then.
+    `place` (edge only): a folder to store in, instead of the RAM disk; `cluster` (server only): shard_number,
+    replication_factor. Raises WorkbookError if the engine cannot do the setting or the proof fails; nothing is left
+    behind then.
     """
-    check(engine, [setting])
-    quantization.check([setting], [vectors.shape[1]])
-    if cluster and engine != "server":
-        raise WorkbookError(f"{', '.join(cluster)} is for the server engine; engine {engine} has no cluster")
     if not np.isfinite(vectors).all():
         raise WorkbookError("some vectors are not finite numbers; no engine ranks those")
-    chosen, (n, dimension) = SETTINGS[setting], vectors.shape
-    if engine == "edge":
-        backend = EdgeIndex(chosen, dimension, m, ef_construct)
-    else:
-        backend = ClientIndex(chosen, dimension, m, ef_construct, memory=engine == "memory", **cluster)
+    n, dimension = vectors.shape
+    started = time.perf_counter()
+    backend = start(setting, dimension, engine, m, ef_construct, place, **cluster)
     try:
-        started = time.perf_counter()
         backend.upsert(vectors, payloads)
-        upserted = time.perf_counter()
-        backend.optimize()
-        finished = time.perf_counter()
-        code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
-        index = Index(engine, chosen, n, dimension, finished - upserted, 0.0, code_bytes, backend)
-        _prove(index, vectors)
+        index = finish(backend, setting, n, dimension, lambda ids: vectors[ids])
+        if index.setting.is_oracle_known:
+            _prove_reach(index, vectors)
         index.build_seconds = time.perf_counter() - started
     except BaseException:
         backend.close()
         raise
+    return index
+
+
+def start(
+    setting: str, dimension: int, engine: str = "edge", m: int = M, ef_construct: int = EF_CONSTRUCT,
+    place: Path | None = None, **cluster: int,
+) -> EdgeIndex | ClientIndex:  # fmt: skip
+    """An empty index of that setting, for its `upsert` to fill piece by piece and `finish` to build."""
+    check(engine, [setting])
+    quantization.check([setting], [dimension])
+    if cluster and engine != "server":
+        raise WorkbookError(f"{', '.join(cluster)} is for the server engine; engine {engine} has no cluster")
+    if place and engine != "edge":
+        raise WorkbookError(f"a place to store in is for the edge engine; engine {engine} has its own")
+    if engine == "edge":
+        return EdgeIndex(SETTINGS[setting], dimension, m, ef_construct, place)
+    return ClientIndex(SETTINGS[setting], dimension, m, ef_construct, memory=engine == "memory", **cluster)
+
+
+def finish(
+    backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: int, rows: Callable[[np.ndarray], np.ndarray]
+) -> Index:
+    """Build HNSW and quantize, wait, and prove that the setting applied to all n vectors stored.
+
+    `rows` gives the stored vectors of an array of row numbers, its shape with d added: what one-bit scores are checked
+    against. Raises WorkbookError if the proof fails, and leaves closing to the caller.
+    """
+    started = time.perf_counter()
+    backend.optimize()
+    seconds = time.perf_counter() - started
+    chosen = SETTINGS[setting]
+    code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
+    index = Index(backend.name, chosen, n, dimension, seconds, seconds, code_bytes, backend)
+    if backend.name != "memory":
+        _prove(index, rows)
     return index
 
 
@@ -166,10 +193,8 @@ def _check_search(engine: str, search: Search) -> None:
         raise WorkbookError('QdrantClient(":memory:") only searches exactly; set exact=True or use engine edge')
 
 
-def _prove(index: Index, vectors: np.ndarray) -> None:
-    """Stop unless every vector is indexed, the setting reads back as asked, and binary ranks as its oracle does."""
-    if index.engine == "memory":
-        return
+def _prove(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Stop unless every vector is indexed, the setting reads back as asked, and one-bit scores are their oracle's."""
     backend, setting = index._backend, index.setting
     if backend.indexed() != index.n:
         raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed (none below 1 KB in all)")
@@ -177,15 +202,24 @@ def _prove(index: Index, vectors: np.ndarray) -> None:
         raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
     if not setting.is_oracle_known:
         return
-    probes = np.asarray(vectors[:: max(1, index.n // PROBES)][:PROBES])
-    hits = index.search(probes, 10, Search(hnsw_ef=ALL))
-    scores = binary_scores(probes, vectors)
-    of_hits = np.take_along_axis(scores, hits.ids, axis=1)
-    best = -np.sort(-scores, axis=1)[:, : hits.ids.shape[1]]
-    if not np.array_equal(of_hits, hits.scores):
+    probes, hits = _probe(index, rows)
+    scores = [binary_scores(probe[None], rows(ids))[0] for probe, ids in zip(probes, hits.ids, strict=True)]
+    if not np.array_equal(scores, hits.scores):
         raise WorkbookError("binary quantization did not apply: the engine's scores are not sign(q) . sign(d)")
+
+
+def _prove_reach(index: Index, vectors: np.ndarray) -> None:
+    """Stop unless a search of the whole HNSW graph finds the best one-bit scores there are."""
+    probes, hits = _probe(index, lambda ids: vectors[ids])
+    best = -np.sort(-binary_scores(probes, vectors), axis=1)[:, : hits.ids.shape[1]]
     if not np.array_equal(best, hits.scores):
         raise WorkbookError(
             "the HNSW graph does not reach every nearest vector even at hnsw_ef = n; "
             "many equal vectors do that: remove duplicate documents or raise m"
         )
+
+
+def _probe(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, Hits]:
+    """Some of the stored vectors, and what a search of the whole graph finds for them."""
+    probes = np.asarray(rows(np.arange(index.n)[:: max(1, index.n // PROBES)][:PROBES]))
+    return probes, index.search(probes, 10, Search(hnsw_ef=ALL))
