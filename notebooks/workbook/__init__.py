@@ -1,9 +1,10 @@
 """The package behind the notebooks. Data flows one way, each module imports only from those before it:
 
-errors -> progress -> paths -> near_duplicates -> python_docs -> beir_sets -> corpora -> recipes -> models
--> model_files -> words -> encoders -> isolated -> vectors -> quantization -> edge -> client -> engine -> evaluation -> statistics -> pairs
--> known_items -> starts -> objective -> trainer -> training -> parameters -> results -> timing -> sweep -> bench
--> losses -> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots -> plan
+errors -> progress -> paths -> near_duplicates -> python_docs -> beir_sets -> corpora -> streams -> recipes -> models
+-> model_files -> words -> encoders -> variants -> memory -> isolated -> vectors -> shards -> quantization -> edge
+-> client -> engine -> evaluation -> statistics -> pairs -> known_items -> starts -> objective -> trainer -> training
+-> results -> timing -> cold -> sweep -> footprint -> pipeline -> scale -> growth -> parameters -> bench -> losses
+-> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots -> scale_plots -> plan
 -> runner -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension

@@ -44,11 +44,9 @@ BEIR = {
 
 def folder_of(name: str) -> Path:
     """The folder of a BEIR set: BEIR_DATA_DIR first, then data/beir, then a download."""
+    if folder := local_folder(name):
+        return folder
     downloads = paths.DATA / "beir"
-    places = [Path(os.environ["BEIR_DATA_DIR"]) / name] if os.environ.get("BEIR_DATA_DIR") else []
-    for folder in [*places, downloads / name]:
-        if is_beir_folder(folder):
-            return folder
     if (downloads / name).exists():
         raise WorkbookError(f"{downloads / name} has no corpus.jsonl; delete the folder, then it is downloaded again")
     archive = _download(name, downloads)
@@ -62,6 +60,12 @@ def folder_of(name: str) -> Path:
         raise WorkbookError(f"{archive.name} is not BEIR's zip of {name} ({error}); removed it, run again") from None
     archive.unlink(missing_ok=True)
     return downloads / name
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of a BEIR set if it is here already."""
+    places = [Path(os.environ["BEIR_DATA_DIR"])] if os.environ.get("BEIR_DATA_DIR") else []
+    return next((place / name for place in [*places, paths.DATA / "beir"] if is_beir_folder(place / name)), None)
 
 
 def is_beir_folder(folder: Path) -> bool:

@@ -121,7 +121,8 @@ def read_beir(
     queries: dict[str, str] = {}
     file = folder / "queries.jsonl"
     for line, row in _jsonl(file):
-        _add(queries, row["_id"], row["text"], row["text"], f"{file}:{line}", "query")
+        _check_text(row["text"], row["_id"], f"{file}:{line}", "query")
+        _add(queries, row["_id"], row["text"], f"{file}:{line}", "query")
     qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries)
     return Corpus(name, documents, {q: text for q, text in queries.items() if q in qrels}, qrels, drop_identical)
 
@@ -129,21 +130,30 @@ def read_beir(
 def read_documents(file: Path, may_be_empty: bool = False) -> dict[str, Document]:
     """Read a corpus.jsonl and nothing beside it."""
     documents: dict[str, Document] = {}
+    for line, (key, document) in each_document(file, may_be_empty):
+        _add(documents, key, document, f"{file}:{line}", "document")
+    return documents
+
+
+def each_document(file: Path, may_be_empty: bool = False) -> Iterator[tuple[int, tuple[str, Document]]]:
+    """Line number, id and document of a corpus.jsonl, one by one; that ids are unique is not checked."""
     for line, row in _jsonl(file):
         title = row.get("title") or ""
         if not isinstance(title, str):
             raise WorkbookError(f'{file}:{line}: "title" must be a string')
         document = Document(title, row["text"])
-        text = document.full or ("empty" if may_be_empty else "")
-        _add(documents, row["_id"], document, text, f"{file}:{line}", "document")
-    return documents
+        _check_text(document.full or ("empty" if may_be_empty else ""), row["_id"], f"{file}:{line}", "document")
+        yield line, (row["_id"], document)
 
 
-def _add(table: dict, key: str, value: object, text: str, place: str, what: str) -> None:
+def _check_text(text: str, key: str, place: str, what: str) -> None:
     if not text.strip():
         raise WorkbookError(f"{place}: {what} {key!r} is empty; remove it or give it a text")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise WorkbookError(f"{place}: {what} {key!r} holds half a surrogate pair, which is no text; remove it")
+
+
+def _add(table: dict, key: str, value: object, place: str, what: str) -> None:
     if key in table:
         raise WorkbookError(f"{place}: {what} id {key!r} is there twice; ids must be unique")
     table[key] = value

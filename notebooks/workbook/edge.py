@@ -57,6 +57,7 @@ class EdgeIndex:
     def optimize(self) -> None:
         """Build HNSW and quantize; returns when no segment is left to optimize."""
         self._shard.optimize()
+        self._shard.flush()  # until then the segments that were replaced stay, in memory and on disk
 
     def indexed(self) -> int:
         """Number of vectors whose segment has its HNSW graph, and so its quantization."""
@@ -84,6 +85,7 @@ class EdgeIndex:
 
     def disk_bytes(self) -> dict[str, int]:
         """Bytes on disk by what they are for: vectors, codes, graph, and everything else."""
+        self._shard.flush()  # until then the segments that were optimized lie there beside the new one
         sizes = dict.fromkeys(("vectors", "codes", "graph", "other"), 0)
         for file in self._path.rglob("*"):
             if file.is_file():

@@ -97,6 +97,12 @@ class Index:
         """The payloads stored with these rows, in the order of the ids."""
         return self._backend.payloads(int(number) for number in ids)
 
+    def disk_bytes(self) -> dict[str, int]:
+        """Bytes on disk by part: vectors, codes, graph, other. Raises WorkbookError for an engine other than edge."""
+        if self.engine != "edge":
+            raise WorkbookError(f"engine {self.engine} does not tell its bytes on disk: use engine edge")
+        return self._backend.disk_bytes()
+
     def close(self) -> None:
         self._backend.close()
 
@@ -124,7 +130,8 @@ def build(
     backend = start(setting, dimension, engine, m, ef_construct, place, **cluster)
     try:
         backend.upsert(vectors, payloads)
-        index = finish(backend, setting, n, dimension, lambda ids: vectors[ids])
+        index = finish(backend, setting, n, dimension)
+        prove(index, lambda ids: vectors[ids])
         if index.setting.is_oracle_known:
             _prove_reach(index, vectors)
         index.build_seconds = time.perf_counter() - started
@@ -150,23 +157,34 @@ def start(
     return ClientIndex(SETTINGS[setting], dimension, m, ef_construct, memory=engine == "memory", **cluster)
 
 
-def finish(
-    backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: int, rows: Callable[[np.ndarray], np.ndarray]
-) -> Index:
-    """Build HNSW and quantize, wait, and prove that the setting applied to all n vectors stored.
-
-    `rows` gives the stored vectors of an array of row numbers, its shape with d added: what one-bit scores are checked
-    against. Raises WorkbookError if the proof fails, and leaves closing to the caller.
-    """
+def finish(backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: int) -> Index:
+    """Build HNSW and quantize n stored vectors, and wait; `prove` then tells whether the setting applied."""
     started = time.perf_counter()
     backend.optimize()
     seconds = time.perf_counter() - started
     chosen = SETTINGS[setting]
     code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
-    index = Index(backend.name, chosen, n, dimension, seconds, seconds, code_bytes, backend)
-    if backend.name != "memory":
-        _prove(index, rows)
-    return index
+    return Index(backend.name, chosen, n, dimension, seconds, seconds, code_bytes, backend)
+
+
+def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Stop unless every vector is indexed, the setting reads back as asked, and one-bit scores are their oracle's.
+
+    `rows` gives the stored vectors of row numbers, an array of any shape, with d added to it.
+    """
+    if index.engine == "memory":
+        return
+    backend, setting = index._backend, index.setting
+    if backend.indexed() != index.n:
+        raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed (none below 1 KB in all)")
+    if backend.applied() != setting.config:
+        raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
+    if not setting.is_oracle_known:
+        return
+    probes, hits = _probe(index, rows)
+    scores = [binary_scores(probe[None], rows(ids))[0] for probe, ids in zip(probes, hits.ids, strict=True)]
+    if not np.array_equal(scores, hits.scores):
+        raise WorkbookError("binary quantization did not apply: the engine's scores are not sign(q) . sign(d)")
 
 
 def check(engine: str, settings: Sequence[str], searches: Sequence[str] = ()) -> None:
@@ -191,21 +209,6 @@ def _check_search(engine: str, search: Search) -> None:
         raise WorkbookError("exact search compares the original vectors: there is nothing to rescore")
     if engine == "memory" and not search.exact:
         raise WorkbookError('QdrantClient(":memory:") only searches exactly; set exact=True or use engine edge')
-
-
-def _prove(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Stop unless every vector is indexed, the setting reads back as asked, and one-bit scores are their oracle's."""
-    backend, setting = index._backend, index.setting
-    if backend.indexed() != index.n:
-        raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed (none below 1 KB in all)")
-    if backend.applied() != setting.config:
-        raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
-    if not setting.is_oracle_known:
-        return
-    probes, hits = _probe(index, rows)
-    scores = [binary_scores(probe[None], rows(ids))[0] for probe, ids in zip(probes, hits.ids, strict=True)]
-    if not np.array_equal(scores, hits.scores):
-        raise WorkbookError("binary quantization did not apply: the engine's scores are not sign(q) . sign(d)")
 
 
 def _prove_reach(index: Index, vectors: np.ndarray) -> None:

@@ -52,6 +52,11 @@ def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids:
     return ends[0], ends[1]
 
 
+def ann_precision(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Share of the exact search's results that an approximate search found, per query; row numbers (queries, limit)."""
+    return np.array([len(set(row) & set(best)) / len(best) for row, best in zip(found, exact, strict=True)])
+
+
 def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Score one ranking per query of the corpus, in its order: a frame (queries, METRICS) indexed by query id.
 

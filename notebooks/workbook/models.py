@@ -67,6 +67,7 @@ MODELS: dict[str, Model] = {
     "static-distilled": Model(
         "static", 384, recipe=recipes.distil, teacher="all-MiniLM-L6-v2", matryoshka=(384, 256, 128, 64, 32)
     ),
+    "static-wide": Model("static", 1024, recipe=recipes.wide, teacher="static-distilled", matryoshka=(1024,)),
     "static-retrieval-mrl-en-v1": Model(
         "static", 1024, "sentence-transformers/static-retrieval-mrl-en-v1", "f60985c706f192d45d218078e49e5a8b6f15283a",
         matryoshka=(1024, 512, 256, 128, 64, 32),

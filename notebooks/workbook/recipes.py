@@ -39,6 +39,23 @@ def distil(teacher: SentenceTransformer, dimensions: int = 384) -> SentenceTrans
     )
 
 
+def wide(static: SentenceTransformer, dimensions: int = 1024) -> SentenceTransformer:
+    """Give a static model the width of the article's by a random rotation: cosines, and so rankings, stay as they are.
+
+    What takes time and space in 1,024 dimensions does so here; that it carries no more than before is the point: no
+    quality is claimed from it.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    rows = static[0].embedding.weight.detach().numpy()
+    random = np.random.default_rng(SEED).standard_normal((dimensions, rows.shape[1]))
+    turned = (rows @ np.linalg.qr(random)[0].T).astype(np.float32)
+    embedding = StaticEmbedding(static[0].tokenizer, embedding_weights=torch.from_numpy(turned))
+    return SentenceTransformer(modules=[embedding], device="cpu")
+
+
 def tiny_static() -> SentenceTransformer:
     """Make a 64-dimensional static model by latent semantic analysis of the sample corpus, in well under a second."""
     import torch

@@ -59,11 +59,11 @@ def remember(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, A
 
     The record has `key`, `measured` (UTC), `about`, `machine`, and `values`, what `measure` gave.
     """
-    about = json.loads(json.dumps(about, default=_plain))
+    about = plain(about)
     stored = find(kind, about)
     if stored is not None:
         return stored
-    values = json.loads(json.dumps(measure(), default=_plain))
+    values = plain(measure())
     record = {
         "schema": SCHEMA, "key": key_of(about), "measured": _now(), "about": about, "machine": machine(),
         "values": values,
@@ -80,6 +80,11 @@ def find(kind: str, about: dict[str, Any]) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("schema") == SCHEMA and "values" in record else None
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as they come back from disk: lists for tuples and arrays, numbers for numpy's."""
+    return json.loads(json.dumps(values, default=_plain))
 
 
 def key_of(about: dict[str, Any]) -> str:

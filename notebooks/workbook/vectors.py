@@ -48,6 +48,12 @@ def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
     return kept / np.where(lengths > 0, lengths, 1)
 
 
+def check_finite(encoder: Encoder, vectors: np.ndarray) -> None:
+    """Raise WorkbookError if an encoder gave a vector that is not made of finite numbers."""
+    if not np.isfinite(vectors).all():
+        raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; the model is broken")
+
+
 def texts_sha256(texts: Sequence[str]) -> str:
     """Hash of the texts in their order."""
     return hashlib.sha256(json.dumps(list(texts), ensure_ascii=False).encode()).hexdigest()
@@ -69,23 +75,22 @@ def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[s
         for start in starts:
             batch = texts[start : start + SHARD]
             shard = shards / f"{start:09d}.npy"
-            if _shard(shard, len(batch)) is None:
+            if read_shard(shard, len(batch)) is None:
                 vectors = encoder.encode(batch, role)
-                if not np.isfinite(vectors).all():
-                    raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; the model is broken")
+                check_finite(encoder, vectors)
                 with paths.atomic(shard) as temporary:
-                    _write(temporary, [vectors], vectors.shape)
+                    write_npy(temporary, [vectors], vectors.shape)
             progress.update(len(batch))
     with paths.atomic(folder) as temporary:
         temporary.mkdir()
         parts = (np.load(shards / f"{start:09d}.npy") for start in starts)
-        _write(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
+        write_npy(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
         manifest = {**identity, "role": role, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     shutil.rmtree(shards, ignore_errors=True)
 
 
-def _write(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
+def write_npy(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
     """Write one .npy by plain writes: on a full disk a memory map kills the process and numpy's own raises no errno."""
     with file.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
@@ -93,7 +98,7 @@ def _write(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> N
             stream.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
 
 
-def _shard(file: Path, rows: int) -> np.ndarray | None:
+def read_shard(file: Path, rows: int) -> np.ndarray | None:
     """A finished shard, memory-mapped, or None: missing, cut short or of another size."""
     try:
         vectors = np.load(file, mmap_mode="r")

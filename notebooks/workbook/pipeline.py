@@ -1,0 +1,168 @@
+"""Encode, store and index a stream of documents, encoding and storing at the same time, and watch time and memory.
+
+What one process does from loading the model to searching; `scale` starts the process. Encoded shards are written to
+disk at once: an attempt that is killed costs the shard it was at, and the next fills the index again from the disk.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+
+from workbook import corpora, encoders, engine, evaluation, memory, streams, vectors, words
+from workbook.corpora import Corpus
+from workbook.edge import EdgeIndex
+from workbook.encoders import Encoder
+from workbook.engine import Index, Search
+from workbook.shards import Shards
+from workbook.streams import Stream
+
+BATCH = 256  # texts encoded at once
+QUERIES = 100  # searched one by one
+DEPTH = 10
+
+
+class Job(NamedTuple):
+    """What to do: n documents made from a corpus with a seed, encoded, truncated and stored with a setting.
+
+    `waiting`: shards that may wait between encoder and engine, so memory for the texts does not grow with n.
+    `words_once`: tokenize each distinct word once (see `words`), instead of as Sentence Transformers does.
+    """
+
+    corpus: str
+    n: int
+    model: str
+    dimension: int
+    setting: str = "binary"
+    search: str = "rescore-x3"
+    words_once: bool = True
+    waiting: int = 2
+    seed: int = 0
+
+
+def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
+    """Do the job; `report` is told the number of documents after each shard. Gives the values of a `scale.Run`.
+
+    The clock starts when the model is loaded and warm, with no word known. Raises WorkbookError for vectors that are
+    not finite, a full disk, and a setting that did not apply.
+    """
+    corpus, encoder = corpora.load(job.corpus), _ready(job)
+    stream = streams.of(corpus, job.n, job.seed)
+    shards, peaks = Shards(folder / "shards"), {"start": memory.resident()}
+    started = time.perf_counter() - shards.spent
+    with closing(_empty_index(job, folder / "index")) as backend:
+        with _peak(peaks, "encode"):
+            encoding = _Encoding(job, encoder, stream, shards)
+            upsert_seconds = _upsert(backend, encoding, report)
+            stored = time.perf_counter()
+        with _peak(peaks, "index"):
+            index = engine.finish(backend, job.setting, job.n, job.dimension)
+            finished = time.perf_counter()
+        engine.prove(index, shards.rows)
+        with _peak(peaks, "search"):
+            latency, precision = _search(index, corpus, encoder, job)
+        disk = {"shards": shards.bytes(), **backend.disk_bytes()}
+    shutil.rmtree(folder)
+    return {
+        "seconds": {
+            "encode": encoding.finished - started, "upsert": stored - encoding.finished, "index": index.index_seconds
+        },
+        "total_seconds": finished - started, "busy": {"encode": encoding.seconds, "upsert": upsert_seconds},
+        "memory": peaks, "disk": disk, "latency": latency, "precision": precision, "resumed": encoding.resumed,
+    }  # fmt: skip
+
+
+@contextmanager
+def _peak(peaks: dict[str, int], phase: str) -> Iterator[None]:
+    memory.forget_peak()
+    yield
+    peaks[phase] = memory.peak()
+
+
+def _ready(job: Job) -> Encoder:
+    """The encoder, loaded and warm, with no word known."""
+    encoder = encoders.load(job.model)
+    encoder.encode(corpora.load("sample").document_texts)
+    if job.words_once:
+        words.install(encoder.model)
+    return encoder
+
+
+def _empty_index(job: Job, place: Path) -> EdgeIndex:
+    shutil.rmtree(place, ignore_errors=True)  # of an attempt that was killed
+    place.mkdir(parents=True)
+    return engine.start(job.setting, job.dimension, place=place)
+
+
+class _Encoding:
+    """A thread that encodes shards, or finds them on disk, and gives them in order.
+
+    `seconds`: how long it was at work; `finished`: when, by the clock; `resumed`: documents found.
+    """
+
+    def __init__(self, job: Job, encoder: Encoder, stream: Stream, shards: Shards):
+        self.seconds, self.finished, self.resumed = 0.0, 0.0, 0
+        self._job, self._encoder, self._stream, self._shards = job, encoder, stream, shards
+        self._waiting: Queue = Queue(job.waiting)
+        Thread(target=self._work, daemon=True).start()  # daemon: an error elsewhere must not wait for it
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Number of the first document and vectors (rows, d) of each shard. Raises what the thread raised."""
+        while (given := self._waiting.get()) is not None:
+            if isinstance(given, BaseException):
+                raise given
+            yield given
+
+    def _work(self) -> None:
+        try:
+            first = 0
+            for texts in self._stream.shards():
+                started = time.perf_counter()
+                shard = self._shard(first, texts)
+                self.seconds += time.perf_counter() - started
+                self._waiting.put((first, shard))
+                first += len(texts)
+            self.finished = time.perf_counter()
+            self._waiting.put(None)
+        except BaseException as error:
+            self._waiting.put(error)
+
+    def _shard(self, first: int, texts: list[str]) -> np.ndarray:
+        found = self._shards.read(first, len(texts))
+        if found is not None:
+            self.resumed += len(texts)
+            return found
+        shard = vectors.truncate(self._encoder.encode(texts, batch_size=BATCH), self._job.dimension)
+        vectors.check_finite(self._encoder, shard)
+        self._shards.write(first, shard)
+        return shard
+
+
+def _upsert(backend: EdgeIndex, encoding: _Encoding, report: Callable[[int], None]) -> float:
+    """Store the shards as they come; gives the seconds of storing alone."""
+    seconds = 0.0
+    for first, shard in encoding:
+        started = time.perf_counter()
+        backend.upsert(shard, None, first)
+        seconds += time.perf_counter() - started
+        report(len(shard))
+    return seconds
+
+
+def _search(index: Index, corpus: Corpus, encoder: Encoder, job: Job) -> tuple[list[float], list[float]]:
+    """Seconds of single queries after a warm-up, and ANN precision of each, of the corpus's own queries."""
+    encoded = encoder.encode(corpus.query_texts[:QUERIES], "query")
+    queries = vectors.truncate(encoded, job.dimension)
+    search = Search.named(job.search)
+    found = index.search(queries, DEPTH, search)
+    exact = index.search(queries, DEPTH, Search(exact=True))
+    latency = [index.search(query[None], DEPTH, search).seconds for query in queries]
+    return latency, evaluation.ann_precision(found.ids, exact.ids).tolist()

@@ -1,0 +1,90 @@
+"""Many documents encoded, stored and indexed: checked for room, done in a process of its own, kept with the machine."""
+
+from __future__ import annotations
+
+import shutil
+from typing import NamedTuple
+
+import psutil
+
+from workbook import corpora, encoders, engine, isolated, paths, pipeline, quantization, results, streams
+from workbook.errors import WorkbookError
+from workbook.pipeline import Job
+from workbook.progress import bar
+
+COPIES = (
+    4  # of all float32 vectors: in memory at the peak of indexing; on disk shards, and the segment before and after
+)
+RESERVE = 1.5e9  # bytes of memory beside them: Python, its libraries, the model, shards on their way
+
+
+class Run(NamedTuple):
+    """What a job took, in seconds and bytes.
+
+    `seconds`: wall clock of the phases: encode (storing alongside), upsert (what was left of it), index;
+    `total_seconds`: from the first document to the index. `busy`: seconds the encoder and the upsert were each at work, at the same time. `memory`: peak resident
+    bytes of each phase, and at the start. `disk`: bytes by part. `latency`: seconds of single queries; `precision`: ANN
+    precision@10 of each query. `resumed`: documents that an interrupted attempt had encoded; its seconds are counted in.
+    """
+
+    corpus: str
+    job: Job
+    seconds: dict[str, float]
+    busy: dict[str, float]
+    total_seconds: float
+    memory: dict[str, int]
+    disk: dict[str, int]
+    latency: list[float]
+    precision: list[float]
+    resumed: int
+    key: str
+
+
+def measure(job: Job) -> Run:
+    """Do a job, or find it done on this machine.
+
+    Raises WorkbookError, before the start, for more than memory or disk would hold.
+    """
+    check(job)
+    corpus, encoder = corpora.load(job.corpus), encoders.load(job.model)
+    stream = streams.of(corpus, job.n, job.seed)
+    about = results.plain({
+        **job._asdict(), "corpus": corpus.sha256, "texts": stream.identity, "model": encoder.identity("document"),
+        "shard": streams.SHARD, "batch": pipeline.BATCH, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT,
+    })  # fmt: skip
+    folder = paths.DATA / "scale" / results.key_of(about)
+
+    def work() -> dict:
+        check_room(job)
+        with bar(total=job.n, desc=f"{job.n:,} documents", unit=" documents") as progress:
+            return isolated.run(pipeline.run, job, folder, progress=progress.update)
+
+    record = results.remember("scale", about, work)
+    return Run(stream.label, job, **record["values"], key=record["key"])
+
+
+def check(job: Job) -> None:
+    """Raise WorkbookError for a job that cannot work; loads nothing."""
+    corpora.check(job.corpus)
+    encoders.check(job.model)
+    encoders.check_dimensions(job.model, [job.dimension])
+    quantization.check([job.setting], [job.dimension])
+    engine.check("edge", [job.setting], [job.search])
+    for name in ("n", "waiting"):
+        if getattr(job, name) < 1:
+            raise WorkbookError(f"{name} must be 1 or more, not {getattr(job, name)}")
+
+
+def check_room(job: Job) -> None:
+    """Raise WorkbookError, with the numbers, if memory or disk is too small for the job."""
+    paths.DATA.mkdir(parents=True, exist_ok=True)
+    vectors = COPIES * job.n * job.dimension * 4
+    for what, needed, free in [
+        ("memory", vectors + RESERVE, psutil.virtual_memory().available),
+        ("disk", vectors, shutil.disk_usage(paths.DATA).free),
+    ]:
+        if needed > free:
+            raise WorkbookError(
+                f"{job.n:,} documents x {job.dimension} dimensions need about {needed / 1e9:,.1f} GB of {what}, "
+                f"{free / 1e9:,.1f} GB are free: give fewer documents or dimensions"
+            )

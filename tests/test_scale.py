@@ -1,0 +1,48 @@
+"""Jobs are checked before they start, done once, and found again."""
+
+import pytest
+from workbook import paths, pipeline, scale
+from workbook.errors import WorkbookError
+from workbook.pipeline import Job
+
+JOB = Job("sample", 500, "tiny-static", 32)
+
+
+def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
+    run = scale.measure(JOB)
+    assert (run.corpus, run.job) == ("assembled from sample, seed 0", JOB)
+    assert set(run.seconds) == {"encode", "upsert", "index"}
+    assert not list((paths.DATA / "scale").iterdir()), "shards and index are gone"
+    monkeypatch.setattr(pipeline, "run", None)
+    assert scale.measure(JOB) == run
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n": 0}, "n must be 1 or more"),
+        ({"waiting": 0}, "waiting must be 1 or more"),
+        ({"dimension": 65}, "64 dimensions"),
+        ({"setting": "binary-3bit"}, "unknown quantization"),
+        ({"search": "fast"}, "unknown search"),
+        ({"model": "none"}, "unknown model"),
+        ({"corpus": "none"}, "unknown corpus"),
+    ],
+)
+def test_a_bad_job_is_refused(data, changes, message):
+    with pytest.raises(WorkbookError, match=message):
+        scale.measure(JOB._replace(**changes))
+
+
+@pytest.mark.parametrize(("n", "what"), [(10**9, "GB of memory"), (10**12, "GB of memory")])
+def test_more_than_fits_is_refused_with_the_numbers(data, n, what):
+    with pytest.raises(WorkbookError, match=what) as raised:
+        scale.measure(JOB._replace(n=n))
+    assert f"{n:,} documents x 32 dimensions need about" in str(raised.value)
+    assert not (paths.DATA / "scale").exists()
+
+
+def test_a_full_disk_is_refused_with_the_numbers(data, monkeypatch):
+    monkeypatch.setattr(scale.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000}))
+    with pytest.raises(WorkbookError, match=r"0\.0 GB of disk, 0\.0 GB are free"):
+        scale.measure(JOB)
