@@ -10,7 +10,8 @@ JOB = Job("sample", 500, "tiny-static", 32)
 
 def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
     run = scale.measure(JOB)
-    assert (run.corpus, run.job) == ("assembled from sample, seed 0", JOB)
+    assert (run.corpus, run.model, run.job) == ("assembled from sample, seed 0", "tiny-static", JOB)
+    assert (run.n, run.dimension, run.setting) == (500, 32, "binary")
     assert set(run.seconds) == {"encode", "upsert", "index"}
     assert not list((paths.DATA / "scale").iterdir()), "shards and index are gone"
     monkeypatch.setattr(pipeline, "run", None)

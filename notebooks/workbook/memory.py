@@ -3,6 +3,7 @@
 File pages that are mapped count as resident, though the system could take them back: the higher, safer number.
 """
 
+import contextlib
 import resource
 import sys
 from pathlib import Path
@@ -28,7 +29,5 @@ def peak() -> int:
 
 def forget_peak() -> None:
     """Count the peak from now on; does nothing where the system cannot."""
-    try:
+    with contextlib.suppress(OSError):
         RESET.write_text("5")
-    except OSError:
-        pass

@@ -22,12 +22,14 @@ class Run(NamedTuple):
     """What a job took, in seconds and bytes.
 
     `seconds`: wall clock of the phases: encode (storing alongside), upsert (what was left of it), index;
-    `total_seconds`: from the first document to the index. `busy`: seconds the encoder and the upsert were each at work, at the same time. `memory`: peak resident
-    bytes of each phase, and at the start. `disk`: bytes by part. `latency`: seconds of single queries; `precision`: ANN
-    precision@10 of each query. `resumed`: documents that an interrupted attempt had encoded; its seconds are counted in.
+    `total_seconds`: from the first document to the index. `busy`: seconds that the encoder and the upsert were each at
+    work, at the same time. `memory`: peak resident bytes of each phase, and at the start. `disk`: bytes by part.
+    `latency`: seconds of single queries; `precision`: ANN precision@10 of each query. `resumed`: documents that an
+    interrupted attempt had encoded; its seconds are counted in.
     """
 
     corpus: str
+    model: str
     job: Job
     seconds: dict[str, float]
     busy: dict[str, float]
@@ -38,6 +40,18 @@ class Run(NamedTuple):
     precision: list[float]
     resumed: int
     key: str
+
+    @property
+    def n(self) -> int:
+        return self.job.n
+
+    @property
+    def dimension(self) -> int:
+        return self.job.dimension
+
+    @property
+    def setting(self) -> str:
+        return self.job.setting
 
 
 def measure(job: Job) -> Run:
@@ -60,7 +74,7 @@ def measure(job: Job) -> Run:
             return isolated.run(pipeline.run, job, folder, progress=progress.update)
 
     record = results.remember("scale", about, work)
-    return Run(stream.label, job, **record["values"], key=record["key"])
+    return Run(stream.label, encoder.name, job, **record["values"], key=record["key"])
 
 
 def check(job: Job) -> None:

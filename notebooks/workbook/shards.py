@@ -1,4 +1,4 @@
-"""Encoded vectors on disk in shards, each under the number of its first document: what an interrupted run goes on from."""
+"""Encoded vectors on disk in shards, each under the number of its first document: an interrupted run goes on from them."""
 
 import json
 import time
