@@ -8,19 +8,23 @@ READY    := .venv/.ready
 
 export PYTHONPATH := notebooks
 
-.PHONY: help run-notebooks bench test lab lint clean
+.PHONY: help run-notebooks bench bench-grid test lab lint clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "PROFILE=smoke|default|scifact|article   CORPUS=name or BEIR folder   MODEL=static model   NOTEBOOK=one notebook"
+	@echo "PROFILE=smoke|default|scifact|scale|article   CORPUS=name or BEIR folder   MODEL=static model   NOTEBOOK=one notebook"
 
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
 
-bench: $(READY)  ## print how fast the grid of settings is measured
-	@.venv/bin/python -m workbook bench $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
+bench: $(READY)  ## measure encoding, storing and indexing, and print the tables (PROFILE=scale unless given)
+	@.venv/bin/python -m workbook bench $(if $(filter command line,$(origin PROFILE)),--profile $(PROFILE)) \
+	    $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
+
+bench-grid: $(READY)  ## print how fast the grid of settings is measured
+	@.venv/bin/python -m workbook bench-grid $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
 
 test: $(READY)  ## run the tests
 	.venv/bin/python -m pytest
@@ -35,7 +39,7 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 
 clean:  ## remove .venv, caches of data/, reports/
 	rm -rf .venv reports .pytest_cache .ruff_cache
-	rm -rf data/beir data/models data/vectors data/results data/python-docs
+	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale
 	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt

@@ -6,7 +6,7 @@ import json
 import huggingface_hub.constants
 import numpy as np
 import pytest
-from workbook import encoders, model_files, paths
+from workbook import encoders, model_files, paths, variants
 from workbook.errors import WorkbookError
 
 TINY = ["tiny-static", "tiny-transformer"]
@@ -138,3 +138,51 @@ def test_a_card_tells_the_dimensions_to_measure(data):
 def test_a_name_that_is_no_folder_in_data_models_says_where_one_was_looked_for(data):
     with pytest.raises(WorkbookError, match=r"unknown model 'mine'.*the name of one in data/models"):
         encoders.load("mine")
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_of_none_is_refused(data, name, batch_size):
+    with pytest.raises(WorkbookError, match=f"batch_size must be at least 1, not {batch_size}"):
+        encoders.load(name).encode(["bank"], batch_size=batch_size)
+
+
+@pytest.mark.parametrize(("text", "kind"), [(b"bank", "bytes"), (None, "NoneType"), (1.5, "float")])
+def test_what_is_no_text_is_refused_by_its_place(data, text, kind):
+    with pytest.raises(WorkbookError, match=rf"texts\[1\] is of type {kind}"):
+        encoders.load("tiny-static").encode(["river", text, "bank"])
+
+
+def test_one_text_is_not_taken_for_a_list_of_letters(data):
+    with pytest.raises(WorkbookError, match="give a list"):
+        encoders.load("tiny-static").encode("bank")
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_texts_of_no_length_and_of_a_megabyte_are_encoded(data, name):
+    encoder = encoders.load(name)
+    megabyte = "river bank " * 100_000
+    vectors = encoder.encode(["", megabyte, "river bank"])
+    assert vectors.shape == (3, 64)
+    assert np.isfinite(vectors).all()
+    assert vectors[1].any()
+    assert encoder.encode([]).shape == (0, 64)
+    empty = encoder.encode([""])
+    assert np.isfinite(empty).all()
+    assert empty.any() == (encoder.kind == "transformer"), "a static model has no token to average"
+    if encoder.kind == "static":
+        np.testing.assert_allclose(vectors[1], vectors[2], rtol=1e-2)  # 200,000 float32 numbers were added up
+
+
+def test_the_token_vectors_of_a_cut_in_bfloat16_are_float32(data):
+    """numpy has no bfloat16."""
+    words, vectors = variants.make("tiny-transformer", "bfloat16", 4).token_vectors("river bank river")
+    assert words == ["river", "bank"]
+    assert (vectors.dtype, vectors.shape) == (np.float32, (2, 64))
+
+
+def test_a_model_that_is_changed_when_it_is_loaded_has_no_folder(data):
+    assert encoders.folder_of(encoders.load("tiny-transformer")).is_dir()
+    for made in (variants.make("tiny-transformer", "int8"), variants.make("tiny-static", max_tokens=8)):
+        with pytest.raises(WorkbookError, match=r"is not the model as its folder has it.*encoders\.load"):
+            encoders.megabytes(made)

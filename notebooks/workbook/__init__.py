@@ -2,10 +2,10 @@
 
 errors -> progress -> paths -> near_duplicates -> python_docs -> beir_sets -> corpora -> streams -> recipes -> models
 -> model_files -> words -> encoders -> variants -> memory -> isolated -> vectors -> shards -> quantization -> edge
--> client -> engine -> evaluation -> statistics -> pairs -> known_items -> starts -> objective -> trainer -> training
--> results -> timing -> cold -> sweep -> footprint -> pipeline -> scale -> growth -> parameters -> bench -> losses
--> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots -> scale_plots -> plan
--> runner -> __main__
+-> client -> engine -> evaluation -> statistics -> pairs -> known_items -> starts -> exports -> objective -> trainer
+-> training -> results -> timing -> cold -> sweep -> footprint -> pipeline -> scale -> growth -> claims -> parameters
+-> losses -> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots
+-> scale_plots -> plan -> runner -> bench -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
 and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged

@@ -1,4 +1,4 @@
-"""`python -m workbook run` and `bench`: the commands behind `make run-notebooks` and `make bench`."""
+"""`python -m workbook run`, `bench` and `bench-grid`: the commands behind the targets of the Makefile."""
 
 import argparse
 import os
@@ -25,11 +25,21 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     from workbook import runner
 
+    return runner.run(options.profile, _overrides(options), options.notebook)
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, str]:
     given = {"corpus": options.corpus, "static_model": options.model}
-    return runner.run(options.profile, {name: value for name, value in given.items() if value}, options.notebook)
+    return {name: value for name, value in given.items() if value}
 
 
 def _bench(options: argparse.Namespace) -> int:
+    from workbook import bench
+
+    return bench.encoding(options.profile, _overrides(options))
+
+
+def _bench_grid(options: argparse.Namespace) -> int:
     from workbook import bench
 
     table = bench.grid(options.corpus, options.model)
@@ -43,14 +53,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run the notebooks of a profile and check their values")
     run.set_defaults(command=_run)
-    run.add_argument("--profile", default="default", help="a profile of notebooks/runs.yaml (default: %(default)s)")
-    run.add_argument("--corpus", help="a corpus name or a folder in BEIR layout, instead of the profile's")
-    run.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
     run.add_argument("--notebook", action="append", default=[], help="only this notebook (may be repeated)")
-    bench = commands.add_parser("bench", help="print how fast a grid of quantization settings is measured")
+    bench = commands.add_parser("bench", help="measure encoding, storing and indexing, and print the tables")
     bench.set_defaults(command=_bench)
-    bench.add_argument("--corpus", default="python-docs", help="a corpus (default: %(default)s)")
-    bench.add_argument("--model", default="static-distilled", help="a model (default: %(default)s)")
+    for command, profile in [(run, "default"), (bench, "scale")]:
+        command.add_argument(
+            "--profile", default=profile, help="a profile of notebooks/runs.yaml (default: %(default)s)"
+        )
+        command.add_argument("--corpus", help="a corpus name or a folder in BEIR layout, instead of the profile's")
+        command.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
+    grid = commands.add_parser("bench-grid", help="print how fast a grid of quantization settings is measured")
+    grid.set_defaults(command=_bench_grid)
+    grid.add_argument("--corpus", default="python-docs", help="a corpus (default: %(default)s)")
+    grid.add_argument("--model", default="static-distilled", help="a model (default: %(default)s)")
     return parser
 
 

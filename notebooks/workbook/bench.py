@@ -1,15 +1,48 @@
-"""How fast the instrument itself is: seconds to build an index and to measure a cell of the grid on it."""
+"""Benchmarks for a terminal: notebook 02 with its rows as plain tables, and how fast the instrument itself is."""
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from workbook import corpora, encoders, quantization, results, sweep
+from workbook import corpora, encoders, plots, quantization, results, runner, sweep
 
+NOTEBOOK = "02_encoding_speed"
+# title, rows and columns of each table; the notebook's own, in its order
+TABLES: list[tuple[str, list[str], list[str]]] = [
+    ("Encoding", ["model", "work"], ["texts/s", "tokens/s"]),
+    ("Speed-up", ["model", "work"], ["speed-up"]),
+    ("Where the time goes", ["model", "work"], ["tokenization share", "model share", "pooling share"]),
+    ("Batch sizes tried", ["model", "work"], ["texts/s tried"]),
+    ("Cold start", ["model"], ["load seconds", "first text ms", "warm text ms", "memory MB"]),
+    ("Stored model", ["model", "setting"], ["megabytes", "load ms", "ndcg@10", "ndcg@10 difference"]),
+    ("Index", ["setting", "work"], ["disk bytes per vector", "RAM bytes per vector"]),
+    ("Times smaller", ["model", "work"], ["times smaller"]),
+    ("Encode, store and index", ["work"], ["phase seconds", "documents/s", "peak MB", "disk bytes per document"]),
+    ("Search", ["work"], ["latency ms", "ann precision@10"]),
+    ("Growth", ["work"], ["growth exponent", "growth r2"]),
+    ("Extrapolated", ["work", "setting"], [f"extrapolated {what}" for what in ("hours", "RAM GB", "disk GB", "nodes")]),
+]
 SEARCHES = ("exact", "full-ef", "default-ef", "rescore", "rescore-x2", "rescore-x3", "rescore-x4")
+
+
+def encoding(profile: str, overrides: Mapping[str, str]) -> int:
+    """Run notebook 02 of a profile and print its rows as tables. Returns the runner's exit code."""
+    exit_code = runner.run(profile, overrides, [NOTEBOOK])
+    file = results.published_file(runner.run_name(profile, overrides), NOTEBOOK)
+    for title, table in tables(pd.read_csv(file)):
+        print(f"\n{title}\n\n{table.to_string()}")
+    print(f"\n{results.machine_label()}")
+    return exit_code
+
+
+def tables(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and table of each part of the rows that notebook 02 published; a part without rows is left out."""
+    for title, index, metrics in TABLES:
+        if rows["metric"].isin(metrics).any():
+            yield title, plots.table(rows, index, metrics)
 
 
 def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantization.SETTINGS)) -> pd.DataFrame:

@@ -30,70 +30,87 @@ BATCH = {"static": 256, "transformer": 8}  # texts at once, the fastest tried on
 
 
 class Encoder:
-    """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows."""
+    """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows.
+
+    `cut` ends texts at fewer tokens than the model itself does, `dtype` names the number format that `open_model`
+    gives: for either `variants.make` is the way in.
+    """
 
     def __init__(
         self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer],
-        folder: Path | None = None,
+        folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
     ):  # fmt: skip
         self.name = name
         self.revision = revision
         self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
         self.speed_only = facts is not None and facts.speed_only
-        self._facts = facts
+        self.facts = facts
+        self.cut = cut
+        self.dtype = dtype
         self._open_model = open_model
 
     @cached_property
     def model(self) -> SentenceTransformer:
-        """The SentenceTransformer, on the CPU, loaded at first use."""
+        """The SentenceTransformer, loaded at first use: on the CPU, unless it is a variant for the GPU."""
         model = model_files.quietly(self._open_model).eval()
+        limit = self.cut or (self.facts.max_tokens if self.facts else None)
         if type(model[0]).__name__ == "StaticEmbedding":
             model[0].tokenizer.no_truncation()  # a limit that came with the tokenizer is not the model's
-        elif self._facts and self._facts.max_tokens:
-            model.max_seq_length = self._facts.max_tokens
+            if limit:
+                model[0].tokenizer.enable_truncation(limit)
+        elif limit:
+            model.max_seq_length = limit
         return model
 
     @property
     def kind(self) -> Kind:
-        if self._facts:
-            return self._facts.kind
+        if self.facts:
+            return self.facts.kind
         return "static" if type(self.model[0]).__name__ == "StaticEmbedding" else "transformer"
 
     @property
     def dimensions(self) -> int:
-        return self._facts.dimensions if self._facts else self.model.get_embedding_dimension()
+        return self.facts.dimensions if self.facts else self.model.get_embedding_dimension()
 
     @property
     def matryoshka(self) -> tuple[int, ...]:
         """Dimensions to measure, widest first: those it was trained for, or, unknown, the halves of its own to 32."""
-        if self._facts and self._facts.matryoshka:
-            return self._facts.matryoshka
+        if self.facts and self.facts.matryoshka:
+            return self.facts.matryoshka
         if self.folder and (trained := model_files.trained_dimensions(self.folder)):
             return (self.dimensions, *trained)
         return tuple(d for d in (self.dimensions // 2**k for k in range(8)) if d >= 32) or (self.dimensions,)
 
     @property
     def max_tokens(self) -> int | None:
-        """Tokens after which a text is cut; None if it never is."""
-        limit = self._facts.max_tokens if self._facts else self.model.max_seq_length
+        """Tokens after which a text is cut, a transformer's special ones included; None if it never is."""
+        if self.cut:
+            return self.cut
+        limit = self.facts.max_tokens if self.facts else self.model.max_seq_length
         return None if limit in (None, float("inf")) else limit
 
     def prompt(self, role: Role) -> str:
         """What is put before a text: the registered prompt, or the one the model's own folder gives to that role."""
-        if self._facts:
-            return self._facts.prompts.get(role, "")
+        if self.facts:
+            return self.facts.prompts.get(role, "")
         return self.model.prompts.get(role) or ""
 
     def identity(self, role: Role) -> dict[str, object]:
         versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
         return {
             "model": self.name, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self.max_tokens,
-            "dtype": "float32", "libraries": versions,
+            "dtype": self.dtype, "libraries": versions,
         }  # fmt: skip
 
     def encode(self, texts: Sequence[str], role: Role = "document", batch_size: int | None = None) -> np.ndarray:
-        """Encode texts as the model gives them, not normalised: float32 (n, d)."""
-        batch_size = batch_size or BATCH[self.kind]
+        """Encode texts as the model gives them, not normalised: float32 (n, d).
+
+        Raises WorkbookError for a batch size below 1, or for a text that is not str.
+        """
+        batch_size = BATCH[self.kind] if batch_size is None else batch_size
+        if batch_size < 1:
+            raise WorkbookError(f"batch_size must be at least 1, not {batch_size}")
+        _check_texts(texts)
         vectors = self.model.encode(
             list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False
         )
@@ -120,10 +137,18 @@ class Encoder:
         vectors = self.model.encode(text, output_value="token_embeddings", show_progress_bar=False)
         special = set(self.model.tokenizer.all_special_ids)
         kept = [place for place, number in enumerate(ids) if number not in special]
-        return [words[place] for place in kept], vectors.numpy()[kept].astype(np.float32)
+        return [words[place] for place in kept], vectors.float().cpu().numpy()[kept].astype(np.float32)
 
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise WorkbookError("give a list of texts, not one text: its letters would be encoded one by one")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise WorkbookError(f"texts[{place}] is of type {type(text).__name__}: every text must be a str")
 
 
 def check(name: str) -> None:
@@ -177,7 +202,14 @@ def load(name: str) -> Encoder:
 
 
 def folder_of(encoder: Encoder) -> Path:
-    """Folder with the model as Sentence Transformers saves it: for its size, or to take it elsewhere."""
+    """Folder with the model as Sentence Transformers saves it: for its size, or to take it elsewhere.
+
+    Raises WorkbookError for a variant or a cut: it is made when the model is loaded and has no folder.
+    """
+    if encoder.cut or encoder.dtype != "float32":
+        raise WorkbookError(
+            f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
+        )
     return encoder.folder or _kept(encoder.name, encoder.revision, lambda: encoder.model)
 
 
@@ -207,5 +239,5 @@ def _recipe_revision(facts: Model) -> str:
     """What a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
     source = Path(recipes.__file__).read_bytes()
     versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
-    teacher = MODELS[facts.teacher].revision if facts.teacher else corpora.load("sample").sha256
+    teacher = load(facts.teacher).revision if facts.teacher else corpora.load("sample").sha256
     return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]

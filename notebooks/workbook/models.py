@@ -87,6 +87,9 @@ MODELS: dict[str, Model] = {
     "mpnet-shape-random": Model(
         "transformer", 768, recipe=recipes.mpnet_shape, teacher="all-MiniLM-L6-v2", max_tokens=384, speed_only=True
     ),
+    "bge-base-shape-random": Model(
+        "transformer", 768, recipe=recipes.bert_base_shape, teacher="all-MiniLM-L6-v2", max_tokens=512, speed_only=True
+    ),
     "tiny-static": Model("static", 64, recipe=recipes.tiny_static, matryoshka=(64, 32, 16)),
     "tiny-transformer": Model(
         "transformer", 64, recipe=recipes.tiny_transformer, max_tokens=256, matryoshka=(64, 32, 16)

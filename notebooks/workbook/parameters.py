@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbook import corpora, encoders, engine, quantization
+from workbook import corpora, encoders, engine, growth, quantization, scale
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.training import Settings
 
 TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
-MODELS = ("static_model", "transformer_model", "large_model")
+MODELS = ("static_model", "transformer_model", "large_model", "long_model", "scale_model")
+SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed")
 
 
 def check(values: Mapping[str, Any]) -> None:
@@ -35,6 +36,24 @@ def check(values: Mapping[str, Any]) -> None:
         _check_grid(values["settings"], values["searches"])
     if "candidates" in values:
         _check_training(values)
+    if "documents" in values:
+        _check_scale(values)
+
+
+def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
+    """The jobs that the parameters of a notebook ask for."""
+    return scale.jobs(*(values[name] for name in SCALE))
+
+
+def _check_scale(values: Mapping[str, Any]) -> None:
+    for job in scale_jobs(values):
+        scale.check(job)
+    quantization.check(values["index_settings"], [values["scale_dimension"]])
+    known = encoders.MODELS.get(values["transformer_model"])
+    if known and known.max_tokens and values["cut"] > known.max_tokens:
+        raise WorkbookError(
+            f"cut at {values['cut']} tokens: {values['transformer_model']} reads {known.max_tokens} at most"
+        )
 
 
 def _check_training(values: Mapping[str, Any]) -> None:
@@ -131,11 +150,20 @@ def _seeds(values: Sequence[int]) -> None:
         _count(value)
 
 
-def _texts(counts: Mapping[str, int]) -> None:
-    if not isinstance(counts, dict) or set(counts) != {"static", "transformer", "large"}:
-        raise WorkbookError(f"{counts!r} does not give a number of texts for static, transformer and large")
-    for count in counts.values():
-        _positive(count)
+def _sizes(values: Sequence[int]) -> None:
+    _positives(values)
+    if len(values) < growth.FEWEST:
+        raise WorkbookError(f"{values!r} are too few sizes to tell growth: give {growth.FEWEST} or more")
+
+
+def _above_zero(value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise WorkbookError(f"{value!r} is not a number above 0")
+
+
+def _yes_or_no(value: bool) -> None:
+    if not isinstance(value, bool):
+        raise WorkbookError(f"{value!r} is neither true nor false")
 
 
 CHECKS: dict[str, Callable[[Any], None]] = {
@@ -154,7 +182,17 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "query": _text,
     "words": _positives,
     "batch_sizes": _positives,
-    "texts": _texts,
+    "long_model": encoders.check,
+    "cut": _positive,
+    "round_seconds": _above_zero,
+    "documents": _sizes,
+    "scale_model": encoders.check,
+    "scale_dimension": _positive,
+    "words_once": _yes_or_no,
+    "waiting": _positive,
+    "seed": _count,
+    "index_settings": _settings,
+    "node_ram_gb": _above_zero,
     "candidates": _candidates,
     "ablations": _ablations,
     "seeds": _seeds,

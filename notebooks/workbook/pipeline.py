@@ -47,6 +47,10 @@ class Job(NamedTuple):
     waiting: int = 2
     seed: int = 0
 
+    @property
+    def label(self) -> str:
+        return f"{self.n:,} documents, {'each word tokenized once' if self.words_once else 'as the library tokenizes'}"
+
 
 def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
     """Do the job; `report` is told the number of documents after each shard. Gives the values of a `scale.Run`.

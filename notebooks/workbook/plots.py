@@ -44,8 +44,28 @@ METRICS = {
     "latency ms": Metric("latency (ms)", 2),
     "texts/s": Metric("texts/s", 0),
     "tokens/s": Metric("tokens/s", 0),
+    "texts/s tried": Metric("texts/s, tried once", 0),
     "tokenization share": Metric("tokenization, share of time", 2),
-    "speed-up": Metric("times as fast", 0),
+    "model share": Metric("model, share of time", 2),
+    "pooling share": Metric("pooling, share of time", 2),
+    "speed-up": Metric("times as fast", 1),
+    "times smaller": Metric("times smaller", 1),
+    "load seconds": Metric("load (s)", 2),
+    "first text ms": Metric("first text (ms)", 1),
+    "warm text ms": Metric("tenth text (ms)", 2),
+    "memory MB": Metric("memory of the model (MB)", 0),
+    "peak process MB": Metric("peak memory of the process (MB)", 0),
+    "load ms": Metric("load (ms)", 1),
+    "embedding megabytes": Metric("embeddings (MB)", 1),
+    "disk bytes per vector": Metric("disk (bytes per vector)", 0),
+    "RAM bytes per vector": Metric("RAM, computed (bytes per vector)", 0),
+    "phase seconds": Metric("seconds", 2),
+    "documents/s": Metric("documents/s", 0),
+    "peak MB": Metric("peak resident memory (MB)", 0),
+    "disk bytes per document": Metric("disk (bytes per document)", 0),
+    "ann precision@10": Metric("ANN precision@10", 3),
+    "growth exponent": Metric("exponent", 2),
+    "growth r2": Metric("R²", 4),
     "parameters": Metric("parameters", 0),
     "megabytes": Metric("size on disk (MB)", 1),
     "training seconds": Metric("training (s)", 0),
@@ -70,6 +90,17 @@ def table(frame: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> 
     wide = shown.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
     labels = {name: METRICS[name].label for name in metrics}
     return wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).fillna("")
+
+
+def crossed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One metric of rows whose work is "one, other": a row for each one, a column for each other."""
+    shown = frame[frame["metric"] == metric]
+    parts = shown["work"].str.rsplit(", ", n=1, expand=True)
+    texts = [_text(row) for row in shown.itertuples()]
+    wide = shown.assign(one=parts[0], other=parts[1], text=texts).pivot_table(
+        index="one", columns="other", values="text", aggfunc="first", sort=False
+    )
+    return wide.rename_axis(index=METRICS[metric].label, columns=None).fillna("")
 
 
 def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[str], title: str) -> Figure:

@@ -93,6 +93,15 @@ def mpnet_shape(tokenizer: PreTrainedTokenizerFast) -> SentenceTransformer:
     return _mean_pooled(MPNetModel(MPNetConfig(vocab_size=30_527)), tokenizer, max_tokens=384)
 
 
+def bert_base_shape(tokenizer: PreTrainedTokenizerFast) -> SentenceTransformer:
+    """Make a transformer of bge-base-en-v1.5's shape, BERT base, with random weights: for speed and size only."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(SEED)
+    return _mean_pooled(BertModel(BertConfig(vocab_size=30_522)), tokenizer, max_tokens=512)
+
+
 def _sample_vocabulary() -> tuple[PreTrainedTokenizerFast, np.ndarray]:
     """Word tokenizer of the sample corpus's documents and a float32 vector for each word, (words, 64)."""
     from sklearn.decomposition import TruncatedSVD

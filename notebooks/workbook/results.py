@@ -114,8 +114,9 @@ def run_name() -> str:
 
 
 def publish(notebook: str, frame: pd.DataFrame) -> str:
-    """Write the rows a notebook shows; columns that do not apply may be missing. Says where they are.
+    """Write the rows a notebook shows, and the machine beside them. Says where they are.
 
+    Columns that do not apply may be missing.
     Raises WorkbookError for a column that is not in COLUMNS, or rows without metric and value.
     """
     unknown = set(frame.columns) - set(COLUMNS)
@@ -127,6 +128,8 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
     file = published_file(run_name(), notebook)
     with paths.atomic(file) as temporary:
         rows.to_csv(temporary, index=False)
+    with paths.atomic(file.with_suffix(".machine.json")) as temporary:
+        temporary.write_text(json.dumps({**machine(), "published": _now()}, indent=1), encoding="utf-8")
     return f"{len(rows)} rows of {notebook} in run {run_name()}: {file.relative_to(paths.DATA).as_posix()} in data/"
 
 

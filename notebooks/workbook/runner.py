@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, encoders, parameters, paths, results, sweep
+from workbook import corpora, encoders, parameters, paths, results, scale, sweep
 from workbook.plan import PLAN, Expected, Job, compare, prepare, read
 
 KERNEL = "python3"
@@ -39,12 +39,12 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
     """
     plan = read(plan_file)
     jobs = prepare(plan, profile, overrides, only)
-    run_name = "+".join([profile, *(Path(value).name.replace("/", "-") for value in overrides.values())])
+    name = run_name(profile, overrides)
     fetch(jobs)
     outcomes = []
     for number, job in enumerate(jobs, start=1):
         print(f"[{number}/{len(jobs)}] {job.notebook} ...", flush=True)
-        outcomes.append(execute(job, run_name))
+        outcomes.append(execute(job, name))
         last = outcomes[-1]
         print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
     finished = [outcome.notebook for outcome in outcomes if not outcome.error]
@@ -52,17 +52,28 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
         verdict
         for entry in plan.get("expected", [])
         if entry["profile"] == profile and entry["notebook"] in finished and not overrides
-        for verdict in [compare(entry, run_name)]
+        for verdict in [compare(entry, name)]
     ]
-    print(_verdicts(run_name, outcomes, expected))
+    print(_verdicts(name, outcomes, expected))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
 
-def fetch(jobs: list[Job]) -> None:
-    """Get ready what the notebooks share, here where its progress can be seen: corpora, models, encoded texts.
+def run_name(profile: str, overrides: Mapping[str, str]) -> str:
+    """Name of a run: the folder of its executed notebooks and of its rows."""
+    return "+".join([profile, *(Path(value).name.replace("/", "-") for value in overrides.values())])
 
-    Raises WorkbookError for a corpus with a fault in it or out of reach, and for a hub out of reach.
+
+def fetch(jobs: list[Job]) -> None:
+    """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
+
+    Raises WorkbookError for a corpus with a fault in it or out of reach, for a hub out of reach, and for more documents
+    than the machine has room for.
     """
+    large = [
+        job for values in jobs if "documents" in values.parameters for job in parameters.scale_jobs(values.parameters)
+    ]
+    for job in large:
+        scale.check_room(job)
     for model in sorted({job.parameters[name] for job in jobs for name in parameters.MODELS if name in job.parameters}):
         encoders.check_reachable(model)
     searching = [job.parameters for job in jobs if "engine_name" in job.parameters]
@@ -74,6 +85,9 @@ def fetch(jobs: list[Job]) -> None:
             if not encoder.speed_only:
                 print(f"vectors of {encoder.name}", flush=True)
                 sweep.encode(corpus, encoder)
+    for each in large:
+        print(f"{each.label}: encode, store and index", flush=True)
+        scale.measure(each)
 
 
 def execute(job: Job, run_name: str) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import psutil
@@ -52,6 +53,16 @@ class Run(NamedTuple):
     @property
     def setting(self) -> str:
         return self.job.setting
+
+
+def jobs(
+    corpus: str, documents: Sequence[int], model: str, dimension: int, words_once: bool, waiting: int, seed: int
+) -> list[Job]:
+    """A job for each number of documents; the largest also as the library tokenizes, to compare."""
+    each = [
+        Job(corpus, n, model, dimension, words_once=words_once, waiting=waiting, seed=seed) for n in sorted(documents)
+    ]
+    return each + ([each[-1]._replace(words_once=False)] if words_once else [])
 
 
 def measure(job: Job) -> Run:

@@ -1,4 +1,4 @@
-"""Encoded vectors on disk in shards, each under the number of its first document: an interrupted run goes on from them."""
+"""Encoded vectors on disk in shards, each named by its first document: what an interrupted run goes on from."""
 
 import json
 import time

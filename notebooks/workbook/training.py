@@ -229,16 +229,6 @@ def card(folder: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def export_model2vec(encoder: Encoder, folder: Path) -> None:
-    """Save a static model as model2vec does, float32, for its small runtimes without torch."""
-    from model2vec import StaticModel
-
-    own = starts.copy(encoder.model)[0]  # a tokenizer of its own, which model2vec changes
-    rows = own.embedding.weight.detach().numpy()
-    with paths.atomic(folder) as temporary:
-        StaticModel(rows, own.tokenizer, normalize=True, max_length=None).save_pretrained(temporary)
-
-
 def _resolved(of: Task, settings: Settings) -> Settings:
     """The settings with what was left to the start decided."""
     made_here = of.start.name in MODELS and MODELS[of.start.name].recipe is not None

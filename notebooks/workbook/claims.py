@@ -1,0 +1,107 @@
+"""Others' claims about speed and size: data/claims.csv, each with its source and the work it was made on, beside ours.
+
+A factor means nothing without its rival and its texts. So each claim is measured twice: on the same kind of work, and
+on equal terms - against the fastest variant of the small transformer on this machine, texts cut at the same token.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from workbook import encoders, paths
+from workbook.beir_sets import BEIR
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder
+from workbook.errors import WorkbookError
+from workbook.scale import Run
+
+FILE = paths.ROOT / "data" / "claims.csv"
+COLUMNS = ["id", "claim", "value", "unit", "claimed on", "source"]
+CLAIMED_DIMENSIONS = 256  # of the model that is said to be 15 times smaller
+
+
+def read() -> pd.DataFrame:
+    """The claims, by id. Raises WorkbookError for a claim without its value, work or source."""
+    frame = pd.read_csv(FILE)
+    if list(frame.columns) != COLUMNS or frame.isna().any(axis=None):
+        raise WorkbookError(f"{FILE.name}: every claim needs {', '.join(COLUMNS)}")
+    return frame.set_index("id")
+
+
+def minutes(n: int) -> dict[str, float]:
+    """Seconds of the claim about encoding and indexing, under its source; nothing for another number of documents."""
+    claim = read().loc["minutes"]
+    named = {f"{claim['source'].split(':')[0]}: {claim['claimed on']}": 60 * claim["value"]}
+    return named if n == BEIR["trec-covid"].documents else {}
+
+
+def sizes(corpus: Corpus, static: Encoder, transformer: Encoder, large: Encoder) -> pd.DataFrame:
+    """How many times smaller the static model is, in the long format of `results`.
+
+    In parameters, cut to CLAIMED_DIMENSIONS, against the large transformer; in bytes on disk against the small one.
+    """
+    dimensions = min(CLAIMED_DIMENSIONS, static.dimensions)
+    parameters = static.parameters() // static.dimensions * dimensions
+    facts = [
+        (f"parameters, {dimensions} dimensions, against {large.name}", large.parameters() / parameters),
+        (f"files, against {transformer.name}", encoders.megabytes(transformer) / encoders.megabytes(static)),
+    ]
+    names = {"corpus": corpus.name, "model": static.name, "metric": "times smaller"}
+    return pd.DataFrame({**names, "work": work, "value": value} for work, value in facts)
+
+
+def table(rows: pd.DataFrame, runs: Sequence[Run], large: Encoder, longest: Encoder) -> pd.DataFrame:
+    """Claim, on what, measured on the same kind of work, and on equal terms.
+
+    `rows`: those of `timing.ratio_rows` and `sizes`. `large` is the rival for the shortest texts, `longest` for the
+    longest, each at its own limit. `runs`: the largest of them answers for the minutes.
+    """
+    ratios = rows[rows["metric"] == "speed-up"]
+    ratios = ratios.assign(words=ratios["work"].str.extract(r"^(\d+) words")[0].astype(int))
+    shortest_texts, longest_texts = (
+        ratios[ratios["words"] == end] for end in (ratios["words"].min(), ratios["words"].max())
+    )
+    smaller = rows[rows["metric"] == "times smaller"]["value"].tolist()
+    whole, once = _library_and_words_once(runs)
+    measured = {
+        "queries": (_against(shortest_texts, large), _on_equal_terms(shortest_texts)),
+        "documents": (_against(longest_texts, longest), _on_equal_terms(longest_texts)),
+        "size": (f"{smaller[0]:.1f} times", f"{smaller[1]:.1f} times, files on disk against the small transformer"),
+        "minutes": (_minutes(whole), _minutes(once)),
+    }
+    claimed = read()
+    return pd.DataFrame(
+        [
+            (claim["claim"], claim["claimed on"], same, equal, claim["source"])
+            for name, claim in claimed.iterrows()
+            for same, equal in [measured[name]]
+        ],
+        columns=["claim", "claimed on", "measured here on the same kind of work", "on equal terms", "source"],
+    )
+
+
+def _against(ratios: pd.DataFrame, rival: Encoder) -> str:
+    own_limit = ratios[ratios["work"].str.contains("own limit") & ratios["work"].str.endswith(f"against {rival.name}")]
+    return _ratio(own_limit.iloc[0])
+
+
+def _on_equal_terms(ratios: pd.DataFrame) -> str:
+    """Against the fastest variant: the one with the lowest ratio."""
+    return _ratio(ratios[ratios["work"].str.contains("both cut at")].sort_values("value").iloc[0])
+
+
+def _ratio(row: pd.Series) -> str:
+    rival = row["work"].split("against ")[1]
+    return f"{row['value']:,.0f} [{row['low']:,.0f}, {row['high']:,.0f}] times, {row['words']:,} words, {rival}"
+
+
+def _library_and_words_once(runs: Sequence[Run]) -> tuple[Run | None, Run | None]:
+    largest = max(run.n for run in runs)
+    found = {run.job.words_once: run for run in runs if run.n == largest}
+    return found.get(False), found.get(True)
+
+
+def _minutes(run: Run | None) -> str:
+    if run is None:
+        return "not run"
+    return f"{run.total_seconds / 60:.2f} minutes, {run.job.label}, {run.corpus}"

@@ -1,0 +1,144 @@
+"""What search weighs on a phone or in a browser: a model's files in the forms it is stored in, an index's on disk.
+
+What is made smaller may find less, so every form of a model is also judged. (Settings of an index: see `sweep`.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbook import encoders, engine, exports, paths, quantization, results, statistics, sweep, timing, vectors
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder, Role
+from workbook.exports import Form
+from workbook.progress import bar
+from workbook.sweep import Cell
+from workbook.timing import Times
+
+if TYPE_CHECKING:
+    from model2vec import StaticModel
+
+MB = 1e6
+
+
+class Stored:
+    """A static model in one stored form, encoding as model2vec does: to `sweep` and `vectors` an encoder as any."""
+
+    speed_only = False
+
+    def __init__(self, original: Encoder, form: Form):
+        self.original, self.form, self.folder = original, form, exports.keep(original, form)
+        self.name, self.dimensions = self.folder.name, original.dimensions
+
+    @cached_property
+    def model(self) -> StaticModel:
+        return exports.load(self.folder, self.form)
+
+    def identity(self, role: Role) -> dict[str, object]:
+        return {**self.original.identity(role), "stored": self.folder.name}
+
+    def encode(self, texts: Sequence[str], role: Role = "document") -> np.ndarray:
+        """Encode texts from the stored form: float32 (n, d)."""
+        prompt = self.original.prompt(role)
+        return np.asarray(self.model.encode([prompt + text for text in texts]), dtype=np.float32)
+
+
+def models(
+    corpus: Corpus, encoder: Encoder, repeats: int = 3, vocabularies: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Store a static model in each of `exports.forms` and measure it, in the long format of `results`.
+
+    `setting` is the form. Metrics: "megabytes" (10^6 bytes) of all its files and "embedding megabytes" without the
+    tokenizer and descriptions; "load ms" with its range, in this process, which has model2vec imported and the files in
+    its page cache; "ndcg@10" of documents and queries encoded by model2vec and searched exactly, and, paired on the
+    same queries, its "ndcg@10 difference" to float32.
+    Raises WorkbookError for a model that is not static or a vocabulary it cannot have, and unless model2vec loads the
+    form that was asked for.
+    """
+    forms = exports.forms(encoder, vocabularies)
+    stored = [Stored(encoder, form) for form in bar(forms, desc=f"storing {encoder.name}", unit="form")]
+    loads = _loads(stored, repeats)
+    cells = [sweep.measure(corpus, each, [each.dimensions], ["float32"], ["exact"])[0] for each in stored]
+    found = []
+    for each, seconds, cell in zip(stored, loads["values"]["seconds"], cells, strict=True):
+        names = {
+            "corpus": corpus.name, "model": encoder.name, "dimension": each.dimensions, "setting": each.form.name,
+            "work": "stored model",
+        }  # fmt: skip
+        load = {"metric": "load ms", **Times.of([1000 * s for s in seconds])._asdict(), "key": loads["key"]}
+        found += [{**names, **row} for row in (*_sizes(each.folder), load, *_quality(cell, cells[0]))]
+    return pd.DataFrame(found)
+
+
+def indexes(corpus: Corpus, encoder: Encoder, settings: Sequence[str], dimension: int | None = None) -> pd.DataFrame:
+    """Build an Edge index of each setting on disk, prove it, and weigh it, in the long format of `results`.
+
+    "disk bytes per vector", measured in the blocks that files take, for each part as `work`: vectors, codes, graph,
+    other. They grow with the vectors beyond a fixed part, which weighs in a small index: 12 KB of vectors; 10 to 35 KB of codes, for product
+    1.2 MB, its codebook at 384 dimensions; and 60 KB of other files, beside 21 bytes for each vector's id. Texts are
+    not in it. Files have holes: copied by something that fills them, an index is 70 MB larger.
+    "computed RAM bytes per vector" is a sum of those parts: "all in RAM" of vectors, codes and graph, "originals on
+    disk" of codes and graph; float32 has no codes, so only the former. Ids and the engine itself come on top.
+    Raises WorkbookError for an unknown setting, a dimension that does not fit, or a setting that did not apply.
+    """
+    dimension = encoder.dimensions if dimension is None else dimension
+    engine.check("edge", settings)
+    encoders.check_dimensions(encoder, [dimension])
+    quantization.check(list(settings), [dimension])
+    documents = vectors.truncate(vectors.encode(encoder, corpus.document_texts, "document"), dimension)
+    found = []
+    for setting in bar(settings, desc=f"indexes of {corpus.name}", unit="index"):
+        about = {
+            "corpus": corpus.sha256, "documents": encoder.identity("document"), "dimension": dimension,
+            "setting": setting, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT,
+        }  # fmt: skip
+        record = results.remember("disk", about, partial(_disk, documents, setting))
+        names = {
+            "corpus": corpus.name, "model": encoder.name, "dimension": dimension, "setting": setting,
+            "key": record["key"],
+        }  # fmt: skip
+        found += [{**names, **row} for row in _weights(record["values"], len(documents))]
+    return pd.DataFrame(found)
+
+
+def _loads(stored: Sequence[Stored], repeats: int) -> dict:
+    """Record of the seconds that loading takes, a list for each form; in turn, see `timing.rounds`."""
+    works = [partial(exports.load, each.folder, each.form) for each in stored]
+    about = {"models": [each.identity("document") for each in stored], "repeats": repeats}
+    return results.remember("loads", about, lambda: {"seconds": timing.rounds(works, repeats)})
+
+
+def _sizes(folder: Path) -> Iterator[dict]:
+    whole = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    yield {"metric": "megabytes", "value": whole / MB}
+    yield {"metric": "embedding megabytes", "value": (folder / exports.TABLE).stat().st_size / MB}
+
+
+def _quality(cell: Cell, float32: Cell) -> Iterator[dict]:
+    scores, baseline = cell.judgements["ndcg@10"], float32.judgements["ndcg@10"]
+    yield {"metric": "ndcg@10", **statistics.mean(scores)._asdict(), "key": cell.key}
+    if cell is not float32:
+        difference = statistics.mean_difference(scores, baseline)
+        yield {"metric": "ndcg@10 difference", **difference._asdict(), "key": cell.key}
+
+
+def _disk(documents: np.ndarray, setting: str) -> dict[str, int]:
+    paths.DATA.mkdir(parents=True, exist_ok=True)
+    with engine.build(documents, setting, place=paths.DATA) as index:
+        return index.disk_bytes()
+
+
+def _weights(parts: dict[str, int], n: int) -> Iterator[dict]:
+    for part, size in parts.items():
+        yield {"work": part, "metric": "disk bytes per vector", "value": size / n}
+    searched = parts["codes"] + parts["graph"]
+    if parts["codes"]:
+        yield {"work": "originals on disk", "metric": "computed RAM bytes per vector", "value": searched / n}
+    whole = searched + parts["vectors"]
+    yield {"work": "all in RAM", "metric": "computed RAM bytes per vector", "value": whole / n}
