@@ -67,6 +67,33 @@ def test_the_codes_on_disk_are_those_that_numpy_computes(unit_vectors, setting, 
     assert np.abs(stored.astype(int) - computed)[differing].max(initial=0) <= 1
 
 
+@pytest.mark.parametrize("setting", ["float32", "scalar-int8", "binary", "turbo-4bit"])
+def test_the_bytes_on_disk_are_told_by_part(unit_vectors, tmp_path, setting):
+    n, dimension = unit_vectors.shape
+    with engine.build(unit_vectors, setting, place=tmp_path) as index:
+        parts, codes = index.disk_bytes(), index._backend.code_bytes()
+        assert sum(parts.values()) == sum(f.stat().st_blocks * 512 for f in tmp_path.rglob("*") if f.is_file())
+    assert list(parts) == ["vectors", "codes", "graph", "other"]
+    own = n * dimension * np.dtype(np.float32).itemsize
+    assert own <= parts["vectors"] < 1.5 * own, "once: the segment they were in before is gone"
+    assert codes <= parts["codes"] <= codes + 40_000 and (codes == 0) == (setting == "float32")
+    assert (parts["codes"] == 0) == (setting == "float32")
+    assert parts["graph"] > n and parts["other"] > 0
+
+
+def test_without_a_graph_no_bytes_are_the_graphs(unit_vectors, tmp_path):
+    backend = engine.start("float32", unit_vectors.shape[1], place=tmp_path)
+    backend.upsert(unit_vectors, None)
+    parts = backend.disk_bytes()
+    backend.close()
+    assert parts["graph"] == 0 and parts["vectors"] >= unit_vectors.nbytes
+
+
+def test_only_edge_tells_its_bytes(unit_vectors):
+    with engine.build(unit_vectors, engine="memory") as index, pytest.raises(WorkbookError, match="use engine edge"):
+        index.disk_bytes()
+
+
 def test_a_shard_that_cannot_be_created_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(edge, "RAM_DISK", tmp_path)
     with pytest.raises(Exception, match="dimension cannot be 0"):

@@ -8,7 +8,6 @@ import re
 import shutil
 import types
 
-import model2vec
 import numpy as np
 import pytest
 import torch
@@ -562,16 +561,6 @@ def test_a_start_is_measured_at_the_dimensions_it_was_asked_for(task, data):
     for dimensions in ([32, 16], [48]):
         folder = training.start(task, settings(dimensions=dimensions), 0)
         assert encoders.load(folder.name).matryoshka == (64, *dimensions)
-
-
-def test_model2vec_reads_what_is_exported_for_it(trained, tmp_path):
-    encoder = encoders.load(str(trained))
-    training.export_model2vec(encoder, tmp_path / "exported")
-    texts = [*(document.full for document in SAMPLE.values()), "river " * 600 + "bank " * 600]
-    expected = encoder.model.encode(texts, normalize_embeddings=True)
-    found = model2vec.StaticModel.from_pretrained(tmp_path / "exported").encode(texts)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_a_folder_without_queries_and_judgements_is_enough(task, tmp_path, data):

@@ -18,7 +18,7 @@ TABLES: list[tuple[str, list[str], list[str]]] = [
     ("Batch sizes tried", ["model", "work"], ["texts/s tried"]),
     ("Cold start", ["model"], ["load seconds", "first text ms", "warm text ms", "memory MB"]),
     ("Stored model", ["model", "setting"], ["megabytes", "load ms", "ndcg@10", "ndcg@10 difference"]),
-    ("Index", ["setting", "work"], ["disk bytes per vector", "RAM bytes per vector"]),
+    ("Index", ["setting", "work"], ["disk bytes per vector", "computed RAM bytes per vector"]),
     ("Times smaller", ["model", "work"], ["times smaller"]),
     ("Encode, store and index", ["work"], ["phase seconds", "documents/s", "peak MB", "disk bytes per document"]),
     ("Search", ["work"], ["latency ms", "ann precision@10"]),

@@ -85,7 +85,6 @@ class EdgeIndex:
 
     def disk_bytes(self) -> dict[str, int]:
         """Bytes on disk by what they are for: vectors, codes, graph, and everything else."""
-        self._shard.flush()  # until then the segments that were optimized lie there beside the new one
         sizes = dict.fromkeys(("vectors", "codes", "graph", "other"), 0)
         for file in self._path.rglob("*"):
             if file.is_file():

@@ -80,9 +80,9 @@ def indexes(corpus: Corpus, encoder: Encoder, settings: Sequence[str], dimension
     """Build an Edge index of each setting on disk, prove it, and weigh it, in the long format of `results`.
 
     "disk bytes per vector", measured in the blocks that files take, for each part as `work`: vectors, codes, graph,
-    other. They grow with the vectors beyond a fixed part, which weighs in a small index: 12 KB of vectors; 10 to 35 KB of codes, for product
-    1.2 MB, its codebook at 384 dimensions; and 60 KB of other files, beside 21 bytes for each vector's id. Texts are
-    not in it. Files have holes: copied by something that fills them, an index is 70 MB larger.
+    other. They grow with the vectors beyond a fixed part, which weighs in a small index: 12 KB of vectors; 10 to 35 KB
+    of codes, for product 1.2 MB, its codebook at 384 dimensions; 60 KB of other, which grows by 21 bytes for each
+    vector's id. Texts are not in it. Files have holes: copied by something that fills them, an index is 70 MB larger.
     "computed RAM bytes per vector" is a sum of those parts: "all in RAM" of vectors, codes and graph, "originals on
     disk" of codes and graph; float32 has no codes, so only the former. Ids and the engine itself come on top.
     Raises WorkbookError for an unknown setting, a dimension that does not fit, or a setting that did not apply.

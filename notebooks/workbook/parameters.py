@@ -191,6 +191,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "words_once": _yes_or_no,
     "waiting": _positive,
     "seed": _count,
+    "vocabularies": lambda values: _positives(values) if values else None,
     "index_settings": _settings,
     "node_ram_gb": _above_zero,
     "candidates": _candidates,

@@ -1,0 +1,286 @@
+"""Planted power laws are found, their intervals hold the truth as often as they say, and plans add up."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import linregress, t
+from workbook import growth, results, statistics
+from workbook.errors import WorkbookError
+from workbook.pipeline import Job
+from workbook.quantization import SETTINGS
+from workbook.scale import Run
+
+SIZES = [1_000, 4_000, 16_000, 64_000]
+
+
+def run(n, words_once=True, dimension=64, **changes):
+    """Encoding grows as n, indexing as n^1.25, disk as n; memory peaks while indexing, n^0.5 above the start."""
+    seconds = {"encode": n / 1_000, "upsert": n / 10_000, "index": n**1.25 / 100_000}
+    values = {
+        "corpus": "assembled", "model": "static", "job": Job("sample", n, "static", dimension, words_once=words_once),
+        "seconds": seconds, "total_seconds": sum(seconds.values()), "busy": {"encode": n / 1_100, "upsert": n / 4_000},
+        "memory": {"start": 5e8, "encode": 5.01e8, "index": 5e8 + 1e5 * n**0.5, "search": 4e8},
+        "disk": {"shards": 256.0 * n, "vectors": 260.0 * n, "codes": 16.0 * n, "graph": 100.0 * n, "other": 50.0 * n},
+        "latency": [0.001, 0.002, 0.009], "precision": [1.0, 0.9, 0.8, 0.9], "resumed": 0, "key": f"key-{n}",
+    }  # fmt: skip
+    return Run(**{**values, **changes})
+
+
+@pytest.fixture
+def runs():
+    return [run(n) for n in SIZES]
+
+
+def value_of(rows, metric, work):
+    (value,) = rows[(rows["metric"] == metric) & (rows["work"] == work)]["value"]
+    return value
+
+
+@pytest.mark.parametrize("exponent", [-0.5, 0.0, 1.0, 1.25])
+def test_a_planted_exponent_is_found(exponent):
+    found = growth.fit(SIZES, [3 * n**exponent for n in SIZES])
+    assert found.exponent == pytest.approx(exponent, abs=1e-9)
+    assert found.low == pytest.approx(found.high, abs=1e-6)
+    assert found.scale == pytest.approx(3) and found.predict(1e6) == pytest.approx(3 * 1e6**exponent)
+    assert (found.points, found.smallest, found.largest) == (4, 1_000, 64_000)
+    assert math.isnan(found.r2) if exponent == 0 else found.r2 == pytest.approx(1)
+
+
+def test_a_noisy_fit_is_that_of_scipy():
+    values = np.random.default_rng(0).lognormal(0, 0.3, len(SIZES)) * np.array(SIZES) ** 0.9
+    found, theirs = growth.fit(SIZES, values), linregress(np.log(SIZES), np.log(values))
+    half = t.ppf(0.975, 2) * theirs.stderr
+    assert found.exponent == pytest.approx(theirs.slope) and found.r2 == pytest.approx(theirs.rvalue**2)
+    assert (found.low, found.high) == pytest.approx((theirs.slope - half, theirs.slope + half))
+    assert found.scale == pytest.approx(math.exp(theirs.intercept))
+
+
+def test_the_intervals_hold_the_truth_about_as_often_as_they_say():
+    random, inside, predicted = np.random.default_rng(1), 0, 0
+    for _ in range(1_000):
+        found = growth.fit(SIZES, 2 * np.array(SIZES) ** 1.1 * random.lognormal(0, 0.2, len(SIZES)))
+        inside += found.low <= 1.1 <= found.high
+        low, high = found.interval(1e6)
+        predicted += low <= 2 * 1e6**1.1 * random.lognormal(0, 0.2) <= high
+    assert 0.93 < inside / 1_000 < 0.97
+    assert 0.93 < predicted / 1_000 < 0.97
+
+
+def test_a_prediction_is_less_sure_the_farther_it_lies():
+    found = growth.fit(SIZES, [1.0, 4.4, 15.0, 66.0])
+    widths = [high / low for low, high in map(found.interval, (8_000, 64_000, 1e6, 1e8))]
+    assert widths == sorted(widths) and widths[0] > 1
+    low, high = found.interval(1e6)
+    assert math.sqrt(low * high) == pytest.approx(found.predict(1e6))
+
+
+def test_fixed_costs_are_left_out_with_the_smallest_runs():
+    values = [5.0, 4.0, 16.0, 64.0]
+    assert growth.fit(SIZES, values).exponent < 0.9
+    found = growth.fit(SIZES, values, smallest=4_000)
+    assert found.exponent == pytest.approx(1) and (found.points, found.smallest) == (3, 4_000)
+
+
+@pytest.mark.parametrize(
+    ("n", "values", "smallest", "message"),
+    [
+        ([1, 2], [1, 2], 0, "2 sizes from 0 documents on: give 3"),
+        ([1, 2, 2], [1, 2, 2.1], 0, "2 sizes"),
+        (SIZES, [1, 2, 3, 4], 5_000, "2 sizes from 5,000 documents on"),
+        ([1, 2, 3], [1, 0, 2], 0, "above 0"),
+        ([1, 2, 3], [1, math.nan, 2], 0, "above 0"),
+        ([0, 2, 3], [1, 1, 2], 0, "above 0"),
+    ],
+)
+def test_what_no_power_law_goes_through_is_refused(n, values, smallest, message):
+    with pytest.raises(WorkbookError, match=message):
+        growth.fit(n, values, smallest)
+
+
+def test_a_fit_is_written_with_its_interval():
+    assert str(growth.Fit(1.004, 0.976, 1.024, 1, 4, 1, 1, 2, 0, 0)) == "n^1.00 [0.98, 1.02]"
+
+
+def test_every_cost_is_fitted(runs):
+    exponents = {what: each.exponent for what, each in growth.fits(runs).items()}
+    assert list(exponents) == list(growth.GROWING)
+    assert 1 < exponents.pop("total seconds") < 1.25
+    assert exponents == pytest.approx({
+        "encode seconds": 1, "upsert busy seconds": 1, "index seconds": 1.25, "peak memory above the start": 0.5,
+        "bytes on disk": 1, "median latency": 0,
+    })  # fmt: skip
+
+
+def test_a_run_in_two_attempts_counts_only_where_nothing_was_done_twice(runs):
+    runs[1] = run(4_000, resumed=3_000, seconds={"encode": 0.1, "upsert": 0.1, "index": 4_000**1.25 / 100_000})
+    fits = growth.fits(runs)
+    assert {what for what, each in fits.items() if each.points == 3} == {"encode seconds", "total seconds"}
+    assert fits["encode seconds"].exponent == pytest.approx(1)
+    assert growth.points(runs, "index seconds")[0] == SIZES
+
+
+def test_memory_that_did_not_rise_has_no_logarithm_and_no_fit():
+    flat = {"start": 5e8, "encode": 5e8, "index": 5e8, "search": 4e8}
+    fits = growth.fits([run(SIZES[0], memory=flat), run(SIZES[1], memory=flat), *map(run, SIZES[2:])])
+    assert set(growth.GROWING) - set(fits) == {"peak memory above the start"}
+
+
+@pytest.mark.parametrize("change", [{"dimension": 32}, {"words_once": False}, {"corpus": "TREC-COVID"}, {"model": "b"}])
+def test_runs_that_differ_in_more_than_size_are_not_fitted_together(runs, change):
+    with pytest.raises(WorkbookError, match="differ in their size alone, not of 2 kinds"):
+        growth.fits([*runs, run(100, **change)])
+
+
+def test_too_few_runs_are_refused(runs):
+    with pytest.raises(WorkbookError, match="3 sizes from 10,000 documents on: measure more"):
+        growth.fits(runs, 10_000)
+
+
+def test_exponents_are_rows_that_say_which_runs_they_rest_on(runs):
+    rows = growth.exponents(runs)
+    assert value_of(rows, "growth exponent", "index seconds") == pytest.approx(1.25)
+    assert value_of(rows, "growth r2", "index seconds") == pytest.approx(1)
+    assert set(rows["n"]) == {4} and set(rows.columns) <= set(results.COLUMNS)
+    assert set(rows["metric"]) == {"growth exponent", "growth r2"}
+    rows = growth.exponents(runs, smallest=2_000)
+    assert set(rows["n"]) == {3} and rows["work"].str.endswith(", from 2,000 documents").all()
+
+
+def test_every_row_of_a_run_starts_with_its_number_of_documents(runs):
+    rows = growth.rows(runs)
+    assert set(rows.columns) <= set(results.COLUMNS)
+    assert rows["work"].str.extract(r"^([\d,]+) documents, .+$").notna().all(axis=None)
+    assert rows["key"].tolist() == [f"key-{work.split()[0].replace(',', '')}" for work in rows["work"]]
+    assert not rows.duplicated(["work", "metric"]).any()
+
+
+def test_a_run_in_rows():
+    rows = growth.rows([run(4_000)])
+    index = 4_000**1.25 / 100_000
+    seconds = {"encode": 4, "upsert": 0.4, "index": index, "total": 4.4 + index, "busy encode": 4_000 / 1_100}
+    for phase, value in {**seconds, "busy upsert": 1}.items():
+        assert value_of(rows, "phase seconds", f"4,000 documents, {phase}") == pytest.approx(value)
+    assert value_of(rows, "documents/s", "4,000 documents, in all") == pytest.approx(4_000 / (4.4 + index))
+    assert value_of(rows, "peak MB", "4,000 documents, encode") == 501
+    assert value_of(rows, "disk bytes per document", "4,000 documents, graph") == 100
+    searched = rows[rows["search"] == "rescore-x3"].set_index("metric")
+    latency, precision = searched.loc["latency ms"], searched.loc["ann precision@10"]
+    assert latency[["value", "low", "high", "n"]].tolist() == [2, 1, 9, 3]
+    expected = statistics.mean(pd.Series([1.0, 0.9, 0.8, 0.9]))
+    assert precision[["value", "low", "high", "n"]].tolist() == list(expected)
+    assert not rows["metric"].eq("resumed documents").any()
+
+
+def test_a_run_in_two_attempts_and_one_of_the_librarys_tokenization_say_so():
+    rows = growth.rows([run(4_000, resumed=3_000), run(4_000, words_once=False)])
+    assert not rows.duplicated(["work", "metric"]).any()
+    assert value_of(rows, "resumed documents", "4,000 documents, encoded by an interrupted attempt") == 3_000
+    assert value_of(rows, "phase seconds", "4,000 documents, encode, the library's tokenization") == 4
+
+
+@pytest.fixture
+def plan(runs):
+    sizes = {"ten times": 640_000, "a billion": 1_000_000_000}
+    return growth.planning(runs[-1], growth.fits(runs), sizes, ["float32", "binary"], 64)
+
+
+def test_a_plan_extrapolates_hours_with_the_fits(plan):
+    billion = plan[(plan["size"] == "a billion") & (plan["setting"] == "binary")].iloc[0]
+    assert billion["extrapolated times the largest run"] == pytest.approx(1e9 / 64_000)
+    assert billion["extrapolated hours to encode"] == pytest.approx(1e6 / 3_600)
+    assert billion["extrapolated hours to index"] == pytest.approx((1e9) ** 1.25 / 1e5 / 3_600)
+    assert billion["encode low"] == pytest.approx(billion["encode high"])
+
+
+def test_hours_carry_the_interval_of_the_fit(runs):
+    runs[0] = run(1_000, seconds={"encode": 1.3, "upsert": 0.1, "index": 0.06})
+    fits = growth.fits(runs)
+    row = growth.planning(runs[-1], fits, {"x": 10**7}, ["binary"], 64).iloc[0]
+    low, high = fits["encode seconds"].interval(10**7)
+    assert (row["encode low"], row["encode high"]) == pytest.approx((low / 3_600, high / 3_600))
+    assert row["encode low"] < row["extrapolated hours to encode"] < row["encode high"]
+
+
+def test_index_hours_are_only_of_what_was_measured(runs, plan):
+    assert plan.set_index("setting")["extrapolated hours to index"].isna().groupby("setting").all().to_dict() == {
+        "float32": True, "binary": False,
+    }  # fmt: skip
+    narrower = growth.planning(runs[-1], growth.fits(runs), {"x": 10**6}, ["binary"], 32)
+    assert narrower["extrapolated hours to index"].isna().all()
+    assert narrower["extrapolated hours to encode"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("setting", "in_ram", "ram", "disk"),
+    [
+        ("float32", False, 256 + 100, 256 + 100 + 50),
+        ("float32", True, 256 + 100, 256 + 100 + 50),
+        ("binary", False, 16 + 100, 256 + 16 + 100 + 50),
+        ("binary", True, 16 + 100 + 256, 256 + 16 + 100 + 50),
+        ("scalar-int8", False, 68 + 100, 256 + 68 + 100 + 50),
+    ],
+)
+def test_ram_disk_and_nodes_add_up(runs, setting, in_ram, ram, disk):
+    assert SETTINGS["binary"].bytes_per_vector(64) == 16 and SETTINGS["scalar-int8"].bytes_per_vector(64) == 68
+    row = growth.planning(runs[-1], growth.fits(runs), {"x": 10**9}, [setting], 64, 32, in_ram).iloc[0]
+    assert row["extrapolated RAM GB"] == pytest.approx(ram) and row["extrapolated disk GB"] == pytest.approx(disk)
+    assert row["documents per node"] == 32 * 10**9 // ram
+    assert row["extrapolated nodes"] == math.ceil(ram / 32)
+
+
+def test_a_cluster_begins_with_the_first_document_too_many(runs):
+    fits = growth.fits(runs)
+    most = int(growth.planning(runs[-1], fits, {"x": 1}, ["binary"], 64)["documents per node"].iloc[0])
+    nodes = growth.planning(runs[-1], fits, {"fits": most, "does not": most + 1}, ["binary"], 64)["extrapolated nodes"]
+    assert nodes.tolist() == [1, 2] and most == int(64e9 // 116)
+
+
+def test_a_plan_reaches_beyond_the_smaller_of_the_largest_runs(runs):
+    runs[-1] = run(64_000, resumed=5)
+    plan = growth.planning(runs[-1], growth.fits(runs), {"x": 160_000}, ["binary"], 64)
+    assert plan["extrapolated times the largest run"].tolist() == [10]
+
+
+def test_a_plan_that_cannot_be_made_is_refused(runs):
+    fits = growth.fits(runs)
+    with pytest.raises(WorkbookError, match="unknown quantization 'none'"):
+        growth.planning(runs[-1], fits, {"x": 1}, ["none"], 64)
+    with pytest.raises(WorkbookError, match="no fit of index seconds"):
+        growth.planning(runs[-1], {"encode seconds": fits["encode seconds"]}, {"x": 1}, ["binary"], 64)
+    with pytest.raises(WorkbookError, match="holds no document"):
+        growth.planning(runs[-1], fits, {"x": 1}, ["binary"], 64, node_ram_gb=1e-8)
+
+
+def test_the_assumptions_name_their_values(runs, plan):
+    text = plan.attrs["assumptions"]
+    assert text == growth.assumptions(runs[-1], growth.fits(runs), 64)
+    for words in ("n^1.25 [1.25, 1.25]", "64,000 documents", "256 bytes each, are on disk", "100 bytes a document",
+                  "64 GB of RAM", "lower bound", "replication 1", results.machine_label()):  # fmt: skip
+        assert words in text
+    assert "16 GB of RAM" in growth.assumptions(runs[-1], growth.fits(runs), 64, 16)
+    assert "256 bytes each, are in RAM" in growth.assumptions(runs[-1], growth.fits(runs), 64, 64, True)
+
+
+def test_every_row_of_a_plan_is_called_extrapolated(runs, plan):
+    rows = growth.planning_rows(runs[-1], plan)
+    assert rows["metric"].str.startswith("extrapolated ").all() and set(rows.columns) <= set(results.COLUMNS)
+    assert not rows.duplicated(["work", "metric", "setting"]).any() and rows["value"].notna().all()
+    binary = rows[rows["setting"] == "binary"]
+    assert value_of(binary, "extrapolated hours", "1,000,000,000 documents, a billion, encode") == pytest.approx(
+        1e6 / 3600
+    )
+    assert value_of(binary, "extrapolated RAM GB", "1,000,000,000 documents, a billion") == pytest.approx(116)
+    assert value_of(binary, "extrapolated nodes", "1,000,000,000 documents, a billion") == 2
+    assert value_of(binary, "extrapolated times the largest run", "640,000 documents, ten times") == 10
+    hours = rows[rows["metric"] == "extrapolated hours"]
+    assert (hours["low"] <= hours["value"] * (1 + 1e-9)).all() and (hours["value"] <= hours["high"] * (1 + 1e-9)).all()
+    assert set(hours[hours["work"].str.endswith(", index")]["setting"]) == {"binary"}
+
+
+def test_what_is_given_is_not_changed(runs):
+    before = repr(runs)
+    growth.rows(runs)
+    growth.planning(runs[-1], growth.fits(runs), {"x": 10**6}, ["binary"], 64)
+    assert repr(runs) == before
