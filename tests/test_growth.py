@@ -177,7 +177,7 @@ def test_a_run_in_two_attempts_and_one_of_the_librarys_tokenization_say_so():
     rows = growth.rows([run(4_000, resumed=3_000), run(4_000, words_once=False)])
     assert not rows.duplicated(["work", "metric"]).any()
     assert value_of(rows, "resumed documents", "4,000 documents, encoded by an interrupted attempt") == 3_000
-    assert value_of(rows, "phase seconds", "4,000 documents, encode, the library's tokenization") == 4
+    assert value_of(rows, "phase seconds", "4,000 documents (library's tokenization), encode") == 4
 
 
 @pytest.fixture
@@ -226,13 +226,13 @@ def test_ram_disk_and_nodes_add_up(runs, setting, in_ram, ram, disk):
     assert SETTINGS["binary"].bytes_per_vector(64) == 16 and SETTINGS["scalar-int8"].bytes_per_vector(64) == 68
     row = growth.planning(runs[-1], growth.fits(runs), {"x": 10**9}, [setting], 64, 32, in_ram).iloc[0]
     assert row["extrapolated RAM GB"] == pytest.approx(ram) and row["extrapolated disk GB"] == pytest.approx(disk)
-    assert row["documents per node"] == 32 * 10**9 // ram
+    assert row["extrapolated documents per node"] == 32 * 10**9 // ram
     assert row["extrapolated nodes"] == math.ceil(ram / 32)
 
 
 def test_a_cluster_begins_with_the_first_document_too_many(runs):
     fits = growth.fits(runs)
-    most = int(growth.planning(runs[-1], fits, {"x": 1}, ["binary"], 64)["documents per node"].iloc[0])
+    most = int(growth.planning(runs[-1], fits, {"x": 1}, ["binary"], 64)["extrapolated documents per node"].iloc[0])
     nodes = growth.planning(runs[-1], fits, {"fits": most, "does not": most + 1}, ["binary"], 64)["extrapolated nodes"]
     assert nodes.tolist() == [1, 2] and most == int(64e9 // 116)
 
@@ -268,15 +268,15 @@ def test_every_row_of_a_plan_is_called_extrapolated(runs, plan):
     assert rows["metric"].str.startswith("extrapolated ").all() and set(rows.columns) <= set(results.COLUMNS)
     assert not rows.duplicated(["work", "metric", "setting"]).any() and rows["value"].notna().all()
     binary = rows[rows["setting"] == "binary"]
-    assert value_of(binary, "extrapolated hours", "1,000,000,000 documents, a billion, encode") == pytest.approx(
+    assert value_of(binary, "extrapolated hours to encode", "1,000,000,000 documents, a billion") == pytest.approx(
         1e6 / 3600
     )
     assert value_of(binary, "extrapolated RAM GB", "1,000,000,000 documents, a billion") == pytest.approx(116)
     assert value_of(binary, "extrapolated nodes", "1,000,000,000 documents, a billion") == 2
     assert value_of(binary, "extrapolated times the largest run", "640,000 documents, ten times") == 10
-    hours = rows[rows["metric"] == "extrapolated hours"]
+    hours = rows[rows["metric"].str.startswith("extrapolated hours")]
     assert (hours["low"] <= hours["value"] * (1 + 1e-9)).all() and (hours["value"] <= hours["high"] * (1 + 1e-9)).all()
-    assert set(hours[hours["work"].str.endswith(", index")]["setting"]) == {"binary"}
+    assert set(hours[hours["metric"].str.endswith("index")]["setting"]) == {"binary"}
 
 
 def test_what_is_given_is_not_changed(runs):

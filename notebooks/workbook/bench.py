@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbook import corpora, encoders, plots, quantization, results, runner, sweep
+from workbook import corpora, encoders, growth, plots, quantization, results, runner, sweep
 
 NOTEBOOK = "02_encoding_speed"
 # title, rows and columns of each table; the notebook's own, in its order
 TABLES: list[tuple[str, list[str], list[str]]] = [
-    ("Encoding", ["model", "work"], ["texts/s", "tokens/s"]),
-    ("Speed-up", ["model", "work"], ["speed-up"]),
-    ("Where the time goes", ["model", "work"], ["tokenization share", "model share", "pooling share"]),
-    ("Batch sizes tried", ["model", "work"], ["texts/s tried"]),
+    ("Encoding", ["work", "model"], ["texts/s", "tokens/s", "best batch"]),
+    ("Speed-up", ["work", "model"], ["speed-up"]),
+    ("Where the time goes", ["work", "model"], ["tokenization share", "model share", "pooling share"]),
+    ("Batch sizes tried", ["work", "model"], ["texts/s tried"]),
     ("Cold start", ["model"], ["load seconds", "first text ms", "warm text ms", "memory MB"]),
     ("Stored model", ["model", "setting"], ["megabytes", "load ms", "ndcg@10", "ndcg@10 difference"]),
     ("Index", ["setting", "work"], ["disk bytes per vector", "computed RAM bytes per vector"]),
@@ -23,7 +23,7 @@ TABLES: list[tuple[str, list[str], list[str]]] = [
     ("Encode, store and index", ["work"], ["phase seconds", "documents/s", "peak MB", "disk bytes per document"]),
     ("Search", ["work"], ["latency ms", "ann precision@10"]),
     ("Growth", ["work"], ["growth exponent", "growth r2"]),
-    ("Extrapolated", ["work", "setting"], [f"extrapolated {what}" for what in ("hours", "RAM GB", "disk GB", "nodes")]),
+    ("Planning", ["work", "setting"], [*growth.HOURS, *growth.EXTRAPOLATED]),
 ]
 SEARCHES = ("exact", "full-ef", "default-ef", "rescore", "rescore-x2", "rescore-x3", "rescore-x4")
 

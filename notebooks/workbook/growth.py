@@ -31,6 +31,10 @@ GROWING: dict[str, Callable[[Run], float]] = {
     "bytes on disk": lambda run: sum(run.disk.values()),
     "median latency": lambda run: float(np.median(run.latency)),
 }
+HOURS = ["extrapolated hours to encode", "extrapolated hours to index"]
+EXTRAPOLATED = [
+    f"extrapolated {what}" for what in ("RAM GB", "disk GB", "nodes", "documents per node", "times the largest run")
+]
 OF_ONE_ATTEMPT = {"encode seconds", "total seconds"}
 
 
@@ -152,9 +156,9 @@ def planning(
     codes and HNSW graph, and originals if they are float32 or asked for: a lower bound, Qdrant's guide multiplies by
     1.5 for metadata and segments being rebuilt (qdrant.tech/documentation/capacity-planning). Disk is originals,
     codes, graph and the run's other files, without room to rebuild segments. Graph and other files per document are
-    the run's. Nodes hold `node_ram_gb` each, one replica, shards of equal size; `documents per node` is where a
-    cluster begins. The frame's attrs hold the same, with values, as "assumptions". Raises WorkbookError for an unknown
-    setting, a missing fit, or a node too small for one document.
+    the run's. Nodes hold `node_ram_gb` each, one replica, shards of equal size; a cluster begins at
+    `extrapolated documents per node`. The frame's attrs hold the same, with values, as "assumptions". Raises
+    WorkbookError for an unknown setting, a missing fit, or a node too small for one document.
     """
     quantization.check(list(settings), [dimension])
     missing = {"encode seconds", "index seconds"} - set(fitted)
@@ -173,7 +177,7 @@ def planning(
                 "setting": setting, "dimension": dimension, **_hours("encode", fitted, n, True),
                 **_hours("index", fitted, n, own), "extrapolated RAM GB": n * ram / GB,
                 "extrapolated disk GB": n * _disk(run, setting, dimension) / GB,
-                "documents per node": per_node, "extrapolated nodes": math.ceil(n / per_node),
+                "extrapolated documents per node": per_node, "extrapolated nodes": math.ceil(n / per_node),
             })  # fmt: skip
     frame = pd.DataFrame(found)
     frame.attrs["assumptions"] = assumptions(run, fitted, dimension, node_ram_gb, originals_in_ram)
@@ -184,16 +188,14 @@ def planning_rows(run: Run, plan: pd.DataFrame) -> pd.DataFrame:
     """A plan in the long format of `results`; every metric is named extrapolated. Hours have prediction intervals."""
     found = []
     for row in plan.to_dict("records"):
-        names = {**_names(run), "dimension": row["dimension"], "setting": row["setting"], "key": run.key}
-        work = f"{row['documents']:,} documents, {row['size']}"
-        for phase in ("encode", "index"):
+        names = {
+            **_names(run), "dimension": row["dimension"], "setting": row["setting"], "key": run.key,
+            "work": f"{row['documents']:,} documents, {row['size']}",
+        }  # fmt: skip
+        for phase, metric in zip(("encode", "index"), HOURS, strict=True):
             value, low, high = (row[column] for column in _hour_columns(phase))
-            hours = {"metric": "extrapolated hours", "value": value, "low": low, "high": high}
-            found.append({**names, "work": f"{work}, {phase}", **hours})
-        for metric in ("RAM GB", "disk GB", "nodes", "times the largest run"):
-            found.append(
-                {**names, "work": work, "metric": f"extrapolated {metric}", "value": row[f"extrapolated {metric}"]}
-            )
+            found.append({**names, "metric": metric, "value": value, "low": low, "high": high})
+        found += [{**names, "metric": metric, "value": row[metric]} for metric in EXTRAPOLATED]
     return pd.DataFrame(found).dropna(subset="value")
 
 
@@ -219,10 +221,10 @@ def assumptions(
 
 
 def _rows(run: Run) -> Iterator[dict]:
-    tokenized = "" if run.job.words_once else ", the library's tokenization"
+    tokenized = "" if run.job.words_once else " (library's tokenization)"
 
     def row(metric: str, what: str, value: float, **more: object) -> dict:
-        return {"work": f"{run.n:,} documents, {what}{tokenized}", "metric": metric, "value": value, **more}
+        return {"work": f"{run.n:,} documents{tokenized}, {what}", "metric": metric, "value": value, **more}
 
     busy = {f"busy {phase}": seconds for phase, seconds in run.busy.items()}
     for what, seconds in {**run.seconds, "total": run.total_seconds, **busy}.items():

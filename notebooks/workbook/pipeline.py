@@ -48,8 +48,12 @@ class Job(NamedTuple):
     seed: int = 0
 
     @property
+    def how(self) -> str:
+        return "each word tokenized once" if self.words_once else "as the library tokenizes"
+
+    @property
     def label(self) -> str:
-        return f"{self.n:,} documents, {'each word tokenized once' if self.words_once else 'as the library tokenizes'}"
+        return f"{self.n:,} documents, {self.how}"
 
 
 def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:

@@ -143,7 +143,7 @@ def speeds(rows: pd.DataFrame) -> Figure:
             _label_ends(axis, ends)
         axis.set_xlabel("words per text")
         if len(cuts) > 1:
-            axes[0, 0].legend(handles=_cut_handles(cuts), loc="lower left", handlelength=3.5, fontsize=SMALL)
+            axes[0, 0].legend(handles=_cut_handles(cuts), loc="upper right", handlelength=3.5, fontsize=SMALL)
         set_title(figure, _speeds_finding(ratios))
         _note(figure, *_speeds_notes(shown, ratios))
     return figure
@@ -194,8 +194,8 @@ def _precision(axis: Axes, runs: Sequence[Run]) -> list[End]:
 
 
 def _speed_lines(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in order of their words, with panel (threads), cut, batch and place of the model, told apart in `work`."""
-    shown = _told_apart(rows, r"^(?P<words>\d+) words, (?P<cut>.+), (?P<panel>\d+ threads?), batch of (?P<batch>\d+)$")
+    """Rows in order of their words, with panel (threads), cut and place of the model, told apart in `work`."""
+    shown = _told_apart(rows, r"^(?P<words>\d+) words, (?P<cut>.+), (?P<panel>\d+ threads?)$")
     return shown.assign(place=pd.factorize(shown["model"])[0]).sort_values("words", kind="stable")
 
 
@@ -205,8 +205,7 @@ def _told_apart(rows: pd.DataFrame, pattern: str) -> pd.DataFrame:
     strange = rows["work"][parts.isna().any(axis=1)]
     if len(strange):
         raise WorkbookError(f"work {strange.iloc[0]!r} is not as timing writes it: give the rows of timing as they are")
-    numbers = {name: parts[name].astype(int) for name in ("words", "batch") if name in parts}
-    return rows.assign(**{**parts, **numbers})
+    return rows.assign(**{**parts, "words": parts["words"].astype(int)})
 
 
 def _draw_speeds(axis: Axes, rows: pd.DataFrame, cuts: Sequence[str]) -> list[End]:
@@ -352,7 +351,7 @@ def _speeds_notes(shown: pd.DataFrame, ratios: pd.DataFrame) -> list[str]:
     terms = [list(shown[name].unique()) for name in ("cut", "panel")]
     return [
         shown["corpus"].iloc[0], *(own[0] for own in terms if len(own) == 1),
-        f"batches of {_span(shown['batch'])}, each model's best",
+        "each model at its best batch size",
         f"median and range of {shown['n'].max():.0f} repeats; times as fast: {' or '.join(ratios['terms'].unique())}",
         results.machine_label(),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -94,12 +95,15 @@ def texts_of(corpus: Corpus, words: int, count: int, seed: int = 0) -> list[str]
 
     A corpus with fewer words than that is read again, in another order.
     """
-    texts, random = corpus.document_texts, np.random.default_rng(seed)
-    stream: list[str] = []
-    while len(stream) < words * count:
-        for number in random.permutation(len(texts)):
-            stream += texts[number].split()
+    stream = list(islice(_words_of(corpus, seed), words * count))
     return [" ".join(stream[start : start + words]) for start in range(0, words * count, words)]
+
+
+def _words_of(corpus: Corpus, seed: int) -> Iterator[str]:
+    texts, random = corpus.document_texts, np.random.default_rng(seed)
+    while True:
+        for number in random.permutation(len(texts)):
+            yield from texts[number].split()
 
 
 class Speed(NamedTuple):
@@ -256,17 +260,20 @@ def _numbered(timed: dict) -> dict:
 
 
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
-    """The speeds in the long format of `results`: texts/s, tokens/s and each stage's share of the time."""
+    """The speeds in the long format of `results`: texts/s, tokens/s, best batch, stages' shares."""
     return pd.DataFrame([row for speed in speeds for row in _rows(corpus, speed)])
 
 
 def batch_rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
     """The batch sizes each speed was chosen among: a row for each, timed once, before the rounds."""
     return pd.DataFrame(
-        {**_names(corpus, speed, size), "metric": "texts/s tried", **Times.of([rate])._asdict()}
+        {
+            **_names(corpus, speed), "work": f"{_work(speed)}, batch of {size}", "metric": "texts/s tried",
+            "value": rate, "n": 1,
+        }
         for speed in speeds
         for size, rate in speed.tried.items()
-    )
+    )  # fmt: skip
 
 
 def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataFrame:
@@ -292,17 +299,21 @@ def _ratios(fast: Speed, other: Speed) -> list[float]:
 
 
 def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
-    names = _names(corpus, speed, speed.batch_size)
+    names = _names(corpus, speed)
     yield {**names, "metric": "texts/s", **Times.of(speed.per_second(speed.texts))._asdict()}
     yield {**names, "metric": "tokens/s", **Times.of(speed.per_second(speed.tokens))._asdict()}
+    yield {**names, "metric": "best batch", "value": speed.batch_size, "n": len(speed.seconds)}
     for metric, stage in STAGES.items():
         share = [part / whole for part, whole in zip(getattr(speed, stage), speed.seconds, strict=True)]
         yield {**names, "metric": metric, **Times.of(share)._asdict()}
 
 
-def _names(corpus: Corpus, speed: Speed, batch_size: int) -> dict[str, str]:
-    work = f"{speed.words} words, {_limit(speed)}, {threads_label(speed.threads)}, batch of {batch_size}"
-    return {"corpus": corpus.name, "model": speed.model, "work": work, "key": speed.key}
+def _names(corpus: Corpus, speed: Speed) -> dict[str, str]:
+    return {"corpus": corpus.name, "model": speed.model, "work": _work(speed), "key": speed.key}
+
+
+def _work(speed: Speed) -> str:
+    return f"{speed.words} words, {_limit(speed)}, {threads_label(speed.threads)}"
 
 
 def _limit(speed: Speed) -> str:
