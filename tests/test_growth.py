@@ -176,8 +176,30 @@ def test_a_run_in_rows():
 def test_a_run_in_two_attempts_and_one_of_the_librarys_tokenization_say_so():
     rows = growth.rows([run(4_000, resumed=3_000), run(4_000, words_once=False)])
     assert not rows.duplicated(["work", "metric"]).any()
-    assert value_of(rows, "resumed documents", "4,000 documents, encoded by an interrupted attempt") == 3_000
+    assert value_of(rows, "resumed documents", "4,000 documents, encoded by interrupted attempts") == 3_000
     assert value_of(rows, "phase seconds", "4,000 documents (library's tokenization), encode") == 4
+
+
+def test_repeats_are_one_row_with_its_range():
+    job = run(4_000).job
+    repeats = [
+        run(
+            4_000,
+            job=job._replace(repeat=repeat),
+            total_seconds=seconds,
+            latency=[seconds / 1000],
+            precision=[1.0, share],
+        )
+        for repeat, (seconds, share) in enumerate([(4.0, 0.5), (5.0, 0.7), (8.0, 0.9)])
+    ]
+    rows = growth.rows(repeats).set_index(["metric", "work"])
+    columns = ["value", "low", "high", "n"]
+    assert rows.loc[("phase seconds", "4,000 documents, total"), columns].tolist() == [5, 4, 8, 3]
+    assert rows.loc[("documents/s", "4,000 documents, in all"), columns].tolist() == [800, 500, 1000, 3]
+    assert rows.loc[("latency ms", "4,000 documents, one query at a time"), columns].tolist() == [5, 4, 8, 3]
+    precision = rows.loc[("ann precision@10", "4,000 documents, one query at a time")]
+    assert precision["value"] == pytest.approx(0.85)
+    assert precision["n"] == 2, "queries, not repeats"
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ GOOD = {
     "repeats": 3,
     "threads": 0,
     "words": [8, 32],
-    "texts": {"static": 10, "transformer": 5, "large": 1},
 }
 
 BAD = [
@@ -43,8 +42,6 @@ BAD = [
     ("repeats", 2.5, "above 0"),
     ("threads", -2, "above 0"),
     ("words", [], "not a list"),
-    ("texts", [1, 2], "does not give"),
-    ("texts", {"static": 10}, "does not give"),
     ("spelled_wrong", 1, "unknown parameter"),
 ]
 
@@ -137,3 +134,70 @@ def test_a_bad_parameter_of_training_is_named_with_what_to_do(name, value, messa
 
 def test_the_memory_engine_will_do_where_nothing_is_trained():
     parameters.check({name: TRAINING[name] for name in ("corpus", "static_model")} | {"engine_name": "memory"})
+
+
+SCALE = {
+    "corpus": "sample",
+    "static_model": "tiny-static",
+    "transformer_model": "tiny-transformer",
+    "large_model": "tiny-transformer",
+    "long_model": "tiny-transformer",
+    "words": [8, 32],
+    "cut": 256,
+    "batch_sizes": [1, 8],
+    "round_seconds": 0.1,
+    "repeats": 3,
+    "threads": 0,
+    "documents": [100, 200, 400],
+    "scale_model": "tiny-static",
+    "scale_dimension": 64,
+    "words_once": True,
+    "waiting": 2,
+    "seed": 0,
+    "scale_repeats": 1,
+    "fit_from": 0,
+    "vocabularies": [],
+    "index_settings": ["float32", "binary"],
+    "node_ram_gb": 64,
+}
+
+BAD_SCALE = [
+    ("cut", 0, "above 0"),
+    ("cut", 257, "tiny-transformer reads 256 at most"),
+    ("batch_sizes", [0], "above 0"),
+    ("batch_sizes", [], "not a list"),
+    ("round_seconds", 0, "not a number above 0"),
+    ("round_seconds", "1", "not a number above 0"),
+    ("documents", [100, 200], "too few sizes"),
+    ("documents", [100, 200, 0], "above 0"),
+    ("documents", [100, 100, 200], "names something twice"),
+    ("documents", 171_332, "not a list"),
+    ("scale_model", "no-such-model", "unknown model"),
+    ("scale_dimension", 65, "64 dimensions"),
+    ("scale_dimension", 0, "above 0"),
+    ("words_once", 1, "neither true nor false"),
+    ("waiting", 0, "above 0"),
+    ("seed", -1, "above 0"),
+    ("scale_repeats", 0, "above 0"),
+    ("fit_from", -1, "above 0"),
+    ("vocabularies", [0], "above 0"),
+    ("index_settings", ["binary-3bit"], "unknown quantization"),
+    ("node_ram_gb", -64, "not a number above 0"),
+    ("node_ram_gb", True, "not a number above 0"),
+    ("long_model", "no-such-model", "unknown model"),
+]
+
+
+@pytest.mark.parametrize("changes", [{}, {"round_seconds": 1, "node_ram_gb": 0.5, "vocabularies": [100]}])
+def test_good_parameters_of_scale_pass_and_give_their_jobs(changes):
+    parameters.check({**SCALE, **changes})
+    jobs = parameters.scale_jobs(SCALE)
+    assert [(job.n, job.words_once) for job in jobs] == [(100, True), (200, True), (400, True), (400, False)]
+    assert {(job.corpus, job.model, job.dimension) for job in jobs} == {("sample", "tiny-static", 64)}
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD_SCALE)
+def test_a_bad_parameter_of_scale_is_named_with_what_to_do(name, value, message):
+    with pytest.raises(WorkbookError, match=message) as raised:
+        parameters.check({**SCALE, name: value})
+    assert "\n" not in str(raised.value)

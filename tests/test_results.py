@@ -1,6 +1,7 @@
 """A measurement is made once for all that decides it; what a notebook publishes is complete and replaceable."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -121,12 +122,29 @@ def test_machine_says_what_a_time_depends_on():
     assert results.machine_label() == f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB"
 
 
+def test_a_gpu_is_named_where_there_is_one(tmp_path, monkeypatch):
+    driver = tmp_path / "version"
+    driver.touch()
+    monkeypatch.setattr(results, "NVIDIA", driver)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Planted GPU")
+    facts = results.machine.__wrapped__()
+    assert facts["gpu"] == "Planted GPU"
+    assert "gpu" not in results.machine()
+    monkeypatch.setattr(results, "machine", lambda: facts)
+    assert results.machine_label().endswith(", Planted GPU")
+
+
 def test_published_rows_have_every_column(data, monkeypatch):
     monkeypatch.setenv("WORKBOOK_RUN", "quick")
     results.publish("01_static", ROWS)
     file = results.published_file(results.run_name(), "01_static")
     assert file == results.published_file("quick", "01_static")
-    assert stored_files(data) == [file]
+    machine = file.with_name("01_static.machine.json")
+    assert set(stored_files(data)) == {file, machine}
+    facts = json.loads(machine.read_text(encoding="utf-8"))
+    assert facts.pop("published").startswith("20")
+    assert facts == results.machine()
     published = pd.read_csv(file)
     assert published.columns.tolist() == ["notebook", "run", *results.COLUMNS]
     [row] = published.to_dict("records")
@@ -146,7 +164,7 @@ def test_publishing_again_replaces(data):
     results.publish("01_static", ROWS.assign(value=0.7))
     file = results.published_file(results.run_name(), "01_static")
     assert pd.read_csv(file)["value"].tolist() == [0.7]
-    assert stored_files(data) == [file]
+    assert len(stored_files(data)) == 2
 
 
 @pytest.mark.parametrize(

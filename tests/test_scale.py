@@ -47,3 +47,22 @@ def test_a_full_disk_is_refused_with_the_numbers(data, monkeypatch):
     monkeypatch.setattr(scale.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000}))
     with pytest.raises(WorkbookError, match=r"0\.0 GB of disk, 0\.0 GB are free"):
         scale.measure(JOB)
+
+
+def test_jobs_are_each_size_then_all_again():
+    jobs = scale.jobs("sample", [300, 100], "tiny-static", 64, True, 2, 7, 2)
+    assert [(job.n, job.words_once, job.repeat) for job in jobs] == [
+        (100, True, 0), (300, True, 0), (300, False, 0), (100, True, 1), (300, True, 1), (300, False, 1)
+    ]  # fmt: skip
+    assert {(job.seed, job.waiting) for job in jobs} == {(7, 2)}
+    assert len(scale.jobs("sample", [300, 100], "tiny-static", 64, False, 2, 7, 1)) == 2
+
+
+def test_repeats_are_put_together_and_have_a_middle():
+    def run(seconds, **changes):
+        return scale.Run("", "", JOB._replace(**changes), {}, {}, seconds, {}, {}, [], [], 0, "")
+
+    runs = [run(3), run(9, n=1_000), run(1, repeat=1), run(2, repeat=2)]
+    groups = scale.repeats_of(runs)
+    assert [[each.total_seconds for each in group] for group in groups] == [[3, 1, 2], [9]]
+    assert scale.middle(groups[0]).total_seconds == 2

@@ -10,18 +10,21 @@ import pandas as pd
 from workbook import corpora, encoders, growth, plots, quantization, results, runner, sweep
 
 NOTEBOOK = "02_encoding_speed"
-# title, rows and columns of each table; the notebook's own, in its order
-TABLES: list[tuple[str, list[str], list[str]]] = [
+# title, columns for rows, and metrics beside each other; or one metric whose `work` is taken apart
+TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Encoding", ["work", "model"], ["texts/s", "tokens/s", "best batch"]),
     ("Speed-up", ["work", "model"], ["speed-up"]),
     ("Where the time goes", ["work", "model"], ["tokenization share", "model share", "pooling share"]),
-    ("Batch sizes tried", ["work", "model"], ["texts/s tried"]),
+    ("Batch sizes tried, texts/s", ["model"], "texts/s tried"),
     ("Cold start", ["model"], ["load seconds", "first text ms", "warm text ms", "memory MB"]),
     ("Stored model", ["model", "setting"], ["megabytes", "load ms", "ndcg@10", "ndcg@10 difference"]),
-    ("Index", ["setting", "work"], ["disk bytes per vector", "computed RAM bytes per vector"]),
+    ("Index, bytes per vector on disk", ["setting"], "disk bytes per vector"),
+    ("Index, bytes per vector in RAM, computed", ["setting"], "computed RAM bytes per vector"),
     ("Times smaller", ["model", "work"], ["times smaller"]),
-    ("Encode, store and index", ["work"], ["phase seconds", "documents/s", "peak MB", "disk bytes per document"]),
-    ("Search", ["work"], ["latency ms", "ann precision@10"]),
+    ("Encode, store and index, seconds", [], "phase seconds"),
+    ("Peak resident memory, MB", [], "peak MB"),
+    ("Disk, bytes per document", [], "disk bytes per document"),
+    ("In all, and search", ["work"], ["documents/s", "latency ms", "ann precision@10"]),
     ("Growth", ["work"], ["growth exponent", "growth r2"]),
     ("Planning", ["work", "setting"], [*growth.HOURS, *growth.EXTRAPOLATED]),
 ]
@@ -29,8 +32,10 @@ SEARCHES = ("exact", "full-ef", "default-ef", "rescore", "rescore-x2", "rescore-
 
 
 def encoding(profile: str, overrides: Mapping[str, str]) -> int:
-    """Run notebook 02 of a profile and print its rows as tables. Returns the runner's exit code."""
+    """Run notebook 02 of a profile and print its rows as tables, if it ended well. Returns the exit code."""
     exit_code = runner.run(profile, overrides, [NOTEBOOK])
+    if exit_code:
+        return exit_code
     file = results.published_file(runner.run_name(profile, overrides), NOTEBOOK)
     for title, table in tables(pd.read_csv(file)):
         print(f"\n{title}\n\n{table.to_string()}")
@@ -41,7 +46,9 @@ def encoding(profile: str, overrides: Mapping[str, str]) -> int:
 def tables(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Title and table of each part of the rows that notebook 02 published; a part without rows is left out."""
     for title, index, metrics in TABLES:
-        if rows["metric"].isin(metrics).any():
+        if isinstance(metrics, str) and metrics in set(rows["metric"]):
+            yield title, plots.crossed(rows, metrics, index)
+        elif not isinstance(metrics, str) and rows["metric"].isin(metrics).any():
             yield title, plots.table(rows, index, metrics)
 
 

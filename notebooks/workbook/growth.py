@@ -16,7 +16,7 @@ from scipy.stats import t
 from workbook import quantization, results, statistics
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
-from workbook.scale import Run
+from workbook.scale import Run, repeats_of
 from workbook.timing import Times
 
 FEWEST = 3  # sizes: through two points goes a line with no interval
@@ -137,12 +137,15 @@ def exponents(runs: Sequence[Run], smallest: float = 0) -> pd.DataFrame:
 
 
 def rows(runs: Sequence[Run]) -> pd.DataFrame:
-    """The runs in the long format of `results`: `work` starts with the number of documents.
+    """The runs in the long format of `results`, repeats together; `work` starts with the number of documents.
 
-    Seconds by phase, documents/s, peak MB by phase, bytes on disk per document by part, latency (median and range over
-    queries), precision (mean and bootstrap interval over queries).
+    Seconds by phase, documents/s, peak MB by phase and bytes on disk per document by part: median and range of the
+    repeats. Latency: median and range over the queries of all repeats. Precision: each query's mean over the repeats,
+    then their mean and bootstrap interval.
     """
-    return pd.DataFrame([{**_names(run), **row, "key": run.key} for run in runs for row in _rows(run)])
+    return pd.DataFrame(
+        {**_names(group[0]), "key": group[0].key, **row} for group in repeats_of(runs) for row in _rows(group)
+    )
 
 
 def planning(
@@ -220,25 +223,33 @@ def assumptions(
     ])  # fmt: skip
 
 
-def _rows(run: Run) -> Iterator[dict]:
-    tokenized = "" if run.job.words_once else " (library's tokenization)"
+def _rows(group: Sequence[Run]) -> Iterator[dict]:
+    first = group[0]
+    tokenized = "" if first.job.words_once else " (library's tokenization)"
 
-    def row(metric: str, what: str, value: float, **more: object) -> dict:
-        return {"work": f"{run.n:,} documents{tokenized}, {what}", "metric": metric, "value": value, **more}
+    def row(metric: str, what: str, **more: object) -> dict:
+        return {"work": f"{first.n:,} documents{tokenized}, {what}", "metric": metric, **more}
 
-    busy = {f"busy {phase}": seconds for phase, seconds in run.busy.items()}
-    for what, seconds in {**run.seconds, "total": run.total_seconds, **busy}.items():
-        yield row("phase seconds", what, seconds)
-    yield row("documents/s", "in all", run.n / run.total_seconds)
-    if run.resumed:
-        yield row("resumed documents", "encoded by an interrupted attempt", run.resumed)
-    for phase, peak in run.memory.items():
-        yield row("peak MB", phase, peak / MB)
-    for part in run.disk:
-        yield row("disk bytes per document", part, _per_document(run, part))
-    searched = {"what": "one query at a time", "search": run.job.search}
-    yield row("latency ms", **Times.of([1000 * seconds for seconds in run.latency])._asdict(), **searched)
-    yield row("ann precision@10", **statistics.mean(pd.Series(run.precision))._asdict(), **searched)
+    def times(metric: str, what: str, cost: Callable[[Run], float]) -> dict:
+        found = Times.of([cost(run) for run in group])._asdict()
+        return row(metric, what, **(found if len(group) > 1 else {"value": found["value"], "n": 1}))
+
+    for phase in first.seconds:
+        yield times("phase seconds", phase, lambda run, phase=phase: run.seconds[phase])
+    yield times("phase seconds", "total", lambda run: run.total_seconds)
+    for worker in first.busy:
+        yield times("phase seconds", f"busy {worker}", lambda run, worker=worker: run.busy[worker])
+    yield times("documents/s", "in all", lambda run: run.n / run.total_seconds)
+    if any(run.resumed for run in group):
+        yield row("resumed documents", "encoded by interrupted attempts", value=sum(run.resumed for run in group))
+    for phase in first.memory:
+        yield times("peak MB", phase, lambda run, phase=phase: run.memory[phase] / MB)
+    for part in first.disk:
+        yield times("disk bytes per document", part, lambda run, part=part: _per_document(run, part))
+    searched = {"what": "one query at a time", "search": first.job.search}
+    yield row("latency ms", **Times.of([1000 * each for run in group for each in run.latency])._asdict(), **searched)
+    precision = pd.DataFrame([run.precision for run in group]).mean()
+    yield row("ann precision@10", **statistics.mean(precision)._asdict(), **searched)
 
 
 def _names(run: Run) -> dict[str, object]:
@@ -246,7 +257,7 @@ def _names(run: Run) -> dict[str, object]:
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
-    kinds = {(run.corpus, run.model, run.job._replace(n=0)) for run in runs}
+    kinds = {(run.corpus, run.model, run.job._replace(n=0, repeat=0)) for run in runs}
     if len(kinds) != 1:
         raise WorkbookError(f"growth is of runs that differ in their size alone, not of {len(kinds)} kinds: fit each")
 

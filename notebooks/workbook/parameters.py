@@ -10,7 +10,7 @@ from workbook.training import Settings
 
 TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
 MODELS = ("static_model", "transformer_model", "large_model", "long_model", "scale_model")
-SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed")
+SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed", "scale_repeats")
 
 
 def check(values: Mapping[str, Any]) -> None:
@@ -191,6 +191,8 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "words_once": _yes_or_no,
     "waiting": _positive,
     "seed": _count,
+    "scale_repeats": _positive,
+    "fit_from": _count,
     "vocabularies": lambda values: _positives(values) if values else None,
     "index_settings": _settings,
     "node_ram_gb": _above_zero,

@@ -98,18 +98,20 @@ def table(frame: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> 
     shown["text"] = [_text(row) for row in shown.itertuples()]
     wide = shown.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
     labels = {name: METRICS[name].label for name in metrics}
-    return wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).fillna("")
+    return wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).astype(object).fillna("")
 
 
-def crossed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One metric of rows whose work is "one, other": a row for each one, a column for each other."""
+def crossed(frame: pd.DataFrame, metric: str, index: Sequence[str] = ()) -> pd.DataFrame:
+    """One metric of rows whose work is "one, other": a row for each `index` and one, a column for each other.
+
+    A work without a comma is all other.
+    """
     shown = frame[frame["metric"] == metric]
-    parts = shown["work"].str.rsplit(", ", n=1, expand=True)
-    texts = [_text(row) for row in shown.itertuples()]
-    wide = shown.assign(one=parts[0], other=parts[1], text=texts).pivot_table(
-        index="one", columns="other", values="text", aggfunc="first", sort=False
-    )
-    return wide.rename_axis(index=METRICS[metric].label, columns=None).fillna("")
+    parts = shown["work"].str.rpartition(", ")
+    shown = shown.assign(one=parts[0], other=parts[2], text=[_text(row) for row in shown.itertuples()])
+    rows = [*index, *(["one"] if parts[0].any() else [])]
+    wide = shown.pivot_table(index=rows, columns="other", values="text", aggfunc="first", sort=False)
+    return wide.rename_axis(index={"one": METRICS[metric].label}, columns=None).astype(object).fillna("")
 
 
 def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[str], title: str) -> Figure:

@@ -31,6 +31,7 @@ SCHEMA = 2
 COLUMNS = (
     "corpus", "model", "dimension", "setting", "search", "work", "metric", "value", "low", "high", "n", "key",
 )  # fmt: skip
+NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
 PACKAGES = ("qdrant-edge-py", "qdrant-client", "sentence-transformers", "torch", "numpy", "pytrec_eval-terrier")
 
@@ -45,13 +46,15 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": {package: importlib.metadata.version(package) for package in PACKAGES},
+        **({"gpu": gpu} if (gpu := _gpu_name()) else {}),
     }
 
 
 def machine_label() -> str:
     """The machine in one line, for captions."""
     facts = machine()
-    return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB"
+    gpu = f", {facts['gpu']}" if "gpu" in facts else ""
+    return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB{gpu}"
 
 
 def remember(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -172,3 +175,12 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _gpu_name() -> str:
+    """The GPU that torch can use; torch, which takes seconds, is asked only where there is a driver."""
+    if not NVIDIA.exists():
+        return ""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""

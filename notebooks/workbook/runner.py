@@ -86,7 +86,7 @@ def fetch(jobs: list[Job]) -> None:
                 print(f"vectors of {encoder.name}", flush=True)
                 sweep.encode(corpus, encoder)
     for each in large:
-        print(f"{each.label}: encode, store and index", flush=True)
+        print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         scale.measure(each)
 
 

@@ -56,13 +56,27 @@ class Run(NamedTuple):
 
 
 def jobs(
-    corpus: str, documents: Sequence[int], model: str, dimension: int, words_once: bool, waiting: int, seed: int
-) -> list[Job]:
-    """A job for each number of documents; the largest also as the library tokenizes, to compare."""
-    each = [
-        Job(corpus, n, model, dimension, words_once=words_once, waiting=waiting, seed=seed) for n in sorted(documents)
-    ]
-    return each + ([each[-1]._replace(words_once=False)] if words_once else [])
+    corpus: str, documents: Sequence[int], model: str, dimension: int, words_once: bool, waiting: int, seed: int,
+    repeats: int,
+) -> list[Job]:  # fmt: skip
+    """A job for each number of documents, the largest also as the library tokenizes; all of them, then all again."""
+    any_size = Job(corpus, 0, model, dimension, words_once=words_once, waiting=waiting, seed=seed)
+    each = [any_size._replace(n=n) for n in sorted(documents)]
+    each += [each[-1]._replace(words_once=False)] if words_once else []
+    return [job._replace(repeat=repeat) for repeat in range(repeats) for job in each]
+
+
+def repeats_of(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs by what they did: those that differ in nothing but their repeat together."""
+    groups: dict[Job, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.job._replace(repeat=0), []).append(run)
+    return list(groups.values())
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """The run of median total time; of two, the slower."""
+    return sorted(runs, key=lambda run: run.total_seconds)[len(runs) // 2]
 
 
 def measure(job: Job) -> Run:

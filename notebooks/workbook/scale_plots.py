@@ -23,7 +23,7 @@ from workbook.errors import WorkbookError
 from workbook.grid_plots import MARKERS, set_title
 from workbook.growth import GROWING, MB, Fit, points
 from workbook.plots import METRICS, STYLE
-from workbook.scale import Run
+from workbook.scale import Run, middle, repeats_of
 from workbook.timing import Times
 from workbook.training_plots import DASHES
 
@@ -56,13 +56,14 @@ def growth(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> Figure:
     A line is drawn over the sizes that its fit rests on; the points that are not in the fit are hollow.
     """
     runs = sorted(runs, key=lambda run: run.n)
+    each = [middle(group) for group in repeats_of(runs)]
     with plt.style.context(STYLE):
         figure, ((time, size), (latency, precision)) = plt.subplots(2, 2, figsize=(10, 7), sharex=True)
         ends = {
             time: _growing(time, runs, fitted, SECONDS, 1),
             size: _growing(size, runs, fitted, MEGABYTES, MB),
-            latency: [*_growing(latency, runs, fitted, {"median": "median latency"}, MS), *_slowest(latency, runs)],
-            precision: _precision(precision, runs),
+            latency: [*_growing(latency, runs, fitted, {"median": "median latency"}, MS), *_slowest(latency, each)],
+            precision: _precision(precision, each),
         }
         for axis, title, unit in [
             (time, "time by phase", "seconds"),

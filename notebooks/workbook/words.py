@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,8 +60,7 @@ class WordTokenizer:
         texts = [f"{prompt or ''}{text}" for text in texts]
         split = [text.split(" ") for text in texts]
         words = list(chain.from_iterable(split))
-        self._learn(words)
-        numbers = np.fromiter(map(self._number.__getitem__, words), dtype=np.int64, count=len(words))
+        numbers = self._numbers(words)
         first = self._first[numbers]
         counts = self._first[numbers + 1] - first
         ends = np.cumsum(counts)
@@ -73,12 +72,18 @@ class WordTokenizer:
             raise WorkbookError("this tokenizer does not tokenize word by word; set words_once to False")
         return {"input_ids": torch.from_numpy(ids), "offsets": torch.from_numpy(offsets[:-1])}
 
-    def _learn(self, words: Sequence[str]) -> None:
+    def _numbers(self, words: Sequence[str]) -> np.ndarray:
+        """The number of each word; words not known yet are tokenized and get one."""
         if len(self) > MOST:
             self.forget()
-        new = list(dict.fromkeys(word for word in words if word not in self._number))
-        if not new:
-            return
+        numbers = np.fromiter(map(self._number.get, words, repeat(-1)), dtype=np.int64, count=len(words))
+        new = np.flatnonzero(numbers < 0)
+        if len(new):
+            self._learn(list(dict.fromkeys(words[place] for place in new)))
+            numbers[new] = [self._number[words[place]] for place in new]
+        return numbers
+
+    def _learn(self, new: Sequence[str]) -> None:
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(new, add_special_tokens=False)]
         self._number.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
         self._ids = np.concatenate([self._ids, *(np.array(own, dtype=np.int64) for own in ids)])
