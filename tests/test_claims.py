@@ -60,7 +60,7 @@ def test_each_claim_is_answered_with_its_own_rows(large):
     assert equal.iloc[1] == "45 [44, 46] times, 2,000 words, small (bfloat16)"
     assert same.iloc[2].startswith("14.5 times")
     assert equal.iloc[2].startswith("2.0 times")
-    assert same.iloc[3].startswith("2.50 [2.50, 2.50] minutes, 2,000 documents, as the library tokenizes")
+    assert same.iloc[3].startswith("2.50 [2.50, 2.50] minutes, 2,000 documents, the library's tokenization")
     assert equal.iloc[3].startswith("1.50 [1.50, 1.50] minutes, 2,000 documents, each word tokenized once")
     assert table["source"].notna().all()
 

@@ -192,7 +192,7 @@ BAD_SCALE = [
 def test_good_parameters_of_scale_pass_and_give_their_jobs(changes):
     parameters.check({**SCALE, **changes})
     jobs = parameters.scale_jobs(SCALE)
-    assert [(job.n, job.words_once) for job in jobs] == [(100, True), (200, True), (400, True), (400, False)]
+    assert [(job.n, job.words_once) for job in jobs] == [(n, once) for n in (100, 200, 400) for once in (True, False)]
     assert {(job.corpus, job.model, job.dimension) for job in jobs} == {("sample", "tiny-static", 64)}
 
 

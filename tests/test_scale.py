@@ -52,8 +52,8 @@ def test_a_full_disk_is_refused_with_the_numbers(data, monkeypatch):
 def test_jobs_are_each_size_then_all_again():
     jobs = scale.jobs("sample", [300, 100], "tiny-static", 64, True, 2, 7, 2)
     assert [(job.n, job.words_once, job.repeat) for job in jobs] == [
-        (100, True, 0), (300, True, 0), (300, False, 0), (100, True, 1), (300, True, 1), (300, False, 1)
-    ]  # fmt: skip
+        (n, once, repeat) for repeat in (0, 1) for n in (100, 300) for once in (True, False)
+    ]
     assert {(job.seed, job.waiting) for job in jobs} == {(7, 2)}
     assert len(scale.jobs("sample", [300, 100], "tiny-static", 64, False, 2, 7, 1)) == 2
 

@@ -128,7 +128,7 @@ def exponents(runs: Sequence[Run], smallest: float = 0) -> pd.DataFrame:
     above = f", from {smallest:,} documents" if smallest else ""
     found = []
     for what, each in fits(runs, smallest).items():
-        names = {**_names(runs[0]), "work": what + above, "n": each.points}
+        names = {**_names(runs[0]), "work": f"{what}{_tokenized(runs[0])}{above}", "n": each.points}
         found += [
             {**names, "metric": "growth exponent", "value": each.exponent, "low": each.low, "high": each.high},
             {**names, "metric": "growth r2", "value": each.r2},
@@ -225,10 +225,9 @@ def assumptions(
 
 def _rows(group: Sequence[Run]) -> Iterator[dict]:
     first = group[0]
-    tokenized = "" if first.job.words_once else " (library's tokenization)"
 
     def row(metric: str, what: str, **more: object) -> dict:
-        return {"work": f"{first.n:,} documents{tokenized}, {what}", "metric": metric, **more}
+        return {"work": f"{first.n:,} documents{_tokenized(first)}, {what}", "metric": metric, **more}
 
     def times(metric: str, what: str, cost: Callable[[Run], float]) -> dict:
         found = Times.of([cost(run) for run in group])._asdict()
@@ -250,6 +249,10 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
     yield row("latency ms", **Times.of([1000 * each for run in group for each in run.latency])._asdict(), **searched)
     precision = pd.DataFrame([run.precision for run in group]).mean()
     yield row("ann precision@10", **statistics.mean(precision)._asdict(), **searched)
+
+
+def _tokenized(run: Run) -> str:
+    return "" if run.job.words_once else " (library's tokenization)"
 
 
 def _names(run: Run) -> dict[str, object]:

@@ -51,7 +51,7 @@ class Job(NamedTuple):
 
     @property
     def how(self) -> str:
-        return "each word tokenized once" if self.words_once else "as the library tokenizes"
+        return "each word tokenized once" if self.words_once else "the library's tokenization"
 
     @property
     def label(self) -> str:

@@ -98,7 +98,9 @@ def table(frame: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> 
     shown["text"] = [_text(row) for row in shown.itertuples()]
     wide = shown.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
     labels = {name: METRICS[name].label for name in metrics}
-    return wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).astype(object).fillna("")
+    return (
+        wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).astype(object).fillna("")
+    )
 
 
 def crossed(frame: pd.DataFrame, metric: str, index: Sequence[str] = ()) -> pd.DataFrame:

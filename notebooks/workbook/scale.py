@@ -59,10 +59,10 @@ def jobs(
     corpus: str, documents: Sequence[int], model: str, dimension: int, words_once: bool, waiting: int, seed: int,
     repeats: int,
 ) -> list[Job]:  # fmt: skip
-    """A job for each number of documents, the largest also as the library tokenizes; all of them, then all again."""
-    any_size = Job(corpus, 0, model, dimension, words_once=words_once, waiting=waiting, seed=seed)
-    each = [any_size._replace(n=n) for n in sorted(documents)]
-    each += [each[-1]._replace(words_once=False)] if words_once else []
+    """A job for each number of documents, and one with the library's tokenization; all of them, then all again."""
+    any_size = Job(corpus, 0, model, dimension, waiting=waiting, seed=seed)
+    ways = [True, False] if words_once else [False]
+    each = [any_size._replace(n=n, words_once=way) for n in sorted(documents) for way in ways]
     return [job._replace(repeat=repeat) for repeat in range(repeats) for job in each]
 
 
