@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import corpora, custom, encoders, paths, statistics, sweep, training
+from workbook import cards, corpora, custom, encoders, paths, statistics, sweep, training
 from workbook.custom import Variant
 from workbook.errors import WorkbookError
-from workbook.training import Settings
+from workbook.settings import Settings
 
 SETTINGS = Settings.of(dimensions=[32, 16], batch_size=64, epochs=2)
 
@@ -106,7 +106,7 @@ def test_a_variant_is_measured_as_the_sweep_measures_its_models(sample, models):
 
 
 def test_trained_models_are_one_for_each_seed_and_load_by_name(task, models):
-    assert [training.card(model.folder)["seed"] for model in models] == [0, 1]
+    assert [cards.read(model.folder)["seed"] for model in models] == [0, 1]
     for model in models:
         assert re.fullmatch("custom-sample-[0-9a-f]{8}", model.name)
         assert model.folder == paths.DATA / "models" / model.name
@@ -154,7 +154,7 @@ def test_sizes_tell_what_training_took_where_there_was_any(sample, task, models)
     assert set(found["corpus"]) == {"sample"}
     start, trained = (found[found["model"] == model.name] for model in (task.start, models[0]))
     assert start["metric"].tolist() == ["parameters", "megabytes"]
-    facts = training.card(models[0].folder)
+    facts = cards.read(models[0].folder)
     size = sum(file.stat().st_size for file in models[0].folder.rglob("*") if file.is_file())
     assert dict(zip(trained["metric"], trained["value"], strict=True)) == {
         "parameters": table_of(models[0]).size, "megabytes": size / 1e6,

@@ -180,31 +180,13 @@ def test_a_folder_with_something_in_it_is_not_written_to(static, tmp_path):
     assert (tmp_path / "mine" / exports.TABLE).read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
-        Exception("No space left on device (os error 28)"),  # as tokenizers has it
-        OSError(28, "No space left on device"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_a_full_disk_is_told_as_such_and_nothing_is_left(static, data, monkeypatch, error):
+def test_a_full_disk_is_told_as_such_and_nothing_is_left(static, data, monkeypatch):
     def full(self, path):
         path.mkdir()
         (path / "config.json").write_text("{}")
-        raise error
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(model2vec.StaticModel, "save_pretrained", full)
     with pytest.raises(WorkbookError, match=f"cannot write .*: {os.strerror(28)}; make room or set WORKBOOK_DATA"):
         exports.keep(static, FLOAT32)
     assert list((data / "models").iterdir()) == []
-
-
-def test_any_other_error_is_left_as_it_is(static, data, monkeypatch):
-    def broken(*_):
-        raise SafetensorError("InvalidHeader")
-
-    monkeypatch.setattr(model2vec.StaticModel, "save_pretrained", broken)
-    with pytest.raises(SafetensorError, match="InvalidHeader"):
-        exports.keep(static, FLOAT32)

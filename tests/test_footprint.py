@@ -225,15 +225,16 @@ def test_what_is_indexed_on_disk_is_what_was_encoded_and_nothing_is_left(sample,
     [(rows, place, while_open)] = given
     expected = vectors.truncate(static.encode(sample.document_texts), 32)
     np.testing.assert_allclose(rows, expected, atol=1e-6)
-    assert place == data and while_open == ["workbook-"]
-    assert not list(data.glob("workbook-*"))
+    assert place == data / "scale"
+    assert while_open == ["workbook-"]
+    assert not list(data.rglob("workbook-*"))
 
 
 def test_an_index_that_fails_its_proof_leaves_nothing(sample, static, data, monkeypatch):
     monkeypatch.setattr(engine.EdgeIndex, "applied", lambda self: {})
     with pytest.raises(WorkbookError, match="asked for quantization"):
         footprint.indexes(sample, static, ["binary"])
-    assert not list(data.glob("workbook-*")) and not (data / "results" / "disk").exists()
+    assert not list(data.rglob("workbook-*")) and not (data / "results" / "disk").exists()
 
 
 def test_an_index_is_weighed_once(weighed, sample, static, monkeypatch):

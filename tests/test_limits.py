@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import corpora, custom, limits, pairs, statistics, sweep, training
+from workbook import cards, corpora, custom, limits, pairs, statistics, sweep
 from workbook.corpora import Corpus, Document
 from workbook.custom import Variant
 from workbook.errors import WorkbookError
-from workbook.training import Settings
+from workbook.settings import Settings
 
 SETTINGS = Settings.of(dimensions=[32, 16], batch_size=64, epochs=2)
 SEEDS = [1, 0]
@@ -45,7 +45,7 @@ def ways(task, other):
 
 def card_of(ways, label):
     (model,) = ways[label]
-    return training.card(model.folder)
+    return cards.read(model.folder)
 
 
 def table_of(encoder):
@@ -55,13 +55,13 @@ def table_of(encoder):
 def test_fewer_documents_are_trained_on_and_the_same_held_out(sample, task):
     found = limits.fewer(sample, task, SETTINGS, SEEDS, [40, 45], "edge")
     assert [variant.label for variant in found] == ["40 documents", "45 documents"]
-    whole = training.card(custom.trained(task, SETTINGS, SEEDS)[0].folder)
+    whole = cards.read(custom.trained(task, SETTINGS, SEEDS)[0].folder)
     for variant, size in zip(found, (40, 45), strict=True):
-        cards = [training.card(model.folder) for model in variant.models]
-        assert [card["seed"] for card in cards] == SEEDS
-        assert {card["documents"] for card in cards} == {size + len(task.held_out)}
-        assert {card["held_out_sha256"] for card in cards} == {whole["held_out_sha256"]}
-        assert cards[0]["pairs"] < whole["pairs"]
+        facts = [cards.read(model.folder) for model in variant.models]
+        assert [card["seed"] for card in facts] == SEEDS
+        assert {card["documents"] for card in facts} == {size + len(task.held_out)}
+        assert {card["held_out_sha256"] for card in facts} == {whole["held_out_sha256"]}
+        assert facts[0]["pairs"] < whole["pairs"]
 
 
 def test_more_documents_than_there_are_is_refused(sample, task):
@@ -106,7 +106,7 @@ def test_pairs_of_a_corpus_with_the_same_ids_are_not_taken_for_held_out_ones(tas
 def test_the_average_is_half_the_trained_model_and_half_its_start(ways, task):
     (half,), (trained,) = ways["trained, averaged with its start"], ways["trained, first seed"]
     (start,) = custom.untrained(task, SETTINGS, 1)
-    assert training.card(half.folder)["average_of"] == [trained.name, start.name]
+    assert cards.read(half.folder)["average_of"] == [trained.name, start.name]
     np.testing.assert_allclose(table_of(half), (table_of(trained) + table_of(start)) / 2, rtol=1e-6)
 
 

@@ -1,8 +1,10 @@
 """A finished file or folder gets to its place whole, and nothing else is left behind."""
 
 import errno
+import os
 
 import pytest
+from safetensors import SafetensorError
 from workbook import paths
 from workbook.errors import WorkbookError
 
@@ -43,11 +45,31 @@ def test_an_exception_passes_and_leaves_nothing(tmp_path, kind, error):
 @both_kinds
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES], ids=errno.errorcode.get)
 def test_a_disk_that_cannot_be_written_is_the_users_to_put_right(tmp_path, kind, number):
-    refused = pytest.raises(WorkbookError, match=r"target: no more; .*WORKBOOK_DATA")
+    refused = pytest.raises(WorkbookError, match=rf"target: {os.strerror(number)}; make room or .*WORKBOOK_DATA")
     with refused, paths.atomic(tmp_path / "target") as temporary:
         write(temporary, kind)
         raise OSError(number, "no more")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at inline_container.cc:664] . PytorchStreamWriter failed writing file data/2"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        Exception("No space left on device (os error 28)"),  # as tokenizers has it
+    ],
+    ids=["torch", "safetensors", "tokenizers"],
+)
+def test_a_full_disk_is_known_by_each_librarys_words(tmp_path, error):
+    with pytest.raises(WorkbookError, match="No space left on device; make room"), paths.atomic(tmp_path / "target"):
+        raise error
+
+
+@pytest.mark.parametrize("error", [SafetensorError("InvalidHeader"), RuntimeError("gone (os error 2)")], ids=repr)
+def test_another_error_of_a_library_passes(tmp_path, error):
+    with pytest.raises(type(error)), paths.atomic(tmp_path / "target"):
+        raise error
 
 
 @pytest.mark.parametrize(("kind", "stays"), [("file", "second"), ("folder", "first")])

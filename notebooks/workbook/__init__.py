@@ -2,14 +2,14 @@
 
 errors -> progress -> paths -> near_duplicates -> python_docs -> beir_sets -> corpora -> streams -> recipes -> models
 -> model_files -> words -> encoders -> variants -> memory -> isolated -> vectors -> shards -> quantization -> edge
--> client -> engine -> evaluation -> statistics -> pairs -> known_items -> starts -> exports -> objective -> trainer
--> training -> results -> timing -> cold -> sweep -> footprint -> pipeline -> scale -> growth -> claims -> parameters
--> losses -> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot -> training_plots
--> scale_plots -> plan -> runner -> bench -> __main__
+-> client -> engine -> evaluation -> statistics -> pairs -> known_items -> settings -> starts -> exports -> objective
+-> trainer -> cards -> training -> results -> timing -> cold -> sweep -> footprint -> pipeline -> scale -> growth
+-> claims -> parameters -> losses -> leakage -> custom -> limits -> published -> plots -> grid_plots -> pareto_plot
+-> training_plots -> scale_plots -> plan -> runner -> bench -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
 and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged
 per query; judgements become means with intervals; these become rows, tables and figures. Training takes documents,
-never a corpus, and gives another model. `tests/test_layers.py` keeps
-the order.
+never a corpus, and gives another model. At scale, a stream of texts is encoded, stored and indexed at once, in a
+process of its own. `tests/test_layers.py` keeps the order.
 """

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook import encoders, statistics, sweep, training
+from workbook import cards, encoders, statistics, sweep, training
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
+from workbook.settings import Settings
 from workbook.statistics import Interval
 from workbook.sweep import Cell
-from workbook.training import Settings, Task
+from workbook.training import Task
 
 METRIC = "ndcg@10"
 TRAINED = "trained"  # the variant with the settings that were chosen, which the others are compared with
@@ -74,7 +75,7 @@ def sizes(corpus: Corpus, models: Sequence[Encoder]) -> pd.DataFrame:
     for model in models:
         found.append((model.name, "parameters", model.parameters()))
         found.append((model.name, "megabytes", encoders.megabytes(model)))
-        facts = training.card(model.folder) if model.folder else {}
+        facts = cards.read(model.folder) if model.folder else {}
         if facts.get("history"):
             found.append((model.name, "training seconds", facts["seconds"]))
             found.append((model.name, "peak memory MB", facts["peak_memory_mb"]))

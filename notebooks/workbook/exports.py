@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,7 +74,7 @@ def save(encoder: Encoder, folder: Path, form: Form = FLOAT32) -> None:
     embedding = _embedding(encoder)
     rows = embedding.embedding.weight.detach().float().numpy()
     model = StaticModel(rows, embedding.tokenizer, normalize=True, max_length=None)
-    with paths.atomic(folder) as temporary, _os_errors():
+    with paths.atomic(folder) as temporary:
         quantize_model(model, form.vocabulary, form.dtype).save_pretrained(temporary)
 
 
@@ -98,15 +95,3 @@ def _embedding(encoder: Encoder) -> StaticEmbedding:
     if encoder.max_tokens or {type(module).__name__ for module in list(encoder.model)[1:]} - {"Normalize"}:
         raise WorkbookError(f"{encoder.name} cuts texts or does more than average: model2vec would not do the same")
     return encoder.model[0]
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    """Libraries in Rust tell of a full disk by exceptions of their own, which `paths.atomic` does not know."""
-    try:
-        yield
-    except Exception as error:
-        told = re.search(r"\(os error (\d+)\)", str(error))
-        if told is None or isinstance(error, OSError):
-            raise
-        raise OSError(int(told[1]), os.strerror(int(told[1]))) from error

@@ -129,8 +129,9 @@ def _quality(cell: Cell, float32: Cell) -> Iterator[dict]:
 
 
 def _disk(documents: np.ndarray, setting: str) -> dict[str, int]:
-    paths.DATA.mkdir(parents=True, exist_ok=True)
-    with engine.build(documents, setting, place=paths.DATA) as index:
+    place = paths.DATA / "scale"
+    place.mkdir(parents=True, exist_ok=True)
+    with engine.build(documents, setting, place=place) as index:
         return index.disk_bytes()
 
 

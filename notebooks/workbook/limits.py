@@ -10,7 +10,8 @@ from workbook import corpora, custom, leakage, pairs, statistics, training
 from workbook.corpora import Corpus
 from workbook.custom import METRIC, Variant
 from workbook.encoders import Encoder
-from workbook.training import Settings, Task
+from workbook.settings import Settings
+from workbook.training import Task
 
 RATE = 10  # times smaller than usual, so that less of the start is forgotten
 

@@ -6,7 +6,7 @@ from typing import Any
 from workbook import corpora, encoders, engine, growth, quantization, scale
 from workbook.engine import Search
 from workbook.errors import WorkbookError
-from workbook.training import Settings
+from workbook.settings import Settings
 
 TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
 MODELS = ("static_model", "transformer_model", "large_model", "long_model", "scale_model")
@@ -185,6 +185,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "long_model": encoders.check,
     "cut": _positive,
     "round_seconds": _above_zero,
+    "cold_starts": _positive,
     "documents": _sizes,
     "scale_model": encoders.check,
     "scale_dimension": _positive,

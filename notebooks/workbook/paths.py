@@ -5,6 +5,7 @@ WORKBOOK_DATA, WORKBOOK_FIGURES and WORKBOOK_REPORTS move a folder elsewhere (th
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -23,11 +24,30 @@ REPORTS = Path(os.environ.get("WORKBOOK_REPORTS", ROOT / "reports")).resolve()
 
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+TORCH_IS_FULL = "PytorchStreamWriter failed"  # all that torch says when a file cannot be written
 
 
 def cannot_write(target: Path, error: OSError) -> WorkbookError:
     """What to say when the disk is full or may not be written."""
     return WorkbookError(f"cannot write {target}: {error.strerror}; make room or set WORKBOOK_DATA to another folder")
+
+
+@contextmanager
+def told_when_unwritable(target: Path) -> Iterator[None]:
+    """Raise WorkbookError when the disk is full or may not be written, however the library that writes tells of it.
+
+    Python raises OSError; those in Rust an exception of their own that ends in "(os error 28)"; torch a RuntimeError.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = re.search(r"\(os error (\d+)\)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+        if TORCH_IS_FULL in str(error):
+            number = errno.ENOSPC
+        if number not in UNWRITABLE:
+            raise
+        raise cannot_write(target, OSError(number, os.strerror(number))) from error
 
 
 @contextmanager
@@ -39,17 +59,14 @@ def atomic(target: Path) -> Iterator[Path]:
     """
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        try:
-            temporary.replace(target)
-        except OSError:
-            if not (temporary.is_dir() and target.is_dir()):
-                raise
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise cannot_write(target, error) from error
+        with told_when_unwritable(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            try:
+                temporary.replace(target)
+            except OSError:
+                if not (temporary.is_dir() and target.is_dir()):
+                    raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

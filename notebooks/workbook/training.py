@@ -10,26 +10,23 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import resource
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workbook import known_items, model_files, pairs, paths, starts, vectors
+from workbook import cards, known_items, memory, model_files, pairs, paths, starts, vectors
 from workbook.corpora import Document
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
-from workbook.model_files import CARD
 from workbook.models import MODELS
 from workbook.pairs import Pair
+from workbook.settings import Settings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -37,79 +34,6 @@ if TYPE_CHECKING:
 FORMAT = 2  # raise it when training changes, so that models trained before are not taken for the same
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate", "datasets")
 CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for each of the model's
-FULL = ("No space left", "PytorchStreamWriter failed", "disk quota")  # how the libraries that write say it
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _falls(values: object) -> bool:
-    """Whether these are counts, each below the one before."""
-    return (
-        isinstance(values, list | tuple) and all(map(_is_count, values)) and sorted(set(values))[::-1] == list(values)
-    )
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and 0 < value < float("inf")
-
-
-COUNT = (_is_count, "a whole number above 0")
-POSITIVE = (_is_positive, "a number above 0")
-TRUTH = "true or false"
-ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "words": (lambda value: value is None or isinstance(value, bool), TRUTH),
-    "frequencies": (lambda value: isinstance(value, bool), TRUTH),
-    "width": (lambda value: value == 0 or _is_count(value), "a number of dimensions, or 0 for the start's own"),
-    "kinds": (
-        lambda value: isinstance(value, list | tuple) and len(value) > 0 and set(value) <= set(pairs.KINDS),
-        f"a list of some of {', '.join(pairs.KINDS)}",
-    ),
-    "dimensions": (lambda value: value is None or _falls(value), "a list of whole numbers above 0, the widest first"),
-    "sentences": COUNT,
-    "batch_size": COUNT,
-    "epochs": COUNT,
-    "learning_rate": POSITIVE,
-    "scale": POSITIVE,
-    "teacher": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a share from 0 to 1"),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is trained.
-
-    `words`, `frequencies` and `width` (0: as it is) make the start, see `starts`; `kinds` and `sentences` the pairs,
-    see `pairs`. `dimensions` are the Matryoshka dimensions below the model's own. `scale` is one over the temperature.
-    `teacher` is its share of the target, see `objective`.
-    None: words if the start was distilled here and so can be again; the dimensions that the start is measured at.
-    """
-
-    words: bool | None = None
-    frequencies: bool = False
-    width: int = 0
-    kinds: tuple[str, ...] = pairs.KINDS
-    sentences: int = 5
-    dimensions: tuple[int, ...] | None = None
-    batch_size: int = 2048
-    learning_rate: float = 0.03
-    epochs: int = 5
-    scale: float = 20.0
-    teacher: float = 0.0
-
-    @classmethod
-    def of(cls, **values: Any) -> Settings:
-        """Settings from plain values, as a notebook's parameter gives them; WorkbookError for what makes no sense."""
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            names = ", ".join(field.name for field in fields(cls))
-            raise WorkbookError(f"training has no setting {', '.join(sorted(unknown))}; it has {names}")
-        for name, value in values.items():
-            allowed, what = ALLOWED[name]
-            if not allowed(value):
-                raise WorkbookError(f"{name} must be {what}, not {value!r}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 @dataclass(frozen=True)
@@ -173,9 +97,9 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
         history = _fit(of, settings, seed, model, made, work)
         facts = {
             **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
-            "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": _peak_memory_mb(),
+            "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": round(memory.peak() / 1e6),
         }  # fmt: skip
-        _save(model, folder, facts)
+        cards.save(model, folder, facts)
         shutil.rmtree(work, ignore_errors=True)
     return folder
 
@@ -188,7 +112,7 @@ def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
     found = []
     for settings in candidates:
         folder = train(of, settings, seed)
-        facts = card(folder)
+        facts = cards.read(folder)
         kept = max(facts["history"], key=lambda epoch: epoch["rank"])
         found.append((settings, kept["score"], kept["error"], kept["epoch"], facts["seconds"], folder))
     columns = ["settings", "held-out ndcg@10", "standard error", "epoch kept", "seconds", "folder"]
@@ -209,8 +133,9 @@ def average(folders: Sequence[Path], name: str) -> Path:
     if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
         raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
     models[0][0].embedding.weight.data = sum(tables) / len(tables)
-    facts = {"settings": card(folders[0])["settings"], "average_of": [folder.name for folder in folders], "history": []}
-    _save(models[0], target, facts)
+    settings = cards.read(folders[0])["settings"]
+    facts = {"settings": settings, "average_of": [folder.name for folder in folders], "history": []}
+    cards.save(models[0], target, facts)
     return target
 
 
@@ -219,14 +144,8 @@ def start(of: Task, settings: Settings, seed: int) -> Path:
     settings = _resolved(of, settings)
     folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(_start_about(of, settings, seed))}"
     if not folder.is_dir():
-        _save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
+        cards.save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
     return folder
-
-
-def card(folder: Path) -> dict[str, Any]:
-    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory; {} of any other."""
-    file = folder / CARD
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def _resolved(of: Task, settings: Settings) -> Settings:
@@ -327,7 +246,7 @@ def _fit(
     loss = objective.Objective(model, settings.scale, taught, settings.teacher)
     dimensions = [model.get_embedding_dimension(), *settings.dimensions]
     try:
-        with _told_when_full(work):
+        with paths.told_when_unwritable(work):
             return trainer.fit(
                 model, columns, MatryoshkaLoss(model, loss, dimensions), _score(of), work,
                 epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=seed,
@@ -335,17 +254,6 @@ def _fit(
     except WorkbookError as error:
         kept = f"; whole epochs before it are in {work.name}" if list(work.glob("checkpoint-*")) else ""
         raise WorkbookError(f"training stopped: {error}{kept}") from None
-
-
-@contextmanager
-def _told_when_full(place: Path) -> Iterator[None]:
-    """The libraries that write models and checkpoints tell of a full disk each in its own way."""
-    try:
-        yield
-    except Exception as error:
-        if any(sign in str(error) for sign in FULL):
-            raise WorkbookError(f"no room to write {place}: make room, the same command goes on") from error
-        raise
 
 
 def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
@@ -374,28 +282,5 @@ def _check_room(model: SentenceTransformer) -> None:
         )
 
 
-def _save(model: SentenceTransformer, folder: Path, facts: dict[str, Any]) -> None:
-    with _told_when_full(folder), paths.atomic(folder) as temporary:
-        model.save(str(temporary), create_model_card=False)
-        (temporary / CARD).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        (temporary / "README.md").write_text(_readme(folder.name, facts), encoding="utf-8")
-
-
-def _readme(name: str, facts: dict[str, Any]) -> str:
-    """The card as the model hub shows one."""
-    shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)}
-    shown |= facts["settings"]
-    lines = [f"| {key} | {value} |" for key, value in shown.items()]
-    tags = ["---", "library_name: sentence-transformers", "tags: [static-embedding, sentence-similarity]", "---"]
-    head = [f"# {name}", "", "A static embedding model trained without queries or judgements, but for `extra_pairs`."]
-    return "\n".join([*tags, *head, "", "| | |", "|---|---|", *lines, ""])
-
-
 def _key(about: object) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _peak_memory_mb() -> float:
-    """Largest resident size of this process so far, in 10^6 bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
