@@ -162,7 +162,7 @@ def test_a_run_in_rows():
     seconds = {"encode": 4, "upsert": 0.4, "index": index, "total": 4.4 + index, "busy encode": 4_000 / 1_100}
     for phase, value in {**seconds, "busy upsert": 1}.items():
         assert value_of(rows, "phase seconds", f"4,000 documents, {phase}") == pytest.approx(value)
-    assert value_of(rows, "documents/s", "4,000 documents, in all") == pytest.approx(4_000 / (4.4 + index))
+    assert value_of(rows, "documents/s", f"4,000 documents, {growth.SEARCHED}") == pytest.approx(4_000 / (4.4 + index))
     assert value_of(rows, "peak MB", "4,000 documents, encode") == 501
     assert value_of(rows, "disk bytes per document", "4,000 documents, graph") == 100
     searched = rows[rows["search"] == "rescore-x3"].set_index("metric")
@@ -195,9 +195,14 @@ def test_repeats_are_one_row_with_its_range():
     rows = growth.rows(repeats).set_index(["metric", "work"])
     columns = ["value", "low", "high", "n"]
     assert rows.loc[("phase seconds", "4,000 documents, total"), columns].tolist() == [5, 4, 8, 3]
-    assert rows.loc[("documents/s", "4,000 documents, in all"), columns].tolist() == [800, 500, 1000, 3]
-    assert rows.loc[("latency ms", "4,000 documents, one query at a time"), columns].tolist() == [5, 4, 8, 3]
-    precision = rows.loc[("ann precision@10", "4,000 documents, one query at a time")]
+    assert rows.loc[("documents/s", f"4,000 documents, {growth.SEARCHED}"), columns].tolist() == [
+        800,
+        500,
+        1000,
+        3,
+    ]
+    assert rows.loc[("latency ms", f"4,000 documents, {growth.SEARCHED}"), columns].tolist() == [5, 4, 8, 3]
+    precision = rows.loc[("ann precision@10", f"4,000 documents, {growth.SEARCHED}")]
     assert precision["value"] == pytest.approx(0.85)
     assert precision["n"] == 2, "queries, not repeats"
 

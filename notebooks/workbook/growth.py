@@ -31,6 +31,7 @@ GROWING: dict[str, Callable[[Run], float]] = {
     "bytes on disk": lambda run: sum(run.disk.values()),
     "median latency": lambda run: float(np.median(run.latency)),
 }
+SEARCHED = "encoded, stored and searched"  # one query at a time
 HOURS = ["extrapolated hours to encode", "extrapolated hours to index"]
 EXTRAPOLATED = [
     f"extrapolated {what}" for what in ("RAM GB", "disk GB", "nodes", "documents per node", "times the largest run")
@@ -230,22 +231,23 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
         return {"work": f"{first.n:,} documents{_tokenized(first)}, {what}", "metric": metric, **more}
 
     def times(metric: str, what: str, cost: Callable[[Run], float]) -> dict:
-        found = Times.of([cost(run) for run in group])._asdict()
-        return row(metric, what, **(found if len(group) > 1 else {"value": found["value"], "n": 1}))
+        found = Times.of([cost(run) for run in group])
+        ends = {"low": found.low, "high": found.high} if found.low < found.high else {}  # sizes repeat to the byte
+        return row(metric, what, value=found.value, **ends, n=found.n)
 
     for phase in first.seconds:
         yield times("phase seconds", phase, lambda run, phase=phase: run.seconds[phase])
     yield times("phase seconds", "total", lambda run: run.total_seconds)
     for worker in first.busy:
         yield times("phase seconds", f"busy {worker}", lambda run, worker=worker: run.busy[worker])
-    yield times("documents/s", "in all", lambda run: run.n / run.total_seconds)
+    yield times("documents/s", SEARCHED, lambda run: run.n / run.total_seconds)
     if any(run.resumed for run in group):
         yield row("resumed documents", "encoded by interrupted attempts", value=sum(run.resumed for run in group))
     for phase in first.memory:
         yield times("peak MB", phase, lambda run, phase=phase: run.memory[phase] / MB)
     for part in first.disk:
         yield times("disk bytes per document", part, lambda run, part=part: _per_document(run, part))
-    searched = {"what": "one query at a time", "search": first.job.search}
+    searched = {"what": SEARCHED, "search": first.job.search}
     yield row("latency ms", **Times.of([1000 * each for run in group for each in run.latency])._asdict(), **searched)
     precision = pd.DataFrame([run.precision for run in group]).mean()
     yield row("ann precision@10", **statistics.mean(precision)._asdict(), **searched)
