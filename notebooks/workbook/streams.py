@@ -76,21 +76,18 @@ class Assembled:
     """Each text is two passages of the corpus, from two places, so that few are alike; its length varies by chance."""
 
     def __init__(self, corpus: Corpus, seed: int):
-        self._all = " ".join(" ".join(corpus.document_texts).split())
-        # where each word starts; one long text and numbers take a tenth of the memory of a list of words
-        self._starts = np.flatnonzero(np.frombuffer(f" {self._all}".encode("utf-32-le"), dtype=np.uint32) == ord(" "))
+        self._corpus = corpus
         self._seed = seed
 
     def texts(self, n: int) -> Iterator[str]:
-        random = np.random.default_rng(self._seed)
+        whole = " ".join(" ".join(self._corpus.document_texts).split())
+        # where each word starts; one long text and numbers take a tenth of the memory of a list of words
+        starts = np.flatnonzero(np.frombuffer(f" {whole} ".encode("utf-32-le"), dtype=np.uint32) == ord(" "))
+        random, most = np.random.default_rng(self._seed), len(starts) - 1
         mean = np.log(WORDS) - SPREAD**2 / 2
         for start in range(0, n, SHARD):
             lengths = np.maximum(2, random.lognormal(mean, SPREAD, (min(SHARD, n - start), 1)).astype(int))
-            halves = np.minimum(np.hstack([lengths // 2, lengths - lengths // 2]), len(self._starts))
-            places = random.integers(0, len(self._starts) - halves + 1)
-            for own_places, own_halves in zip(places.tolist(), halves.tolist(), strict=True):
-                yield " ".join(map(self._passage, own_places, own_halves))
-
-    def _passage(self, place: int, words: int) -> str:
-        end = place + words
-        return self._all[self._starts[place] : self._starts[end] - 1 if end < len(self._starts) else None]
+            halves = np.minimum(np.hstack([lengths // 2, lengths - lengths // 2]), most)
+            places = random.integers(0, most - halves + 1)
+            for (one, other), (end, last) in zip(starts[places], starts[places + halves], strict=True):
+                yield f"{whole[one : end - 1]} {whole[other : last - 1]}"
