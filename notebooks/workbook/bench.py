@@ -24,6 +24,7 @@ TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Encode, store and index, seconds", [], "phase seconds"),
     ("Peak resident memory, MB", [], "peak MB"),
     ("Disk, bytes per document", [], "disk bytes per document"),
+    ("Documents of interrupted attempts, whose seconds are counted in", ["work"], ["resumed documents"]),
     ("In all, and search", ["work"], ["documents/s", "latency ms", "ann precision@10"]),
     ("Growth", ["work"], ["growth exponent", "growth r2"]),
     ("Planning", ["work", "setting"], [*growth.HOURS, *growth.EXTRAPOLATED]),
