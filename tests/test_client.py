@@ -1,14 +1,45 @@
-"""What belongs to qdrant-client alone: the trap in its in-memory mode, and servers that are not there."""
+"""What belongs to qdrant-client alone: the traps of its in-memory mode, and servers that fail, refuse, ignore or die.
 
+The server is a stand-in over real HTTP; where QDRANT_URL is set, the contract is also kept by a real one.
+"""
+
+import json
 import os
-import socket
+import platform
+import subprocess
+import sys
+import time
+import traceback
 
+import numpy as np
 import pytest
+import yaml
 from qdrant_client import QdrantClient, models
-from workbook import client, engine
-from workbook.client import ClientIndex
+from workbook import client, engine, paths
+from workbook.bm25 import Sparse
+from workbook.client import ANYWHERE, ClientIndex, Placement, connect, own_collection, patiently, wait_until_green
+from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS, client_config
+
+pytest_plugins = ["standin"]
+needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
+INT8, FLOAT32 = SETTINGS["scalar-int8"], SETTINGS["float32"]
+KEY = "a-secret-key"
+EXACTLY = (True, None, False, None)
+
+
+def index_on(standin, placement=ANYWHERE, setting=INT8, **options):
+    return ClientIndex(setting, 64, 16, 100, memory=False, placement=placement, **options)
+
+
+def written(standin):
+    """The collections that something was written to."""
+    return {path.split("/")[2] for method, path in standin.requests if method in ("PUT", "PATCH", "DELETE")}
+
+
+def calls(standin, method, ending):
+    return [path for asked, path in standin.requests if asked == method and path.endswith(ending)]
 
 
 def test_memory_still_drops_quantization():
@@ -22,62 +53,481 @@ def test_memory_still_drops_quantization():
     assert memory.get_collection("any").config.quantization_config is None
 
 
-def test_the_server_engine_asks_for_its_address(unit_vectors, monkeypatch):
-    monkeypatch.delenv("QDRANT_URL", raising=False)
-    with pytest.raises(WorkbookError, match="needs QDRANT_URL"):
-        engine.build(unit_vectors, "binary", engine="server")
+class TestPlacement:
+    def test_is_read_from_a_notebooks_parameter(self):
+        assert Placement.of({}) == ANYWHERE
+        assert Placement.of({"shard_number": 3, "on_disk": True}) == Placement(3, None, True, False)
+
+    @pytest.mark.parametrize(
+        ("parameter", "said"),
+        [
+            (
+                {"shards": 3},
+                "unknown placement 'shards': give one of shard_number, replication_factor, on_disk, always",
+            ),
+            ({"shard_number": 0}, "placement shard_number is a whole number, 1 or more, not 0"),
+            ({"replication_factor": 1.5}, "placement replication_factor is a whole number, 1 or more, not 1.5"),
+            ({"shard_number": True}, "placement shard_number is a whole number, 1 or more, not True"),
+            ({"on_disk": "yes"}, "placement on_disk is true or false, not 'yes'"),
+            ({"always_ram": 1}, "placement always_ram is true or false, not 1"),
+        ],
+    )
+    def test_that_makes_no_sense_is_refused(self, parameter, said):
+        with pytest.raises(WorkbookError, match=said):
+            Placement.of(parameter)
+
+    def test_always_ram_needs_codes(self):
+        with pytest.raises(WorkbookError, match="always_ram keeps codes in RAM, and float32 has none"):
+            Placement(always_ram=True).check(FLOAT32)
+        Placement(always_ram=True).check(INT8)
+
+    def test_memory_has_none(self):
+        with pytest.raises(WorkbookError, match="a placement is for the server engine"):
+            ClientIndex(FLOAT32, 64, 16, 100, memory=True, placement=Placement(on_disk=True))
+
+    @pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "float32"])
+    def test_is_sent_and_read_back_beside_the_setting(self, server, setting):
+        server.nodes = 3
+        index = index_on(server, Placement(3, 2, True, True), SETTINGS[setting])
+        assert index.placed() == Placement(3, 2, True, True)
+        assert index.applied() == SETTINGS[setting].config, "as without a placement"
+        index.check_placement()
+        index.close()
+
+    def test_left_out_is_not_sent(self, server):
+        index = index_on(server)
+        told = connect().get_collection(index._collection).config
+        assert told.params.vectors.on_disk is told.quantization_config.scalar.always_ram is None
+        server.requests.clear()
+        index.check_placement()
+        assert server.requests == [], "nothing was asked, so nothing is checked"
+
+    @pytest.mark.parametrize(
+        ("forgets", "placement", "said"),
+        [
+            ("shard_number", Placement(shard_number=3), "asked for shard_number 3, the server reports 1"),
+            ("", Placement(replication_factor=2), "asked for replication_factor 2, the server reports 1"),
+            ("on_disk", Placement(on_disk=True), "asked for on_disk True, the server reports False"),
+            ("quantization_config", Placement(always_ram=True), "asked for always_ram True, the server reports False"),
+        ],
+        ids=["shards", "one node for two copies", "disk", "RAM"],
+    )
+    def test_that_the_server_ignores_is_found_out(self, server, forgets, placement, said):
+        server.forgets = {forgets}
+        with pytest.raises(WorkbookError, match=said):
+            index_on(server, placement).check_placement()
 
 
-def test_a_server_that_is_not_there(unit_vectors, monkeypatch):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    monkeypatch.setenv("QDRANT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.delenv("QDRANT_API_KEY", raising=False)
-    with pytest.raises(WorkbookError, match=r"no Qdrant answers at QDRANT_URL .* is it running"):
-        engine.build(unit_vectors, engine="server")
+class TestTheHappyPathOverHttp:
+    def test_vectors_are_stored_in_batches_and_found(self, server, unit_vectors, monkeypatch):
+        monkeypatch.setattr(client, "BATCH", 200)
+        payloads = [{"row": row} for row in range(500)]
+        with engine.build(unit_vectors, engine="server", payloads=payloads) as index:
+            assert len(calls(server, "PUT", "/points")) == 3
+            hits = index.search(unit_vectors, 1, engine.Search(exact=True))
+            assert len(calls(server, "POST", "/query/batch")) == 3
+            np.testing.assert_array_equal(hits.ids[:, 0], np.arange(500))
+            assert hits.seconds > 0
+            assert index.payloads([7, 3, 7]) == [{"row": 7}, {"row": 3}, {"row": 7}]
+            [name] = server.collections
+        assert server.collections == []
+        assert written(server) == {name}, "no collection but its own"
+        assert list((paths.DATA / "server").iterdir()) == []
+
+    def test_the_quantization_is_changed(self, server, unit_vectors):
+        index = index_on(server, Placement(always_ram=True))
+        index.upsert(unit_vectors, None)
+        server.statuses = ["yellow", "green", "yellow"]
+        index.quantize(SETTINGS["binary"])
+        assert index.applied() == SETTINGS["binary"].config and index.placed().always_ram
+        assert server.statuses == [], "waited for"
+        index.close()
+
+    def test_the_quantization_is_taken_away(self, server):
+        index = index_on(server)
+        index.quantize(FLOAT32)
+        assert index.applied() == {}
+        index.close()
+
+    def test_pieces_and_words_are_counted(self, server, unit_vectors):
+        index = index_on(server, words=True)
+        words = [Sparse([3, 9], [1.0, 2.0]), Sparse([], []), Sparse([9], [1.0])]
+        index.upsert(unit_vectors[:3], None, words=words)
+        index.upsert(unit_vectors[3:5], [{"row": 3}, {"row": 4}], first=3, words=words[:2])
+        assert index.indexed() == 5 + 3
+        assert index.payloads([4, 0]) == [{"row": 4}, {}]
+        index.close()
+
+    def test_who_the_server_is(self, server):
+        alone = client.server_identity()
+        server.nodes = 3
+        assert alone == {"url_sha256": client.server_identity()["url_sha256"], "version": "1.20.0", "nodes": 1}
+        assert client.server_identity()["nodes"] == 3
+        assert server.url not in str(alone)
 
 
-@pytest.fixture
-def forgetful(monkeypatch):
-    """A server that takes every setting and keeps none: qdrant-client's in-memory mode in its place."""
-    memory = QdrantClient(":memory:")
-    monkeypatch.setattr(client, "_connect", lambda: memory)
-    monkeypatch.setattr(memory, "close", lambda: None)  # to see what is left in it
-    yield memory
-    assert memory.get_collections().collections == []
+def test_memory_cannot_be_quantized():
+    index = ClientIndex(FLOAT32, 64, 16, 100, memory=True)
+    with pytest.raises(WorkbookError, match="drops quantization without a word"):
+        index.quantize(INT8)
 
 
-def test_a_server_that_does_not_index_is_found_out(unit_vectors, forgetful):
-    with pytest.raises(WorkbookError, match="only 0 of 500 vectors are indexed"):
-        engine.build(unit_vectors, "binary", engine="server")
+@pytest.mark.parametrize("name", ["memory", "stand-in", pytest.param("server", marks=needs_server)])
+class TestWordsAreAsOnEdge:
+    """On every engine of qdrant-client what Edge finds, the scores included."""
+
+    @pytest.fixture
+    def both(self, name, request, unit_vectors):
+        """An index of 60 points without equal scores, and Edge's; three points have no word."""
+        if name == "stand-in":
+            request.getfixturevalue("server")
+        random = np.random.default_rng(0)
+        words = [
+            Sparse(random.choice(30, size, replace=False).tolist(), random.uniform(0.5, 2, size).tolist())
+            for size in [*random.integers(1, 9, 57), 0, 0, 0]
+        ]
+        indexes = [
+            ClientIndex(FLOAT32, 64, 16, 100, memory=name == "memory", words=True),
+            EdgeIndex(FLOAT32, 64, 16, 100, words=True),
+        ]
+        for index in indexes:
+            index.upsert(unit_vectors[:60], None, words=words)
+            index.optimize()
+        yield (*indexes, unit_vectors[60:69], [*words[:8], Sparse([], [])])
+        for index in indexes:
+            index.close()
+
+    def test_words_alone(self, both):
+        index, edge, _, words = both
+        ids, scores, seconds = index.search_words(words, 10)
+        expected = edge.search_words(words, 10)
+        assert ids == expected[0] and ids[-1] == [] and seconds > 0
+        for found, right in zip(scores, expected[1], strict=True):
+            assert found == pytest.approx(right, rel=1e-5)
+
+    @pytest.mark.parametrize("fusion", ["rrf", "dbsf"])
+    def test_fused(self, both, fusion):
+        index, edge, queries, words = both
+        ids, scores, _ = index.fuse(queries, words, 60, 20, fusion, *EXACTLY)
+        expected = edge.fuse(queries, words, 60, 20, fusion, *EXACTLY)
+        for row in range(len(queries)):  # by id: reciprocal ranks of two rankings are often equal
+            found = dict(zip(ids[row], scores[row], strict=True))
+            assert found == pytest.approx(dict(zip(expected[0][row], expected[1][row], strict=True)), abs=1e-4)
 
 
-def test_a_server_that_drops_quantization_is_found_out(unit_vectors, forgetful, monkeypatch):
-    monkeypatch.setattr(ClientIndex, "indexed", lambda self: 500)
-    with pytest.raises(WorkbookError, match=r"asked for quantization .*one_bit.*, the engine reports \{\}"):
-        engine.build(unit_vectors, "binary", engine="server")
+@pytest.mark.parametrize("name", ["memory", "stand-in", pytest.param("server", marks=needs_server)])
+def test_words_need_no_vectors(name, request):
+    if name == "stand-in":
+        request.getfixturevalue("server")
+    index = ClientIndex(FLOAT32, 0, 16, 100, memory=name == "memory", words=True)
+    index.upsert(None, [{"row": 0}, {"row": 1}], words=[Sparse([5], [1.0]), Sparse([], [])])
+    assert index.search_words([Sparse([5], [1.0])], 10)[0] == [[0]]
+    assert index.payloads([1]) == [{"row": 1}], "a document without a word is stored all the same"
+    index.close()
 
 
-def test_patience_with_a_server_ends(unit_vectors, forgetful, monkeypatch):
-    monkeypatch.setattr(client, "PATIENCE", -1)
-    with pytest.raises(WorkbookError, match="did not finish indexing"):
-        engine.build(unit_vectors, engine="server")
+class TestPatience:
+    @pytest.mark.parametrize("status", [429, 500, 502, 503])
+    def test_an_error_of_the_server_is_tried_again(self, server, status):
+        qdrant = connect()
+        server.failures = [status] * client.RETRIES
+        server.requests.clear()
+        assert patiently(qdrant.get_collections).collections == []
+        assert len(server.requests) == 1 + client.RETRIES
+
+    def test_but_not_for_ever(self, server):
+        qdrant = connect()
+        server.failures = [503] * 99
+        server.requests.clear()
+        with pytest.raises(WorkbookError, match=r"Qdrant at QDRANT_URL answers 503 \(told to fail.*4 times: is it run"):
+            patiently(qdrant.get_collections)
+        assert len(server.requests) == 1 + client.RETRIES
+
+    def test_a_wrong_request_is_not_tried_again(self, server):
+        qdrant = connect()
+        server.requests.clear()
+        with pytest.raises(WorkbookError, match=r"refuses this \(404: Not found: Collection `none` not found!\)"):
+            patiently(qdrant.get_collection, "none")
+        assert len(server.requests) == 1
+
+    def test_pauses_grow_unless_the_server_names_them(self, server, monkeypatch):
+        qdrant, pauses = connect(), []
+        monkeypatch.setattr(client, "PAUSE", 1)
+        monkeypatch.setattr(time, "sleep", lambda seconds: seconds and pauses.append(seconds))
+        server.failures = [500, 500, 500]
+        patiently(qdrant.get_collections)
+        server.failures, server.headers = [429, 429], {"Retry-After": "7"}
+        patiently(qdrant.get_collections)
+        server.failures, server.headers = [429, 429, 429], {"Retry-After": "3600"}
+        patiently(qdrant.get_collections)
+        assert pauses == [1, 2, 4, 7, 7, *[client.TIMEOUT] * 3]
+
+    def test_a_programmers_error_is_not_hidden(self, server):
+        qdrant = connect()
+        qdrant.close()
+        with pytest.raises(Exception, match="client has been closed"):
+            patiently(qdrant.get_collections)
+
+    def test_a_slow_server(self, server, monkeypatch):
+        monkeypatch.setattr(client, "TIMEOUT", 1)
+        monkeypatch.setattr(client, "RETRIES", 0)
+        server.delay = 1.5
+        with pytest.raises(WorkbookError, match=r"does not answer \(ReadTimeout\), 1 times"):
+            connect()
+
+    def test_a_creation_whose_answer_was_lost_is_not_made_twice(self, server, monkeypatch):
+        lose_the_first_answer(server, "PUT", monkeypatch)
+        index = index_on(server)
+        assert server.collections == [index._collection] and len(calls(server, "PUT", index._collection)) == 1
+        index.close()
+
+    def test_a_batch_whose_answer_was_lost_is_stored_once(self, server, unit_vectors, monkeypatch):
+        index = index_on(server)
+        lose_the_first_answer(server, "PUT", monkeypatch)
+        index.upsert(unit_vectors, None)
+        assert len(calls(server, "PUT", "/points")) == 2
+        assert index.indexed() == 500
+        index.close()
+
+    def test_failed_tries_are_no_search_seconds(self, server, unit_vectors, monkeypatch):
+        index = index_on(server)
+        index.upsert(unit_vectors, None)
+        monkeypatch.setattr(client, "PAUSE", 30)
+        clock = [0.0]
+        monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+        monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+        server.failures = [503, 503]
+        ids, _, seconds = index.search(unit_vectors[:1], 1, *EXACTLY)
+        assert ids == [[0]] and clock[0] == 90 and seconds == 0
+        index.close()
 
 
-@pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_a_server_builds_it_and_keeps_no_collection(unit_vectors, setting):
-    with engine.build(unit_vectors, setting, engine="server") as index:
-        name = index._backend._collection
-        assert index._backend.applied() == SETTINGS[setting].config
-    server = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
-    assert name not in [collection.name for collection in server.get_collections().collections]
+def lose_the_first_answer(standin, method, monkeypatch):
+    """The server does as asked, but says 502 to the first request of that method."""
+    answer, lost = standin.answer, []
+
+    def lossy(asked, *others):
+        result = answer(asked, *others)
+        if asked == method and not lost:
+            lost.append(asked)
+            return 502, "lost"
+        return result
+
+    monkeypatch.setattr(standin, "answer", lossy)
 
 
-@pytest.mark.parametrize("url", ["not a url", "http://localhost:port"])
-def test_an_address_that_is_none(unit_vectors, monkeypatch, url):
-    monkeypatch.setenv("QDRANT_URL", url)
-    monkeypatch.delenv("QDRANT_API_KEY", raising=False)
-    with pytest.raises(WorkbookError, match="no Qdrant answers at QDRANT_URL"):
-        engine.build(unit_vectors, engine="server")
+class TestTheStatus:
+    def test_is_waited_for_until_green_twice(self, server):
+        index = index_on(server)
+        server.statuses = ["yellow", "grey", "green", "yellow", "green"]
+        server.requests.clear()
+        index.optimize()
+        assert len(server.requests) == 6
+        index.close()
+
+    def test_red_stops_with_the_reason(self, server):
+        index = index_on(server)
+        server.statuses = ["yellow", "red"]
+        with pytest.raises(WorkbookError, match=r"could not index workbook-\w{12}: error='no space left'; see its log"):
+            index.optimize()
+        index.close()
+
+    def test_patience_ends(self, server, monkeypatch):
+        index = index_on(server)
+        monkeypatch.setattr(client, "PATIENCE", -1)
+        server.statuses = ["yellow"]
+        with pytest.raises(WorkbookError, match=r"did not finish indexing within -1 s: workbook-\w+ is yellow"):
+            wait_until_green(connect(), index._collection)
+        index.close()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        ({"unindexed": 1}, "only 499 of 500 vectors are indexed"),
+        ({"forgets": {"quantization_config"}}, r"asked for quantization .*int8.*, the engine reports \{\}"),
+    ],
+)
+def test_a_server_that_does_not_do_it_is_found_out(server, unit_vectors, behaviour, said):
+    vars(server).update(behaviour)
+    with pytest.raises(WorkbookError, match=said):
+        engine.build(unit_vectors, "scalar-int8", engine="server")
+    assert server.collections == []
+
+
+class TestConnecting:
+    def test_asks_for_the_address(self, monkeypatch):
+        monkeypatch.delenv("QDRANT_URL", raising=False)
+        with pytest.raises(WorkbookError, match="needs QDRANT_URL"):
+            connect()
+
+    @pytest.mark.parametrize("url", ["not a url", "http://localhost:port", "ftp://localhost"])
+    def test_an_address_that_is_none(self, server, monkeypatch, url):
+        monkeypatch.setenv("QDRANT_URL", url)
+        with pytest.raises(WorkbookError, match=r"no Qdrant answers at QDRANT_URL.*such as http://localhost:6333$"):
+            connect()
+
+    @pytest.mark.parametrize("page", ["<html>Hello</html>", '{"hello": "world"}'])
+    @pytest.mark.parametrize("failures", [[], [302], [404]])
+    def test_a_web_server_that_is_no_qdrant(self, server, page, failures):
+        server.page, server.failures = page, failures
+        with pytest.raises(WorkbookError, match="no Qdrant answers at QDRANT_URL"):
+            connect()
+
+    def test_nobody_is_there(self, server):
+        server.die()
+        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running"):
+            connect()
+
+    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+    def test_the_key_comes_from_the_environment(self, server, monkeypatch):
+        server.key = KEY
+        with pytest.raises(WorkbookError, match=r"asks for a key: set QDRANT_API_KEY \(401: Invalid API key or JWT\)"):
+            connect()
+        monkeypatch.setenv("QDRANT_API_KEY", "another")
+        with pytest.raises(WorkbookError, match=r"refuses the key in QDRANT_API_KEY \(401"):
+            connect()
+        monkeypatch.setenv("QDRANT_API_KEY", KEY)
+        assert connect().get_collections().collections == []
+
+    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+    def test_the_key_is_in_no_message(self, server, monkeypatch, status):
+        monkeypatch.setenv("QDRANT_API_KEY", KEY)
+        server.failures = [status] * 9
+        with pytest.raises(WorkbookError, match=r"with the key \*\*\*") as caught:
+            connect()
+        shown = "".join(traceback.format_exception(caught.value))
+        assert KEY not in shown, "nor in the traceback that a notebook keeps"
+
+
+class TestNothingIsLeftBehind:
+    @pytest.mark.parametrize("requests", range(3, 9))
+    def test_when_it_dies_in_the_middle(self, server, unit_vectors, requests):
+        """After connecting (2 requests): creating (2), storing, indexing, proving, each is cut short."""
+        server.requests_to_live = requests
+        with pytest.raises(
+            WorkbookError, match=r"does not answer \(\w+\), 4 times.*; collection workbook-\w{12} is left"
+        ):
+            engine.build(unit_vectors, engine="server")
+        server.revive()
+        left = len(server.collections)
+        assert left == (requests > 3), "what was made before its death is still there"
+        assert connect().get_collections().collections == []
+        assert list((paths.DATA / "server").iterdir()) == []
+
+    def test_when_the_users_code_fails(self, server):
+        with pytest.raises(KeyboardInterrupt), own_collection(connect()) as name:
+            server.create(name, {"vectors": {"size": 8, "distance": "Cosine"}})
+            raise KeyboardInterrupt
+        assert server.collections == []
+        assert list((paths.DATA / "server").iterdir()) == []
+
+    def test_when_it_refuses_what_is_asked(self, server, unit_vectors):
+        index = index_on(server)
+        server.failures = [400]
+        with pytest.raises(WorkbookError, match="refuses this"):
+            index.upsert(unit_vectors, None)
+        index.close()
+        assert server.collections == []
+
+    def test_when_our_process_is_killed(self, server):
+        killed = (
+            "import os; from workbook.client import ClientIndex; from workbook.quantization import SETTINGS;"
+            "index = ClientIndex(SETTINGS['float32'], 8, 16, 100, memory=False); os._exit(9)"
+        )
+        environment = {**os.environ, "WORKBOOK_DATA": str(paths.DATA), "PYTHONPATH": str(paths.NOTEBOOKS)}
+        assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == 9
+        assert len(server.collections) == 1
+        assert connect().get_collections().collections == []
+
+    def test_what_is_in_use_or_anothers_stays(self, server):
+        index = index_on(server)
+        others = {"theirs": {}, "workbook-of-hand": {}}
+        for name in others:
+            server.create(name, {"vectors": {"size": 8, "distance": "Cosine"}})
+        connect()
+        assert set(server.collections) == {index._collection, *others}
+        index.close()
+        assert set(server.collections) == set(others)
+
+    @pytest.mark.parametrize(
+        ("changed", "stays"),
+        [
+            ({}, True),
+            ({"pid": None}, False),
+            ({"started": 0}, False),
+            ({"pid": 2**22 + 1}, False),
+            ({"pid": 2**22 + 1, "host": "another"}, True),
+            ({"pid": None, "url_sha256": "another"}, True),
+        ],
+        ids=["ours", "given up", "its id was given anew", "dead", "another machine's", "another server's"],
+    )
+    def test_whose_it_is_decides(self, server, changed, stays):
+        index = index_on(server)
+        [entry] = (paths.DATA / "server").iterdir()
+        owner = json.loads(entry.read_text())
+        assert (owner["pid"], owner["host"]) == (os.getpid(), platform.node()) and server.url not in entry.read_text()
+        entry.write_text(json.dumps({**owner, **changed}))
+        connect()
+        assert (index._collection in server.collections) == entry.exists() == stays
+        index.close()
+
+    def test_closing_twice_deletes_once(self, server):
+        index = index_on(server)
+        index.close()
+        index.close()
+        assert len(calls(server, "DELETE", "")) == 1
+
+
+@needs_server
+class TestARealServer:
+    @pytest.mark.parametrize("setting", SETTINGS)
+    def test_builds_it_and_keeps_no_collection(self, unit_vectors, setting, data):
+        with engine.build(unit_vectors, setting, engine="server") as index:
+            name = index._backend._collection
+            assert index._backend.applied() == SETTINGS[setting].config
+        assert name not in [collection.name for collection in connect().get_collections().collections]
+
+    def test_quantizes_what_is_built(self, unit_vectors, data):
+        index = index_on(None, Placement(1, 1, True, True))
+        index.upsert(unit_vectors, None)
+        index.optimize()
+        index.check_placement()
+        for setting in (SETTINGS["binary"], SETTINGS["turbo-4bit"]):
+            index.quantize(setting)
+            assert index.applied() == setting.config and index.indexed() == 500
+            index.check_placement()
+        index.close()
+
+
+class TestTheContainers:
+    COMPOSE = yaml.safe_load((paths.NOTEBOOKS / "compose.yaml").read_text(encoding="utf-8"))
+
+    def services(self, profile):
+        return {name: each for name, each in self.COMPOSE["services"].items() if each["profiles"] == [profile]}
+
+    def test_are_of_one_version_that_the_client_goes_with(self):
+        workflow = yaml.safe_load((paths.ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+        images = {each["image"] for each in self.COMPOSE["services"].values()}
+        assert images == {workflow["jobs"]["test"]["services"]["qdrant"]["image"]}
+        pinned = next(
+            line for line in paths.REQUIREMENTS.read_text().splitlines() if line.startswith("qdrant-client==")
+        )
+        minor = pinned.partition("==")[2].rpartition(".")[0]
+        assert images.pop().startswith(f"qdrant/qdrant:v{minor}.")
+
+    def test_are_one_or_three(self):
+        assert len(self.services("single")) == 1
+        assert list(self.services("cluster")) == ["qdrant-1", "qdrant-2", "qdrant-3"]
+        for name, each in self.services("cluster").items():
+            assert f"--uri http://{name}:6335" in " ".join(each["command"])
+            joins = "--bootstrap http://qdrant-1:6335" in " ".join(each["command"])
+            assert joins == (name != "qdrant-1")
+            assert "QDRANT__CLUSTER__ENABLED=true" in each["environment"]
+
+    def test_are_reached_from_this_machine_alone_and_hold_no_key(self):
+        for each in self.COMPOSE["services"].values():
+            assert all(port.startswith("127.0.0.1:") for port in each.get("ports", []))
+            keys = [entry for entry in each["environment"] if "API_KEY" in entry]
+            assert keys == ["QDRANT__SERVICE__API_KEY${QDRANT_API_KEY:+=${QDRANT_API_KEY}}"]

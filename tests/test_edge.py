@@ -1,6 +1,7 @@
 """What belongs to Edge alone: its folder, its batches, and the segments of one shard."""
 
 import tempfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,7 +96,11 @@ def test_only_edge_tells_its_bytes(unit_vectors):
 
 
 def test_a_shard_that_cannot_be_created_leaves_no_folder(tmp_path, monkeypatch):
+    def full(path, config):
+        raise OSError("no space")
+
     monkeypatch.setattr(edge, "RAM_DISK", tmp_path)
-    with pytest.raises(Exception, match="dimension cannot be 0"):
-        engine.build(np.zeros((10, 0), dtype=np.float32))
+    monkeypatch.setattr(edge.edge, "EdgeShard", SimpleNamespace(create=full))
+    with pytest.raises(OSError, match="no space"):
+        engine.build(np.zeros((10, 8), dtype=np.float32))
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,9 @@ import os
 
 import numpy as np
 import pytest
-from workbook import client, edge, engine
+from workbook import bm25, client, edge, engine
+from workbook.bm25 import Bm25
+from workbook.client import Placement
 from workbook.edge import EdgeIndex
 from workbook.engine import ALL, Search
 from workbook.errors import WorkbookError
@@ -70,6 +72,95 @@ class TestEveryEngine:
             pass
         with pytest.raises(Exception, match=r"closed|not initialized|not found|doesn't exist"):
             index.search(queries, 10, EXACT)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """500 texts of some of forty words, of different lengths; the first twenty are also asked for."""
+    random, words = np.random.default_rng(1), [f"word{number}" for number in range(40)]
+    return [" ".join(random.choice(words, random.integers(1, 12))) for _ in range(500)]
+
+
+@pytest.mark.parametrize("name", ["edge", "memory", pytest.param("server", marks=needs_server)])
+class TestWordsOnEveryEngine:
+    """BM25 alone, and fused with vectors: the same on each engine."""
+
+    @pytest.fixture
+    def model(self, texts):
+        return Bm25(bm25.average_words(texts))
+
+    @pytest.fixture
+    def index(self, name, unit_vectors, texts, model, monkeypatch):
+        monkeypatch.setattr(edge, "BATCH", 200)
+        monkeypatch.setattr(client, "BATCH", 200)
+        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
+            yield index
+
+    def test_words_alone_need_no_vectors(self, name, texts, model):
+        with engine.build(None, engine=name, words=model.documents(texts)) as index:
+            hits = index.search_words(model.queries(texts[:20]), 10)
+        best = -np.sort(-bm25.scores(model.queries(texts[:20]), model.documents(texts)), axis=1)[:, :10]
+        np.testing.assert_allclose(hits.scores, best, rtol=1e-4)
+
+    def test_words_are_ranked_by_the_formula_beside_vectors(self, index, texts, model, queries, top_ten):
+        hits = index.search_words(model.queries(texts[:20]), 10)
+        best = -np.sort(-bm25.scores(model.queries(texts[:20]), model.documents(texts)), axis=1)[:, :10]
+        np.testing.assert_allclose(hits.scores, best, rtol=1e-4)
+        assert_hits(index.search(queries, 10, EXACT), top_ten)
+
+    def test_a_query_without_a_word_finds_nothing(self, index, model):
+        assert (index.search_words(model.queries(["the of", "word1"]), 5).ids[0] == -1).all()
+
+    def test_a_text_without_a_word_is_never_found(self, name, unit_vectors, texts, model):
+        spoilt = ["the of", *texts[1:]]
+        with engine.build(unit_vectors, engine=name, words=model.documents(spoilt)) as index:
+            hits = index.search_words(model.queries(texts[:20]), 500)
+        assert not (hits.ids == 0).any() and (hits.ids >= 0).any()
+
+    def test_reciprocal_ranks_are_added_up(self, index, texts, model, queries):
+        words = model.queries(texts[:20])
+        fused = index.fuse(queries, words, 20, EXACT, "rrf", candidates=10)
+        legs = index.search(queries, 10, EXACT).ids, index.search_words(words, 10).ids
+        for row in range(20):
+            expected = {}
+            for leg in legs:
+                for rank, number in enumerate(leg[row][leg[row] >= 0]):
+                    expected[number] = expected.get(number, 0) + 1 / (edge.RRF_K + rank)
+            best = sorted(expected.values(), reverse=True)
+            np.testing.assert_allclose(fused.scores[row][: len(best)], best, rtol=1e-5)
+            assert set(fused.ids[row]) - {-1} == set(expected)
+
+    def test_scores_are_brought_to_a_common_scale(self, index, texts, model, queries):
+        fused = index.fuse(queries, model.queries(texts[:20]), 20, EXACT, "dbsf", candidates=10)
+        kept = fused.ids >= 0
+        assert fused.scores[kept].min() >= 0 and 1 < fused.scores[kept].max() <= 2, "found by both: above 1"
+        assert all((np.diff(row[row > -np.inf]) <= 0).all() for row in fused.scores)
+
+    def test_an_unknown_fusion_is_refused(self, index, texts, model, queries):
+        with pytest.raises(WorkbookError, match="unknown fusion 'sum': give one of rrf, dbsf"):
+            index.fuse(queries, model.queries(texts[:20]), 10, EXACT, "sum")
+
+
+def test_edge_and_memory_fuse_alike(unit_vectors, texts, queries):
+    """By scores: by ranks, equals in BM25's ranking may be in another order."""
+    model, found = Bm25(6), []
+    for name in ("edge", "memory"):
+        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
+            found.append(index.fuse(queries, model.queries(texts[:20]), 10, EXACT, "dbsf").scores)
+    np.testing.assert_allclose(*found, atol=1e-3)
+
+
+def test_nothing_to_store_is_refused():
+    with pytest.raises(WorkbookError, match="neither vectors nor words"):
+        engine.build(np.zeros((10, 0), dtype=np.float32))
+
+
+@pytest.mark.parametrize("setting", ["scalar-int8", "binary"])
+def test_codes_beside_words_are_codes(unit_vectors, texts, queries, setting):
+    with engine.build(unit_vectors, setting, words=Bm25(6).documents(texts)) as index:
+        assert index.bytes_per_vector == SETTINGS[setting].bytes_per_vector(64)
+        coded, exact = (index.search(queries, 10, search).scores for search in (Search(hnsw_ef=ALL), EXACT))
+    assert np.abs(coded - exact).max() > 1e-4
 
 
 @pytest.fixture(scope="module", params=[name for name in SETTINGS if name != "float32"])
@@ -210,6 +301,17 @@ class TestTheProof:
         with pytest.raises(WorkbookError, match="does not reach every nearest vector"):
             engine.build(unit_vectors, "binary")
 
+    def test_scores_that_are_not_those_of_bm25(self, unit_vectors, texts, monkeypatch):
+        search = EdgeIndex.search_words
+
+        def without_idf(self, words, limit):
+            ids, scores, seconds = search(self, words, limit)
+            return ids, [[score / 2 for score in row] for row in scores], seconds
+
+        monkeypatch.setattr(EdgeIndex, "search_words", without_idf)
+        with pytest.raises(WorkbookError, match="BM25 did not apply"):
+            engine.build(unit_vectors, words=Bm25(6).documents(texts))
+
     def test_the_user_interrupts(self, unit_vectors, monkeypatch):
         def interrupt(self):
             raise KeyboardInterrupt
@@ -234,8 +336,8 @@ def test_an_id_asked_for_twice_is_given_twice(name, unit_vectors):
 
 @pytest.mark.parametrize("name", ["edge", "memory"])
 def test_cluster_options_are_for_a_server(name, unit_vectors):
-    with pytest.raises(WorkbookError, match="shard_number"):
-        engine.build(unit_vectors, engine=name, shard_number=2)
+    with pytest.raises(WorkbookError, match=f"a placement is for the server engine; engine {name} has no cluster"):
+        engine.build(unit_vectors, engine=name, placement=Placement(shard_number=2))
 
 
 def test_an_unknown_setting_is_refused(unit_vectors):

@@ -15,42 +15,58 @@ from pathlib import Path
 import numpy as np
 import qdrant_edge as edge
 
+from workbook.bm25 import Sparse
 from workbook.errors import WorkbookError
 from workbook.quantization import Setting, edge_config
 
 RAM_DISK = Path("/dev/shm")
 BATCH = 1_000  # points per upsert
+RRF_K = 2  # Qdrant's own constant of reciprocal rank fusion
+DENSE, WORDS = "", "bm25"  # the names of a point's two vectors; Qdrant's own name for the only dense one is none
+
+Answers = tuple[list[list[int]], list[list[float]], float]  # ids and scores of each query, seconds of the engine's call
 
 
 class EdgeIndex:
-    """An index of float32 vectors in one Edge shard; point id = row number. Cosine distance."""
+    """An index of float32 vectors, of words, or of both, in one Edge shard; point id = row number. Cosine distance."""
 
     name = "edge"
 
-    def __init__(self, setting: Setting, dimension: int, m: int, ef_construct: int, place: Path | None = None):
-        """`place`: a folder on a real disk to make the shard in, instead of the RAM disk."""
-        self._path = Path(tempfile.mkdtemp(prefix="workbook-", dir=place or (RAM_DISK if RAM_DISK.is_dir() else None)))
+    def __init__(
+        self, setting: Setting, dimension: int, m: int, ef_construct: int, place: Path | None = None,
+        words: bool = False,
+    ):  # fmt: skip
+        """`dimension` 0: no dense vectors; `words`: sparse ones; `place`: a folder on a real disk for the shard."""
         config = edge.EdgeConfig(
-            vectors=edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine),
+            vectors=edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine) if dimension else None,
+            sparse_vectors={WORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)} if words else None,
             # thresholds of 1 KB: a small corpus would otherwise stay unindexed and, silently, float32
             hnsw_config=edge.HnswIndexConfig(m=m, ef_construct=ef_construct, full_scan_threshold=1),
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=1),
             quantization_config=edge_config(setting),
             wal_enabled=False,
         )
+        self._path = Path(tempfile.mkdtemp(prefix="workbook-", dir=place or (RAM_DISK if RAM_DISK.is_dir() else None)))
         try:
             self._shard = edge.EdgeShard.create(str(self._path), config)
         except BaseException:
             shutil.rmtree(self._path, ignore_errors=True)
             raise
 
-    def upsert(self, vectors: np.ndarray, payloads: Sequence[dict] | None, first: int = 0) -> None:
-        """Store vectors as points `first`, `first` + 1, ..."""
-        for start in range(0, len(vectors), BATCH):
-            part = vectors[start : start + BATCH].tolist()  # the engine takes a list in half the time of an array
+    def upsert(
+        self, vectors: np.ndarray | None, payloads: Sequence[dict] | None, first: int = 0,
+        words: Sequence[Sparse] | None = None,
+    ) -> None:  # fmt: skip
+        """Store vectors, words or both as points `first`, `first` + 1, ..."""
+        for start in range(0, len(words if vectors is None else vectors), BATCH):
+            rows = slice(start, start + BATCH)
+            # the engine takes a list in half the time of an array
+            parts = {} if vectors is None else {DENSE: vectors[rows].tolist()}
+            if words is not None:
+                parts[WORDS] = [edge.SparseVector(*each) for each in words[rows]]
             points = [
-                edge.Point(first + row, vector, payloads[row] if payloads else {})
-                for row, vector in enumerate(part, start)
+                edge.Point(first + row, dict(zip(parts, point, strict=True)), payloads[row] if payloads else {})
+                for row, point in enumerate(zip(*parts.values(), strict=True), start)
             ]
             self._shard.update(edge.UpdateOperation.upsert_points(points))
 
@@ -92,18 +108,40 @@ class EdgeIndex:
         return sizes
 
     def search(
-        self,
-        queries: np.ndarray,
-        limit: int,
-        exact: bool,
-        hnsw_ef: int | None,
-        rescore: bool,
+        self, queries: np.ndarray, limit: int, exact: bool, hnsw_ef: int | None, rescore: bool,
         oversampling: float | None,
-    ) -> tuple[list[list[int]], list[list[float]], float]:
-        """Search all queries as one planned batch: ids, scores, and the seconds of the engine's call alone."""
-        quantization = edge.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
-        params = edge.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
-        requests = [edge.QueryRequest(limit=limit, query=edge.Query.Nearest(query), params=params) for query in queries]
+    ) -> Answers:  # fmt: skip
+        """Search vectors for all queries as one planned batch: ids, scores, and the seconds of the engine's call."""
+        params = _params(exact, hnsw_ef, rescore, oversampling)
+        return self._query(
+            [edge.QueryRequest(limit=limit, query=edge.Query.Nearest(query), params=params) for query in queries]
+        )
+
+    def search_words(self, words: Sequence[Sparse], limit: int) -> Answers:
+        """Search words alone, by BM25; a query without a word finds nothing."""
+        return self._query([edge.QueryRequest(limit=limit, query=_nearest(query)) for query in words])
+
+    def fuse(
+        self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, exact: bool,
+        hnsw_ef: int | None, rescore: bool, oversampling: float | None,
+    ) -> Answers:  # fmt: skip
+        """Search vectors and words for so many candidates each, and let the engine fuse the two rankings."""
+        params = _params(exact, hnsw_ef, rescore, oversampling)
+        how = edge.Fusion.Rrf(k=RRF_K) if fusion == "rrf" else edge.Fusion.Dbsf()
+        return self._query(
+            [
+                edge.QueryRequest(
+                    limit=limit, query=how,
+                    prefetches=[
+                        edge.Prefetch(limit=candidates, query=edge.Query.Nearest(query), params=params),
+                        edge.Prefetch(limit=candidates, query=_nearest(own)),
+                    ],
+                )
+                for query, own in zip(queries, words, strict=True)
+            ]
+        )  # fmt: skip
+
+    def _query(self, requests: list[edge.QueryRequest]) -> Answers:
         batch = edge.QueryBatchRequest(requests)
         start = time.perf_counter()
         hits = self._shard.query_batch(batch)
@@ -121,6 +159,17 @@ class EdgeIndex:
 
     def _segment_files(self, name: str) -> Iterable[Path]:
         return self._path.glob(f"segments/*/vector_storage/{name}")
+
+
+def _params(
+    exact: bool, hnsw_ef: int | None, rescore: bool, oversampling: float | None
+) -> edge.SearchParams:  # fmt: skip
+    quantization = edge.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
+    return edge.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
+
+
+def _nearest(words: Sparse) -> edge.Query:
+    return edge.Query.Nearest(edge.SparseVector(*words), using=WORDS)
 
 
 def _part(file: Path) -> str:

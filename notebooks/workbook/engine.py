@@ -1,5 +1,7 @@
 """One interface to three Qdrant engines: build an index, prove that the setting applied, search.
 
+An index holds vectors, the words of texts (BM25, see `bm25`), or both; of both, the engine fuses the two rankings.
+
 | engine | what it is                                                                          |
 |--------|-------------------------------------------------------------------------------------|
 | edge   | Qdrant Edge: Qdrant's own segments in this process (default)                         |
@@ -16,16 +18,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import quantization
-from workbook.client import ClientIndex
-from workbook.edge import EdgeIndex
+from workbook import bm25, quantization
+from workbook.bm25 import Sparse
+from workbook.client import ANYWHERE, ClientIndex, Placement
+from workbook.edge import Answers, EdgeIndex
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS, Setting, binary_scores
 
 ENGINES = ("edge", "memory", "server")
 ALL = -1  # as hnsw_ef: as many candidates as there are vectors
 M, EF_CONSTRUCT = 16, 100  # Qdrant's own defaults for the HNSW graph
-PROBES = 8  # document vectors that are searched for after a binary build, to compare with the oracle
+PROBES = 8  # stored vectors, or texts, that are searched for after a build, to compare with an oracle
+FUSIONS = ("rrf", "dbsf")  # reciprocal ranks; scores, each ranking's brought to a common scale
+CANDIDATES = 100  # of each of the two rankings that are fused
 
 
 class Search(NamedTuple):
@@ -81,17 +86,32 @@ class Index:
 
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
         """Search float32 queries (q, d). Raises WorkbookError for a search this engine would silently ignore."""
+        limit = min(limit, self.n)
+        return _hits(self._backend.search(queries, limit, *self._how(search)), limit)
+
+    def search_words(self, words: Sequence[Sparse], limit: int) -> Hits:
+        """Rank by BM25 alone; an index built without words finds nothing."""
+        limit = min(limit, self.n)
+        return _hits(self._backend.search_words(words, limit), limit)
+
+    def fuse(
+        self, queries: np.ndarray, words: Sequence[Sparse], limit: int, search: Search, fusion: str,
+        candidates: int = CANDIDATES,
+    ) -> Hits:  # fmt: skip
+        """Search float32 queries (q, d) and their words for so many candidates each; the engine fuses the rankings.
+
+        Raises WorkbookError for an unknown fusion, or a search this engine would silently ignore.
+        """
+        if fusion not in FUSIONS:
+            raise WorkbookError(f"unknown fusion {fusion!r}: give one of {', '.join(FUSIONS)}")
+        limit, candidates = min(limit, self.n), min(candidates, self.n)
+        return _hits(self._backend.fuse(queries, words, limit, candidates, fusion, *self._how(search)), limit)
+
+    def _how(self, search: Search) -> tuple[bool, int | None, bool, float | None]:
+        """The search in the backend's words: exact, hnsw_ef, rescore, oversampling."""
         _check_search(self.engine, search)
         ef = self.n if search.hnsw_ef == ALL else search.hnsw_ef
-        ids, scores, seconds = self._backend.search(
-            queries, min(limit, self.n), search.exact, ef, search.rescore, search.oversampling
-        )
-        shape = (len(queries), min(limit, self.n))
-        hits = Hits(np.full(shape, -1), np.full(shape, -np.inf, dtype=np.float32), seconds)
-        for row, (row_ids, row_scores) in enumerate(zip(ids, scores, strict=True)):
-            hits.ids[row, : len(row_ids)] = row_ids
-            hits.scores[row, : len(row_ids)] = row_scores
-        return hits
+        return search.exact, ef, search.rescore, search.oversampling
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
         """The payloads stored with these rows, in the order of the ids."""
@@ -102,6 +122,11 @@ class Index:
         if self.engine != "edge":
             raise WorkbookError(f"engine {self.engine} does not tell its bytes on disk: use engine edge")
         return self._backend.disk_bytes()
+
+    @property
+    def shards(self) -> int:
+        """Into how many parts the vectors are divided, of which each is searched by itself."""
+        return self._backend.placed().shard_number if self.engine == "server" else 1
 
     def close(self) -> None:
         self._backend.close()
@@ -114,25 +139,29 @@ class Index:
 
 
 def build(
-    vectors: np.ndarray, setting: str = "float32", engine: str = "edge", payloads: Sequence[dict] | None = None,
-    m: int = M, ef_construct: int = EF_CONSTRUCT, place: Path | None = None, **cluster: int,
+    vectors: np.ndarray | None, setting: str = "float32", engine: str = "edge",
+    payloads: Sequence[dict] | None = None, m: int = M, ef_construct: int = EF_CONSTRUCT, place: Path | None = None,
+    placement: Placement = ANYWHERE, words: Sequence[Sparse] | None = None,
 ) -> Index:  # fmt: skip
     """Store float32 vectors (n, d) with a quantization setting, wait until all is indexed, and prove that it applied.
 
-    `place` (edge only): a folder to store in, instead of the RAM disk; `cluster` (server only): shard_number,
-    replication_factor. Raises WorkbookError if the engine cannot do the setting or the proof fails; nothing is left
+    `words`: what BM25 searches, a sparse vector for each row, beside the vectors or, where these are None, alone.
+    `place` (edge only): a folder to store in, instead of the RAM disk; `placement` (server only): shards, replicas,
+    and what is on disk. Raises WorkbookError if the engine cannot do the setting or the proof fails; nothing is left
     behind then.
     """
-    if not np.isfinite(vectors).all():
+    if vectors is not None and not np.isfinite(vectors).all():
         raise WorkbookError("some vectors are not finite numbers; no engine ranks those")
-    n, dimension = vectors.shape
+    n, dimension = (len(words), 0) if vectors is None else vectors.shape
     started = time.perf_counter()
-    backend = start(setting, dimension, engine, m, ef_construct, place, **cluster)
+    backend = start(setting, dimension, engine, m, ef_construct, place, placement, words is not None)
     try:
-        backend.upsert(vectors, payloads)
+        backend.upsert(vectors, payloads, words=words)
         index = finish(backend, setting, n, dimension)
-        prove(index, lambda ids: vectors[ids])
-        if index.setting.is_oracle_known:
+        _prove_words(index, words or [])
+        if dimension:
+            prove(index, lambda ids: vectors[ids], sum(bool(each.indices) for each in words or []))
+        if dimension and index.setting.is_oracle_known:
             _prove_reach(index, vectors)
         index.build_seconds = time.perf_counter() - started
     except BaseException:
@@ -143,18 +172,22 @@ def build(
 
 def start(
     setting: str, dimension: int, engine: str = "edge", m: int = M, ef_construct: int = EF_CONSTRUCT,
-    place: Path | None = None, **cluster: int,
+    place: Path | None = None, placement: Placement = ANYWHERE, words: bool = False,
 ) -> EdgeIndex | ClientIndex:  # fmt: skip
     """An empty index of that setting, for its `upsert` to fill piece by piece and `finish` to build."""
     check(engine, [setting])
-    quantization.check([setting], [dimension])
-    if cluster and engine != "server":
-        raise WorkbookError(f"{', '.join(cluster)} is for the server engine; engine {engine} has no cluster")
+    quantization.check([setting], [dimension] if dimension else [])
+    if not (dimension or words):
+        raise WorkbookError("neither vectors nor words are given: there is nothing to store")
+    if placement != ANYWHERE and engine != "server":
+        raise WorkbookError(f"a placement is for the server engine; engine {engine} has no cluster")
     if place and engine != "edge":
         raise WorkbookError(f"a place to store in is for the edge engine; engine {engine} has its own")
     if engine == "edge":
-        return EdgeIndex(SETTINGS[setting], dimension, m, ef_construct, place)
-    return ClientIndex(SETTINGS[setting], dimension, m, ef_construct, memory=engine == "memory", **cluster)
+        return EdgeIndex(SETTINGS[setting], dimension, m, ef_construct, place, words)
+    return ClientIndex(
+        SETTINGS[setting], dimension, m, ef_construct, memory=engine == "memory", placement=placement, words=words
+    )  # fmt: skip
 
 
 def finish(backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: int) -> Index:
@@ -167,18 +200,23 @@ def finish(backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: in
     return Index(backend.name, chosen, n, dimension, seconds, seconds, code_bytes, backend)
 
 
-def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> None:
+def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray], words: int = 0) -> None:
     """Stop unless every vector is indexed, the setting reads back as asked, and one-bit scores are their oracle's.
 
-    `rows` gives the stored vectors of row numbers, an array of any shape, with d added to it.
+    `rows` gives the stored vectors of row numbers, an array of any shape, with d added to it; `words` is the number of
+    sparse vectors beside them, which the engine counts too.
     """
     if index.engine == "memory":
         return
     backend, setting = index._backend, index.setting
-    if backend.indexed() != index.n:
-        raise WorkbookError(f"only {backend.indexed()} of {index.n} vectors are indexed (none below 1 KB in all)")
+    if backend.indexed() != index.n + words:
+        raise WorkbookError(
+            f"only {backend.indexed() - words} of {index.n} vectors are indexed (none below 1 KB in all)"
+        )
     if backend.applied() != setting.config:
         raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
+    if index.engine == "server":
+        backend.check_placement()
     if not setting.is_oracle_known:
         return
     probes, hits = _probe(index, rows)
@@ -220,6 +258,29 @@ def _prove_reach(index: Index, vectors: np.ndarray) -> None:
             "the HNSW graph does not reach every nearest vector even at hnsw_ef = n; "
             "many equal vectors do that: remove duplicate documents or raise m"
         )
+
+
+def _prove_words(index: Index, words: Sequence[Sparse]) -> None:
+    """Stop unless some of the stored texts, searched for, get the scores that BM25's formula gives, IDF included."""
+    probes = words[:: max(1, len(words) // PROBES)][:PROBES]
+    if not any(each.indices for each in probes) or index.shards > 1:  # each shard has an IDF of its own
+        return
+    hits = index.search_words(probes, 10)
+    expected = bm25.scores(probes, words)
+    found = hits.ids >= 0
+    best = -np.sort(-expected, axis=1)[:, : hits.ids.shape[1]]
+    if not np.allclose(np.where(found, hits.scores, 0), best, rtol=1e-4, atol=1e-4):
+        raise WorkbookError("BM25 did not apply: the engine's scores are not those of its formula with the IDF")
+
+
+def _hits(answers: Answers, limit: int) -> Hits:
+    ids, scores, seconds = answers
+    shape = (len(ids), limit)
+    hits = Hits(np.full(shape, -1), np.full(shape, -np.inf, dtype=np.float32), seconds)
+    for row, (row_ids, row_scores) in enumerate(zip(ids, scores, strict=True)):
+        hits.ids[row, : len(row_ids)] = row_ids
+        hits.scores[row, : len(row_ids)] = row_scores
+    return hits
 
 
 def _probe(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, Hits]:
