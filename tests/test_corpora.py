@@ -95,7 +95,6 @@ def test_a_bad_line_is_refused_with_its_place(beir_folder, place, line, complain
         ("corpus.jsonl", None, "is missing"),
         ("queries.jsonl", None, "is missing"),
         ("qrels/test.tsv", None, "is missing"),
-        ("corpus.jsonl", b'{"_id": "d1", "text": "\xff"}\n', "not valid UTF-8"),
         ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\n", "no judgements"),
         ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1\td1\t0\n", "no document is relevant"),
     ],
@@ -104,6 +103,28 @@ def test_a_bad_file_is_refused_by_name(beir_folder, file, content, complaint):
     (beir_folder / file).unlink() if content is None else (beir_folder / file).write_bytes(content)
     with pytest.raises(WorkbookError, match=f"{re.escape(str(beir_folder / file))}.*{complaint}"):
         corpora.read_beir(beir_folder, "tiny")
+
+
+@pytest.mark.parametrize("place", ["corpus.jsonl:4", "queries.jsonl:3", "qrels/test.tsv:5"])
+def test_invalid_utf8_is_refused_with_its_line(beir_folder, place):
+    with (beir_folder / place.partition(":")[0]).open("ab") as stream:
+        stream.write(b'{"_id": "\xff"}\n')
+    with pytest.raises(WorkbookError, match=f"{re.escape(str(beir_folder / place))}: not valid UTF-8"):
+        corpora.load(str(beir_folder))
+
+
+def test_a_byte_order_mark_is_no_text(beir_folder):
+    before = corpora.load(str(beir_folder))
+    for name in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
+        (beir_folder / name).write_bytes(b"\xef\xbb\xbf" + (beir_folder / name).read_bytes())
+    assert corpora.load(str(beir_folder)) == before
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(beir_folder, monkeypatch):
+    monkeypatch.setattr(corpora, "LONGEST", 2**20)
+    append(beir_folder / "corpus.jsonl", "[" + "0," * 2**20)
+    with pytest.raises(WorkbookError, match=r"corpus\.jsonl:4: a line of more than 1 MB; write one row a line"):
+        corpora.load(str(beir_folder))
 
 
 @pytest.mark.parametrize("name", ["scifakt", "python-docs:many", "no/such/folder"])

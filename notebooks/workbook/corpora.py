@@ -7,7 +7,7 @@ A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,8 @@ from typing import NamedTuple
 from workbook import beir_sets, paths, python_docs
 from workbook.beir_sets import BEIR
 from workbook.errors import WorkbookError
+
+LONGEST = 2**26  # bytes of a line; what is longer is one JSON list, or has line ends of another kind
 
 
 class Document(NamedTuple):
@@ -62,9 +64,14 @@ class Corpus:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
+def is_registered(name: str) -> bool:
+    """Tell whether `name` is a corpus known by name, and so no folder."""
+    return name in ("sample", *BEIR) or python_docs.is_name(name)
+
+
 def check(name: str) -> None:
     """Raise WorkbookError if `name` is neither a registered corpus nor a folder in BEIR layout."""
-    if name not in ("sample", *BEIR) and not python_docs.is_name(name) and not beir_sets.is_beir_folder(Path(name)):
+    if not is_registered(name) and not beir_sets.is_beir_folder(Path(name)):
         known = ", ".join(["sample", "python-docs", "python-docs:N", *BEIR])
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
 
@@ -118,11 +125,7 @@ def read_beir(
     An empty document is an error, unless `may_be_empty`: some of BEIR's own sets have them and are scored with them.
     """
     documents = read_documents(folder / "corpus.jsonl", may_be_empty)
-    queries: dict[str, str] = {}
-    file = folder / "queries.jsonl"
-    for line, row in _jsonl(file):
-        _check_text(row["text"], row["_id"], f"{file}:{line}", "query")
-        _add(queries, row["_id"], row["text"], f"{file}:{line}", "query")
+    queries = read_queries(folder / "queries.jsonl")
     qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries)
     return Corpus(name, documents, {q: text for q, text in queries.items() if q in qrels}, qrels, drop_identical)
 
@@ -135,6 +138,15 @@ def read_documents(file: Path, may_be_empty: bool = False) -> dict[str, Document
     return documents
 
 
+def read_queries(file: Path) -> dict[str, str]:
+    """Read a queries.jsonl: text by id, judged or not."""
+    queries: dict[str, str] = {}
+    for line, row in _jsonl(file):
+        check_text(row["text"], row["_id"], f"{file}:{line}", "query")
+        _add(queries, row["_id"], row["text"], f"{file}:{line}", "query")
+    return queries
+
+
 def each_document(file: Path, may_be_empty: bool = False) -> Iterator[tuple[int, tuple[str, Document]]]:
     """Line number, id and document of a corpus.jsonl, one by one; that ids are unique is not checked."""
     for line, row in _jsonl(file):
@@ -142,15 +154,32 @@ def each_document(file: Path, may_be_empty: bool = False) -> Iterator[tuple[int,
         if not isinstance(title, str):
             raise WorkbookError(f'{file}:{line}: "title" must be a string')
         document = Document(title, row["text"])
-        _check_text(document.full or ("empty" if may_be_empty else ""), row["_id"], f"{file}:{line}", "document")
+        check_text(document.full or ("empty" if may_be_empty else ""), row["_id"], f"{file}:{line}", "document")
         yield line, (row["_id"], document)
 
 
-def _check_text(text: str, key: str, place: str, what: str) -> None:
+def each_judgement(file: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Place, query id, document id and grade of a qrels file, one by one; that the ids are known is not checked."""
+    for number, line in _lines(file):
+        fields = line.split("\t")
+        if number == 1 and fields[-1] == "score":
+            continue
+        place = f"{file}:{number}"
+        if len(fields) != 3 or not re.fullmatch(r"-?[0-9]+", fields[2]):
+            raise WorkbookError(f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated")
+        yield place, fields[0], fields[1], int(fields[2])
+
+
+def check_text(text: str, key: str, place: str, what: str) -> None:
+    """Raise WorkbookError, naming the place, for a text that cannot be encoded: an empty one, half a surrogate pair."""
     if not text.strip():
         raise WorkbookError(f"{place}: {what} {key!r} is empty; remove it or give it a text")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise WorkbookError(f"{place}: {what} {key!r} holds half a surrogate pair, which is no text; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise WorkbookError(
+            f"{place}: {what} {key!r} holds half a surrogate pair, which is no text; remove it"
+        ) from None
 
 
 def _add(table: dict, key: str, value: object, place: str, what: str) -> None:
@@ -159,40 +188,55 @@ def _add(table: dict, key: str, value: object, place: str, what: str) -> None:
     table[key] = value
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line, cut at "\\n" alone: str.splitlines also cuts at U+2028 inside a document."""
+def lines(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[tuple[int, str]]:
+    """Number and text of each line with its end, cut at "\\n" alone: str.splitlines also cuts at U+2028 in a document.
+
+    `watch` is told the bytes of each. Raises WorkbookError, naming the line, for one that is not UTF-8 or too long.
+    """
+    with file.open("rb") as stream:
+        for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), start=1):
+            if len(raw) > LONGEST:
+                raise WorkbookError(f"{file}:{number}: a line of more than {LONGEST >> 20} MB; write one row a line")
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise WorkbookError(f"{file}:{number}: not valid UTF-8 ({error.reason}); save it as UTF-8") from None
+            if watch:
+                watch(len(raw))
+            yield number, line
+
+
+def json_object(line: str, place: str) -> dict:
+    """The object that a line of JSONL is; WorkbookError, naming the place, for anything else."""
     try:
-        with file.open(encoding="utf-8", newline="\n") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n")
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise WorkbookError(f"{place}: not valid JSON ({error.msg}); is the file cut short?") from None
+    if not isinstance(row, dict):
+        raise WorkbookError(f"{place}: each line needs to be an object, {{...}}; this one is a {type(row).__name__}")
+    return row
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    try:
+        for number, line in lines(file):
+            if line.strip():
+                yield number, line.rstrip("\r\n")
     except FileNotFoundError:
         raise WorkbookError(f"{file} is missing; BEIR layout is corpus.jsonl, queries.jsonl, qrels/test.tsv") from None
-    except UnicodeDecodeError as error:
-        raise WorkbookError(f"{file}: not valid UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def _jsonl(file: Path) -> Iterator[tuple[int, dict]]:
     for number, line in _lines(file):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise WorkbookError(f"{file}:{number}: not valid JSON ({error.msg}); is the file cut short?") from None
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("_id", "text")):
+        row = json_object(line, f"{file}:{number}")
+        if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
             raise WorkbookError(f'{file}:{number}: each line needs "_id" and "text", both strings')
         yield number, row
 
 
 def _read_qrels(file: Path, documents: dict, queries: dict) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    for number, line in _lines(file):
-        fields = line.split("\t")
-        if number == 1 and fields[-1] == "score":
-            continue
-        place = f"{file}:{number}"
-        if len(fields) != 3 or not re.fullmatch(r"-?[0-9]+", fields[2]):
-            raise WorkbookError(f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated")
-        query, document, grade = fields[0], fields[1], int(fields[2])
+    for place, query, document, grade in each_judgement(file):
         if query not in queries:
             raise WorkbookError(f"{place}: judgement for query {query!r}, which queries.jsonl does not have")
         if document not in documents:

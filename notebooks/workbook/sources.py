@@ -1,0 +1,220 @@
+"""Where a corpus of one's own comes from: which file and columns, and its documents and judgements, row by row."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workbook import corpora, tables
+from workbook.beir_sets import BEIR, is_beir_folder
+from workbook.corpora import Document
+from workbook.errors import WorkbookError
+
+FEWEST = 10  # queries
+COLUMNS = {"id": ("_id", "id"), "title": ("title",), "text": ("text",), "query": ()}  # and what each is usually called
+JUDGED_COLUMNS = {"query": ("query",), "document": ("document",), "grade": ("grade",)}
+TYPES = {type(None): "nothing", bool: "true or false", int: "a number", float: "a number", dict: "an object"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus as a notebook's parameters give it.
+
+    `corpus`: a registered name, a folder in BEIR layout (queries.jsonl and qrels/test.tsv may be missing), or a file.
+    `columns`: which of its columns is the id, title, text, and query: a question (or a list) that the row answers.
+    Without an id, the number of the row is one. `judged`: a file of judgements; `judged_columns`: its query (a text),
+    document (an id) and grade (1 where there is none). `documents` (0: all) and `queries`: at most so many, by `seed`.
+    """
+
+    corpus: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    judged: str = ""
+    judged_columns: Mapping[str, str] = field(default_factory=dict)
+    documents: int = 10_000
+    queries: int = 1_000
+    seed: int = 0
+
+    @property
+    def is_folder(self) -> bool:
+        return is_beir_folder(Path(self.corpus))
+
+    @property
+    def name(self) -> str:
+        """The name of the file or folder."""
+        return Path(self.corpus).resolve().name
+
+    @property
+    def file(self) -> Path:
+        """The file that the documents are in."""
+        return Path(self.corpus) / "corpus.jsonl" if self.is_folder else Path(self.corpus)
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that are read, the documents' first."""
+        beside = [Path(self.corpus) / "queries.jsonl", self.qrels] if self.qrels else []
+        return [self.file, *beside, *([Path(self.judged)] if self.judged else [])]
+
+    @property
+    def qrels(self) -> Path | None:
+        """The judgements of a folder in BEIR layout, if it has them."""
+        file = Path(self.corpus) / "qrels" / "test.tsv"
+        return file if self.is_folder and file.is_file() else None
+
+    @property
+    def judged_in(self) -> list[str]:
+        """Where the judgements are, in words: one place, or none."""
+        column = self.columns.get("query")
+        places = {"qrels/test.tsv": self.qrels, Path(self.judged).name: self.judged, f"column {column!r}": column}
+        return [place for place, given in places.items() if given]
+
+
+class Judgement(NamedTuple):
+    """A query's id and text, a document's id and its grade, and where it is said."""
+
+    place: str
+    query: str
+    text: str
+    document: str
+    grade: int
+
+
+def check(source: Source) -> None:
+    """Raise WorkbookError for all that can be seen without reading the whole file."""
+    for name, fewest in [("documents", 0), ("queries", FEWEST), ("seed", 0)]:
+        value = getattr(source, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < fewest:
+            raise WorkbookError(f"{name} must be a whole number, {fewest} or more, not {value!r}")
+    if corpora.is_registered(source.corpus):
+        if source.columns or source.judged or source.judged_columns:
+            raise WorkbookError(f"columns and judged are for a file of your own; {source.corpus} has its own queries")
+        return
+    path = Path(source.corpus)
+    if not source.is_folder and not path.is_file():
+        raise WorkbookError(
+            f"no corpus {source.corpus!r}: give a .jsonl, .csv or .parquet file, a folder with corpus.jsonl in it, "
+            f"or one of sample, python-docs, python-docs:N, {', '.join(BEIR)}"
+        )
+    if source.qrels and source.name in BEIR and BEIR[source.name].drop_identical:
+        raise WorkbookError(
+            f"{path} is scored by a rule of its own: give its name, {source.name}, and "
+            f"set BEIR_DATA_DIR to the folder that holds it"
+        )
+    columns_of(source)
+    if len(source.judged_in) > 1:
+        raise WorkbookError(f"judgements are in {' and in '.join(source.judged_in)}: give one of them")
+    if source.judged:
+        _judged_columns_of(source)
+    elif source.judged_columns:
+        raise WorkbookError("judged_columns are given, but not judged, the file they are of")
+
+
+def columns_of(source: Source) -> dict[str, str]:
+    """Which column is what. Raises WorkbookError for one that is not there, naming those that are."""
+    return _resolve(source.file, source.columns, COLUMNS, "columns", {"text"})
+
+
+def documents(source: Source) -> Iterator[tuple[str, str, Document]]:
+    """Place, id and document of each row; that ids are unique, and documents not empty, is not checked."""
+    columns = columns_of(source)
+    for number, (place, row) in enumerate(_rows(source.file, columns, {"id", "title", "text"}), start=1):
+        title = row.get("title")
+        document = Document(
+            "" if title is None else _text(title, place, columns["title"]), _text(row["text"], place, columns["text"])
+        )
+        key = _id(row["id"], place, columns["id"]) if "id" in columns else str(number)
+        corpora.check_text(document.full or "empty", key, place, "document")
+        yield place, key, document
+
+
+def judgements(source: Source) -> Iterator[Judgement]:
+    """The judgements, wherever they are: of a query column, one for each question of a row."""
+    if source.qrels:
+        return _from_qrels(source.qrels)
+    return _from_file(source) if source.judged else _from_column(source)
+
+
+def _from_qrels(qrels: Path) -> Iterator[Judgement]:
+    texts = corpora.read_queries(qrels.parent.parent / "queries.jsonl")
+    for place, query, document, grade in corpora.each_judgement(qrels):
+        if query not in texts:
+            raise WorkbookError(f"{place}: judgement for query {query!r}, which queries.jsonl does not have")
+        yield Judgement(place, query, texts[query], document, grade)
+
+
+def _from_file(source: Source) -> Iterator[Judgement]:
+    columns = _judged_columns_of(source)
+    for place, row in _rows(Path(source.judged), columns, set(JUDGED_COLUMNS)):
+        text = _text(row["query"], place, columns["query"])
+        grade = str(row.get("grade", 1))
+        if not re.fullmatch(r"-?[0-9]+", grade):
+            raise WorkbookError(f"{place}: column {columns['grade']!r} must hold a whole number, not {grade!r}")
+        yield _judgement(place, text, _id(row["document"], place, columns["document"]), int(grade))
+
+
+def _from_column(source: Source) -> Iterator[Judgement]:
+    columns = columns_of(source)
+    if "query" not in columns:
+        return
+    for number, (place, row) in enumerate(_rows(source.file, columns, {"id", "query"}), start=1):
+        key = _id(row["id"], place, columns["id"]) if "id" in columns else str(number)
+        asked = row["query"] if isinstance(row["query"], list) else [row["query"] or ""]
+        for text in dict.fromkeys(_text(one, place, columns["query"]) for one in asked):
+            if text.strip():
+                yield _judgement(place, text, key, 1)
+
+
+def _judgement(place: str, text: str, document: str, grade: int) -> Judgement:
+    """A judgement of a query that has no id: its text makes one, the same wherever it stands."""
+    corpora.check_text(text, text, place, "query")
+    return Judgement(place, f"q:{hashlib.sha256(text.encode()).hexdigest()[:16]}", text, document, grade)
+
+
+def _judged_columns_of(source: Source) -> dict[str, str]:
+    return _resolve(Path(source.judged), source.judged_columns, JUDGED_COLUMNS, "judged_columns", {"query", "document"})
+
+
+def _resolve(
+    file: Path, given: Mapping[str, str], roles: Mapping[str, tuple[str, ...]], parameter: str, needed: set[str]
+) -> dict[str, str]:
+    """The column of each role: the given one, else the one usually called so, if it is there."""
+    if not isinstance(given, Mapping) or not set(given) <= set(roles):
+        raise WorkbookError(f"{parameter} says which column is {', '.join(roles)}, and nothing else: not {given!r}")
+    present = tables.columns_of(file)
+    usual = {role: next((name for name in names if name in present), None) for role, names in roles.items()}
+    columns = {role: name for role, name in usual.items() if name and name not in given.values()} | dict(given)
+    for role in sorted(needed - set(columns)):
+        raise WorkbookError(
+            f"no column {role!r} in {file}: it has {', '.join(present)}; say by {parameter} which it is"
+        )
+    if len(set(columns.values())) < len(columns):
+        raise WorkbookError(f"{parameter} gives one column to two: {columns}; give each its own")
+    tables.check(file, columns.values())
+    return columns
+
+
+def _rows(file: Path, columns: Mapping[str, str], roles: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place of each row and its values by role."""
+    wanted = {role: column for role, column in columns.items() if role in roles}
+    for place, row in tables.rows(file, wanted.values()):
+        yield place, {role: row[column] for role, column in wanted.items()}
+
+
+def _text(value: object, place: str, column: str) -> str:
+    if not isinstance(value, str):
+        held = TYPES.get(type(value), f"a {type(value).__name__}")
+        raise WorkbookError(f"{place}: column {column!r} holds {held}, not a text; convert it or leave the row out")
+    return value
+
+
+def _id(value: object, place: str, column: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    key = _text(value, place, column)
+    if re.search(r"[\t\r\n]", key):
+        raise WorkbookError(f"{place}: the id {key!r} holds a tab or a line end, which qrels cannot; take it out")
+    corpora.check_text(key, key, place, "id")
+    return key
