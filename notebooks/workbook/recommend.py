@@ -1,0 +1,215 @@
+"""Which measured setting to use: the smallest, the fastest and the balanced that keep NDCG@10 within a margin.
+
+Half of the queries chooses, the other half reports: what is chosen for its score on some queries looks too good on
+them. A choice that the other half does not confirm says so, and no other is tried in its place.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+
+import numpy as np
+import pandas as pd
+
+from workbook import footprint, statistics
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder
+from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS
+from workbook.statistics import NO_WORSE, WORSE, Interval, Verdict
+from workbook.sweep import Cell, find
+from workbook.timing import Times
+
+MIN_QUERIES = 2 * statistics.MIN_QUERIES
+CODES, ORIGINALS_ON_DISK, WHOLE = "codes", "RAM, originals on disk", "all in RAM, or on disk"
+ROLES = {
+    "smallest": lambda cell: (cell.bytes_per_vector, _latency(cell)),
+    "fastest": lambda cell: (_latency(cell), cell.bytes_per_vector),
+    "balanced": lambda cell: (cell.bytes_per_vector * _latency(cell), cell.bytes_per_vector),
+}
+PARTS = (CODES, ORIGINALS_ON_DISK, WHOLE)
+GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting and what the reporting half says of it: difference in NDCG@10, verdict, and queries to decide.
+
+    `queries_needed` counts both halves; None where the verdict is not "undecided". `role`: smallest, fastest, balanced.
+    """
+
+    role: str
+    cell: Cell
+    difference: Interval
+    verdict: str
+    queries_needed: int | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The choices, none where the choosing half shows nothing within the margin, and how many queries were in it.
+
+    Without choices, `closest` is the undecided candidate that the fewest queries would decide, `queries_needed` in both
+    halves; both None if there are too few queries to split, or if each candidate is shown to be worse.
+    """
+
+    reference: Cell
+    margin: float
+    queries: int
+    choices: list[Choice]
+    closest: Cell | None = None
+    queries_needed: int | None = None
+
+
+def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int = 0) -> Recommendation:
+    """Choose among the cells of one model; the reference is its whole float32 vector searched exactly.
+
+    Candidates are the cells whose search was timed, float32 too: exact and full-ef only measure a loss. Eligible are
+    those that the choosing half, drawn by `seed`, shows to be no worse than the margin, adjusted for their number.
+    smallest: fewest bytes per vector; fastest: lowest median latency; balanced: lowest product of the two. Of equals,
+    the smaller or faster. Raises WorkbookError for cells of several models, a missing reference, a margin not above 0.
+    """
+    models = sorted({cell.model for cell in cells})
+    if len(models) != 1:
+        raise WorkbookError(f"cells of {len(models)} models ({', '.join(models)}): choose for one model at a time")
+    reference = find(cells, dimension=max(cell.dimension for cell in cells), setting="float32", search="exact")
+    candidates = [cell for cell in cells if cell.latency]
+    if not candidates:
+        raise WorkbookError("no search that one would run was measured: add default-ef or rescore-x2 to the searches")
+    n = len(reference.judgements)
+    order = np.random.default_rng(seed).permutation(n)
+    choosing, reporting = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+    result = partial(Recommendation, reference, margin, n)
+    if n < MIN_QUERIES:
+        return result([])
+    judged = _verdicts(candidates, reference, choosing, margin)
+    eligible = [cell for cell, verdict in zip(candidates, judged, strict=True) if verdict.verdict == NO_WORSE]
+    if not eligible:
+        undecided = [(one.queries_needed, cell) for one, cell in zip(judged, candidates, strict=True)
+                     if one.queries_needed]  # fmt: skip
+        needed, closest = min(undecided, key=itemgetter(0), default=(None, None))
+        return result([], closest, needed and 2 * needed)
+    picks = {role: min(eligible, key=wanted) for role, wanted in ROLES.items()}
+    distinct = _distinct(picks.values())
+    reported = dict(zip(map(id, distinct), _verdicts(distinct, reference, reporting, margin), strict=True))
+    return result([_choice(role, cell, reported[id(cell)]) for role, cell in picks.items()])
+
+
+def weigh(corpus: Corpus, encoder: Encoder, choices: Sequence[Choice]) -> pd.DataFrame:
+    """GB (10^9 bytes) that a million vectors of each choice take, in the long format of `results`; builds Edge indexes.
+
+    `work` is the part: "codes" (of float32 the vectors), which are searched, by the bytes of one vector; with the HNSW
+    graph, "RAM, originals on disk"; and with the original vectors too, "all in RAM, or on disk". The graph is weighed
+    at the corpus's size and takes a little more in a larger one: 57 bytes a vector of 5,000, 67 of 20,000. Ids and
+    payloads come on top. Not `footprint`'s own sums: its parts hold what does not grow, much in a small corpus.
+    """
+    found = []
+    for cell in {(choice.cell.dimension, choice.cell.setting): choice.cell for choice in choices}.values():
+        weights = footprint.indexes(corpus, encoder, [cell.setting], cell.dimension)
+        graph = weights[weights["work"] == "graph"].iloc[0]
+        codes, searched = cell.bytes_per_vector, cell.bytes_per_vector + graph["value"]
+        parts = {CODES: codes, WHOLE: searched}
+        if cell.setting != "float32":
+            whole = SETTINGS["float32"].bytes_per_vector(cell.dimension)
+            parts = {CODES: codes, ORIGINALS_ON_DISK: searched, WHOLE: searched + whole}
+        names = graph[["corpus", "model", "dimension", "setting", "key"]].to_dict()
+        found += [
+            {**names, "work": part, "metric": "GB per million vectors", "value": size * GB_PER_MILLION}
+            for part, size in parts.items()
+        ]
+    return pd.DataFrame(found)
+
+
+def table(choices: Sequence[Choice], weights: pd.DataFrame) -> pd.DataFrame:
+    """The choices as people read them, with what `weigh` gave; the difference is of the reporting half."""
+    gigabytes = weights.set_index(["dimension", "setting", "work"])["value"] if len(weights) else {}
+    shown = []
+    for choice in choices:
+        cell = choice.cell
+        sizes = {part: gigabytes.get((cell.dimension, cell.setting, part)) for part in PARTS}
+        latency, low, high, _ = Times.of([1000 * seconds for seconds in cell.latency])
+        shown.append(
+            {
+                "choice": choice.role, "setting": cell.setting, "dimensions": cell.dimension, "search": cell.search,
+                "NDCG@10 difference": str(choice.difference), "verdict": choice.verdict,
+                "queries to decide": f"{choice.queries_needed:,}" if choice.queries_needed else "",
+                **{f"GB per million: {part}": "" if size is None else f"{size:.3f}" for part, size in sizes.items()},
+                "latency (ms)": f"{latency:.2f} [{low:.2f}, {high:.2f}]",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(shown)
+
+
+def rows(corpus: Corpus, choices: Sequence[Choice]) -> pd.DataFrame:
+    """The reporting half's difference of each choice, in the long format of `results`."""
+    return pd.DataFrame(
+        {
+            "corpus": corpus.name, "model": choice.cell.model, "dimension": choice.cell.dimension,
+            "setting": choice.cell.setting, "search": choice.cell.search, "key": choice.cell.key,
+            "work": f"{choice.role}, on queries that did not choose it", "metric": "ndcg@10 difference",
+            **choice.difference._asdict(),
+        }
+        for choice in choices
+    )  # fmt: skip
+
+
+def summary(found: Recommendation) -> str:
+    """The recommendation in sentences, a line for each choice; if there is none, what would decide."""
+    if found.queries < MIN_QUERIES:
+        return (
+            f"{found.queries} queries are too few to choose a setting by one half and report on the other: "
+            f"{MIN_QUERIES} are the least."
+        )
+    chose = found.queries // 2
+    against = f"the whole float32 vector ({found.reference.dimension} dimensions) searched exactly"
+    if not found.choices:
+        text = f"The {chose} queries that choose show nothing within {found.margin:g} of {against}."
+        if found.closest is None:
+            return f"{text} Each candidate is shown to be worse: only a wider margin allows one."
+        return (
+            f"{text} Closest to a decision is {_name(found.closest)}: {found.queries_needed:,} queries in all "
+            f"might decide it, or a wider margin."
+        )
+    lines = [
+        f"NDCG@10 against {against}, margin {found.margin:g}: "
+        f"{chose} queries chose, the other {found.queries - chose} report."
+    ]
+    for cell in _distinct(choice.cell for choice in found.choices):
+        same = [choice for choice in found.choices if choice.cell is cell]
+        roles = ", ".join(choice.role for choice in same).capitalize()
+        lines.append(
+            f"{roles}: {_name(cell)}, {cell.bytes_per_vector:,} bytes per vector, {1000 * _latency(cell):.2f} ms; "
+            f"difference {same[0].difference}: {_conclusion(same[0])}."
+        )
+    return "\n".join(lines)
+
+
+def _verdicts(cells: Sequence[Cell], reference: Cell, queries: np.ndarray, margin: float) -> list[Verdict]:
+    baseline = reference.judgements["ndcg@10"].iloc[queries]
+    return statistics.verdicts([(cell.judgements["ndcg@10"].iloc[queries], baseline) for cell in cells], margin)
+
+
+def _distinct(cells: Iterable[Cell]) -> list[Cell]:
+    return list({id(cell): cell for cell in cells}.values())
+
+
+def _choice(role: str, cell: Cell, reported: Verdict) -> Choice:
+    needed = reported.queries_needed
+    return Choice(role, cell, reported.difference, reported.verdict, needed and 2 * needed)
+
+
+def _latency(cell: Cell) -> float:
+    return Times.of(cell.latency).value
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.setting}, {cell.dimension} dimensions, {cell.search}"
+
+
+def _conclusion(choice: Choice) -> str:
+    if choice.verdict == NO_WORSE:
+        return "confirmed, no worse than the margin"
+    if choice.verdict == WORSE:
+        return "not confirmed, it is worse on the queries that report"
+    return f"not confirmed; {choice.queries_needed:,} queries in all might decide, or a wider margin"

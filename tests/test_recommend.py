@@ -1,0 +1,206 @@
+"""Recommendations on planted cells: what is chosen, what the other half says of it, and what would decide."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from workbook import corpora, encoders, recommend, results, statistics, sweep
+from workbook.errors import WorkbookError
+from workbook.statistics import NO_WORSE, UNDECIDED, WORSE
+from workbook.sweep import Cell
+
+N = 200
+SCORES = np.random.default_rng(0).uniform(0.3, 0.9, N)
+NOISE = 0.02 * np.random.default_rng(1).standard_normal(N)
+
+
+def cell(setting, size, ms, scores=SCORES, search="default-ef", model="a"):
+    judgements = pd.DataFrame({"ndcg@10": scores}, index=pd.Index(map(str, range(len(scores))), name="query"))
+    latency = [] if search == "exact" else [ms / 1000, ms / 1000, 1]  # the slowest is an outlier, and no median
+    return Cell(model, 64, setting, search, setting, 10, judgements, "sha", 0, [0, 0], size, 0, 0, [], latency)
+
+
+WHOLE, GRAPH = cell("float32", 256, 0, search="exact"), cell("float32", 256, 4)
+
+
+def halves(seed=0, n=N):
+    """Which queries choose: those at which a loss keeps a cell from being chosen."""
+    found = []
+    for query in range(n):
+        spoilt = SCORES.copy()
+        spoilt[query] -= 100  # so large that the half it is in shows nothing
+        choices = recommend.choose([WHOLE, cell("binary", 1, 1, spoilt)], seed=seed).choices
+        found.append(not choices)
+    return np.array(found)
+
+
+def chosen(found):
+    return {choice.role: choice.cell.setting for choice in found.choices}
+
+
+def test_each_role_gets_its_cell_among_those_within_the_margin():
+    found = recommend.choose(
+        [
+            WHOLE, GRAPH, cell("scalar-int8", 68, 1.0), cell("turbo-4bit", 40, 1.5), cell("binary-2bit", 16, 9),
+            cell("binary", 8, 0.5, SCORES - 0.05 + NOISE),
+        ]
+    )  # fmt: skip
+    assert chosen(found) == {"smallest": "binary-2bit", "fastest": "scalar-int8", "balanced": "turbo-4bit"}
+    assert all(choice.verdict == NO_WORSE and choice.difference.n == N / 2 for choice in found.choices)
+    assert all(choice.difference.value == 0 and choice.queries_needed is None for choice in found.choices)
+
+
+@pytest.mark.parametrize(
+    ("role", "one", "other"),
+    [
+        ("smallest", (8, 2.0), (8, 1.0)),
+        ("fastest", (16, 1.0), (8, 1.0)),
+        ("balanced", (16, 1.0), (8, 2.0)),
+    ],
+)
+def test_a_tie_goes_to_the_better_in_what_is_left(role, one, other):
+    found = recommend.choose([WHOLE, cell("binary", *one), cell("turbo-1bit", *other)])
+    assert chosen(found)[role] == "turbo-1bit"
+
+
+def test_exact_and_full_ef_are_no_candidates():
+    untimed = cell("binary", 8, 1, search="exact")
+    assert chosen(recommend.choose([WHOLE, GRAPH, untimed])) == dict.fromkeys(recommend.ROLES, "float32")
+
+
+@pytest.fixture(scope="module")
+def choosing():
+    return halves()
+
+
+def test_half_of_the_queries_choose_drawn_by_the_seed(choosing):
+    assert choosing.sum() == N / 2
+    assert 20 < choosing[: N // 2].sum() < 80, "drawn, not the first half"
+    other = halves(seed=1)
+    assert other.sum() == N / 2 and (other != choosing).any()
+
+
+def test_what_only_the_choosing_half_likes_is_not_confirmed_and_nothing_replaces_it(choosing):
+    lucky = SCORES + np.where(choosing, 0.05, -0.05) + NOISE
+    found = recommend.choose([WHOLE, GRAPH, cell("scalar-int8", 68, 2), cell("binary", 8, 1, lucky)])
+    assert set(chosen(found).values()) == {"binary"}
+    assert {choice.verdict for choice in found.choices} == {WORSE}
+    assert found.choices[0].difference.value == pytest.approx((lucky - SCORES)[~choosing].mean())
+    assert "Smallest, fastest, balanced: binary, 64 dimensions, default-ef, 8 bytes" in recommend.summary(found)
+    assert "not confirmed, it is worse" in recommend.summary(found)
+
+
+def test_a_choice_that_the_other_half_leaves_open_says_how_many_queries_would_decide(choosing):
+    changed = SCORES.copy()
+    changed[~choosing] += np.resize([0.2, -0.2], N // 2)  # 0 on the mean, but far from certain
+    found = recommend.choose([WHOLE, GRAPH, cell("binary", 8, 9, changed)])
+    smallest = found.choices[0]
+    assert (smallest.cell.setting, smallest.verdict) == ("binary", UNDECIDED)
+    (half,) = statistics.verdicts([(pd.Series(changed)[~choosing], pd.Series(SCORES)[~choosing])])
+    assert smallest.queries_needed == 2 * half.queries_needed
+    assert f"{2 * half.queries_needed:,} queries in all might decide" in recommend.summary(found)
+    assert found.choices[1].cell is GRAPH and found.choices[1].verdict == NO_WORSE
+
+
+def test_a_cell_chosen_three_times_is_tested_once(choosing):
+    """Its p of the margin is 0.03: adjusted for three it would be 0.09, and nothing confirmed."""
+    changed = SCORES.copy()
+    changed[~choosing] += np.resize([0.0524, -0.0524], N // 2)
+    p_margin = statistics.verdicts([(pd.Series(changed)[~choosing], pd.Series(SCORES)[~choosing])])[0].p_margin
+    assert 0.05 / 3 < p_margin < 0.05
+    assert {choice.verdict for choice in recommend.choose([WHOLE, cell("binary", 8, 1, changed)]).choices} == {NO_WORSE}
+
+
+def test_if_nothing_is_within_the_margin_it_says_what_would_decide():
+    open_, opener = (SCORES + factor * np.resize([1, -1, -1, 1], N) for factor in (0.2, 0.4))
+    found = recommend.choose([WHOLE, cell("binary", 8, 1, opener), cell("scalar-int8", 68, 2, open_)])
+    assert found.choices == [] and found.closest.setting == "scalar-int8"
+    assert found.queries_needed > N
+    text = recommend.summary(found)
+    assert "show nothing within 0.01 of the whole float32 vector (64 dimensions) searched exactly" in text
+    assert f"scalar-int8, 64 dimensions, default-ef: {found.queries_needed:,} queries in all might decide it" in text
+
+
+def test_where_all_are_worse_only_a_wider_margin_helps():
+    cells = [WHOLE, cell("binary", 8, 1, SCORES - 0.05 + NOISE)]
+    found = recommend.choose(cells)
+    assert (found.choices, found.closest) == ([], None)
+    assert "only a wider margin" in recommend.summary(found)
+    assert chosen(recommend.choose(cells, margin=0.1))["smallest"] == "binary"
+
+
+@pytest.mark.parametrize(("n", "decides"), [(1, False), (19, False), (20, True), (21, True)])
+def test_too_few_queries_choose_nothing(n, decides):
+    found = recommend.choose([cell("float32", 256, 0, SCORES[:n], "exact"), cell("binary", 8, 1, SCORES[:n])])
+    assert bool(found.choices) == decides
+    assert (f"{n} queries are too few" in recommend.summary(found)) != decides
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([WHOLE, cell("binary", 8, 1, model="b")], r"cells of 2 models \(a, b\)"),
+        ([], "cells of 0 models"),
+        ([WHOLE], "no search that one would run"),
+        ([GRAPH], "0 cells with .*exact"),
+    ],
+)
+def test_cells_that_leave_no_choice_are_refused(cells, message):
+    with pytest.raises(WorkbookError, match=message):
+        recommend.choose(cells)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The sample, tiny-static, and what to use of it with a margin that 25 queries can tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbook.paths.DATA", tmp_path_factory.mktemp("data"))
+        sample, encoder = corpora.load("sample"), encoders.load("tiny-static")
+        cells = sweep.measure(
+            sample, encoder, [64, 16], ["float32", "scalar-int8"], ["exact", "default-ef", "rescore-x2"], repeats=1
+        )
+        found = recommend.choose(cells, margin=0.5)
+        yield sample, found, recommend.weigh(sample, encoder, found.choices)
+
+
+def test_what_a_million_vectors_weigh(measured):
+    _, found, weights = measured
+    smallest = found.choices[0].cell
+    assert (smallest.setting, smallest.dimension) == ("scalar-int8", 16)
+    gigabytes = weights[(weights["setting"] == "scalar-int8") & (weights["dimension"] == 16)].set_index("work")["value"]
+    assert gigabytes["codes"] == pytest.approx(20e6 / 1e9), "a byte for each dimension and four for the vector"
+    graph = gigabytes["RAM, originals on disk"] - gigabytes["codes"]
+    assert graph > 0
+    assert gigabytes["all in RAM, or on disk"] == pytest.approx(0.020 + graph + 16 * 4e6 / 1e9)
+
+
+def test_float32_weighs_its_vectors_and_graph_only(measured, data):
+    sample, _, _ = measured
+    choice = recommend.Choice("fastest", GRAPH, statistics.Interval(0, 0, 0, N), NO_WORSE, None)
+    parts = recommend.weigh(sample, encoders.load("tiny-static"), [choice]).set_index("work")["value"]
+    assert list(parts.index) == ["codes", "all in RAM, or on disk"]
+    assert parts["codes"] == pytest.approx(0.256)
+    shown = recommend.table([choice], parts.reset_index().assign(dimension=64, setting="float32"))
+    assert shown["GB per million: RAM, originals on disk"].tolist() == [""]
+
+
+def test_the_table_says_each_choice_in_the_words_of_people(measured):
+    _, found, weights = measured
+    shown = recommend.table(found.choices, weights)
+    assert shown["choice"].tolist() == ["smallest", "fastest", "balanced"]
+    first, smallest = shown.iloc[0], found.choices[0]
+    assert first[["setting", "dimensions", "search"]].tolist() == ["scalar-int8", 16, smallest.cell.search]
+    assert first["NDCG@10 difference"] == str(smallest.difference)
+    assert first["GB per million: codes"] == "0.020"
+    milliseconds = np.array(smallest.cell.latency) * 1000
+    expected = f"{np.median(milliseconds):.2f} [{milliseconds.min():.2f}, {milliseconds.max():.2f}]"
+    assert first["latency (ms)"] == expected
+
+
+def test_the_rows_can_be_published(measured):
+    sample, found, weights = measured
+    rows = pd.concat([recommend.rows(sample, found.choices), weights])
+    assert set(rows.columns) <= set(results.COLUMNS)
+    reported = rows[rows["metric"] == "ndcg@10 difference"]
+    assert reported["work"].str.partition(",")[0].tolist() == list(recommend.ROLES)
+    assert (reported["n"] == 13).all(), "the larger half of 25 reports"
+    assert reported["value"].tolist() == [choice.difference.value for choice in found.choices]

@@ -1,0 +1,198 @@
+"""Printed code: run as it stands, it creates the setting it is for, stores vectors and finds them."""
+
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+from workbook import snippets
+from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS
+
+# the client asks for the version in a thread of its own, sometimes when the test is over
+pytestmark = pytest.mark.filterwarnings("ignore:Failed to obtain server version")
+
+IDS, PAYLOADS = list(range(500)), [{"row": row} for row in range(500)]
+every_setting = pytest.mark.parametrize("setting", SETTINGS)
+
+
+def search_of(setting):
+    return "default-ef" if setting == "float32" else "rescore-x2.5"
+
+
+def with_ram(setting):
+    """The setting in the words of REST, its codes in RAM."""
+    return {family: {**options, "always_ram": True} for family, options in SETTINGS[setting].config.items()}
+
+
+def run(code):
+    names = {}
+    exec(compile(code, "snippet", "exec"), names)
+    return names
+
+
+class Stand(BaseHTTPRequestHandler):
+    """In place of a server, which tests have not: it keeps what qdrant-client sends and agrees to everything."""
+
+    asked: list
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.partition("?")[0]
+        self.asked.append((self.command, path, json.loads(body or "null"), self.headers.get("api-key")))
+        result = {"points": []} if path.endswith("/query") else True
+        if self.command == "PUT" and path.endswith("/points"):
+            result = {"operation_id": 0, "status": "completed"}
+        version = {"title": "qdrant", "version": importlib.metadata.version("qdrant-client")}
+        answer = json.dumps(version if path == "/" else {"result": result, "status": "ok", "time": 0}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_PUT = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What a server at QDRANT_URL was asked: (method, path, body, key)."""
+    handler = type("Handler", (Stand,), {"asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("QDRANT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.delenv("QDRANT_API_KEY", raising=False)
+        yield handler.asked
+        server.shutdown()
+
+
+@every_setting
+def test_the_client_code_asks_a_server_for_the_setting(setting, asked, unit_vectors):
+    names = run(snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
+    names["store"](IDS, unit_vectors, PAYLOADS)
+    assert names["search"](unit_vectors[0], limit=3) == []
+    names["client"].close()
+    bodies = {(method, path): body for method, path, body, _ in asked}
+    created = bodies["PUT", "/collections/my-collection"]
+    searched = bodies["POST", "/collections/my-collection/points/query"]
+    assert created["hnsw_config"] == {"m": 8, "ef_construct": 50}
+    assert (searched["limit"], len(searched["query"]["nearest"])) == (3, 32)
+    vectors = {"size": 32, "distance": "Cosine"}
+    if setting == "float32":
+        assert created["vectors"] == vectors
+        assert not created.get("quantization_config") and not searched.get("params")
+    else:
+        assert created["vectors"] == {**vectors, "on_disk": True}
+        assert created["quantization_config"] == with_ram(setting)
+        assert searched["params"]["quantization"] == {"rescore": True, "oversampling": 2.5}
+    stored = [body["points"] for method, path, body, _ in asked if method == "PUT" and path.endswith("/points")]
+    points = [point for points in stored for point in points]
+    assert [point["id"] for point in points] == IDS and [point["payload"] for point in points] == PAYLOADS
+    np.testing.assert_allclose([point["vector"] for point in points], unit_vectors[:, :32])
+
+
+def test_the_key_comes_from_the_environment(asked, monkeypatch):
+    monkeypatch.setenv("QDRANT_API_KEY", "secret")
+    code = snippets.client_code("binary", 32, "default-ef")
+    with pytest.warns(UserWarning, match="insecure connection"):
+        run(code)["client"].close()
+    assert "secret" not in code
+    assert {key for method, *_, key in asked if method == "PUT"} == {"secret"}
+
+
+def test_default_ef_tells_the_server_not_to_rescore(asked, unit_vectors):
+    names = run(snippets.client_code("binary", 64, "default-ef"))
+    names["search"](unit_vectors[0])
+    names["client"].close()
+    assert asked[-1][2]["params"]["quantization"] == {"rescore": False}
+
+
+def test_float32_code_runs_in_memory_too(unit_vectors):
+    """There it is float32 alone: QdrantClient(":memory:") would drop a quantization without a word."""
+    code = re.sub(
+        r"QdrantClient\(url.*\)", 'QdrantClient(":memory:")', snippets.client_code("float32", 64, "default-ef")
+    )
+    names = run(code)
+    names["store"](IDS, unit_vectors, PAYLOADS)
+    assert [hit.payload["row"] for hit in names["search"](unit_vectors[7], limit=1)] == [7]
+
+
+@pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no server")
+@every_setting
+def test_the_client_code_creates_the_setting_on_a_server(setting, unit_vectors):
+    collection = f"workbook-snippet-{setting}"
+    with_client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
+    with_client.delete_collection(collection)
+    try:
+        names = run(snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, collection=collection))
+        names["store"](IDS, unit_vectors, PAYLOADS)
+        found = names["client"].get_collection(collection)
+        assert names["search"](unit_vectors[7], limit=1)[0].id == 7
+    finally:
+        with_client.delete_collection(collection)
+    config = found.config.quantization_config
+    assert (config.model_dump(mode="json", exclude_none=True) if config else {}) == with_ram(setting)
+    assert (found.config.hnsw_config.m, found.config.params.vectors.size) == (8, 32)
+
+
+@every_setting
+def test_the_edge_code_creates_the_setting(setting, unit_vectors, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run(snippets.edge_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
+    names["store"](IDS, unit_vectors, PAYLOADS)
+    names["shard"].optimize()
+    names["shard"].flush()
+    assert names["shard"].info().indexed_vectors_count == 500
+    (hit,) = names["search"](unit_vectors[7], limit=1)
+    assert hit.payload == {"row": 7}
+    assert hit.score == pytest.approx(1, abs=1e-5), "the cosine of the 32 dimensions kept"
+    names["shard"].close()
+    applied = [json.loads(file.read_text()) for file in Path("my-shard").rglob("quantized.config.json")]
+    assert {json.dumps(one["quantization_config"], sort_keys=True) for one in applied} == (
+        {json.dumps(with_ram(setting), sort_keys=True)} if setting != "float32" else set()
+    )
+    config = json.loads(Path("my-shard", "edge_config.json").read_text())
+    assert config["vectors"][""].get("on_disk", False) == (setting != "float32")
+    assert config["vectors"][""]["size"] == 32
+    assert (config["hnsw_config"]["m"], config["hnsw_config"]["ef_construct"]) == (8, 50)
+
+
+@pytest.mark.parametrize("write", [snippets.client_code, snippets.edge_code])
+@pytest.mark.parametrize("whole", [64, 128])
+def test_the_code_is_as_ruff_would_format_it(write, whole, tmp_path):
+    for setting in SETTINGS:
+        code = write(setting, 64, search_of(setting), whole)
+        (tmp_path / f"{write.__name__}_{setting.replace('.', '_')}.py").write_text(code, encoding="utf-8")
+        assert ("[:64]" in code, "[:, :64]" in code) == (whole == 128,) * 2
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--isolated", "--config", "line-length=120", "."]
+        told = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True)
+        assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("write", [snippets.client_code, snippets.edge_code])
+@pytest.mark.parametrize(
+    ("setting", "dimension", "search", "message"),
+    [
+        ("binary-9bit", 64, "default-ef", "unknown quantization"),
+        ("product-x64", 24, "default-ef", "does not divide"),
+        ("binary", 64, "nearly", "unknown search"),
+        ("float32", 64, "exact", "nobody runs it"),
+        ("binary", 64, "full-ef", "nobody runs it"),
+        ("float32", 64, "rescore", "nothing to rescore"),
+    ],
+)
+def test_what_nobody_would_run_is_not_printed(write, setting, dimension, search, message):
+    with pytest.raises(WorkbookError, match=message):
+        write(setting, dimension, search)
