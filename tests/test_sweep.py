@@ -57,11 +57,11 @@ def test_a_second_sweep_builds_nothing_and_gives_the_same(sample, cells, monkeyp
 def test_an_interrupted_sweep_goes_on_with_what_is_missing(sample, data, monkeypatch):
     built, build = [], engine.build
 
-    def interrupted(documents, setting, engine_name):
+    def interrupted(documents, setting, engine_name, **options):
         built.append((documents.shape[1], setting))
         if len(built) == 2:
             raise KeyboardInterrupt
-        return build(documents, setting, engine_name)
+        return build(documents, setting, engine_name, **options)
 
     monkeypatch.setattr(engine, "build", interrupted)
     arguments = (sample, encoders.load("tiny-static"), [64, 16], SETTINGS, ["exact", "full-ef"])

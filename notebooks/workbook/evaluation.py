@@ -52,8 +52,8 @@ def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids:
     return ends[0], ends[1]
 
 
-def ann_precision(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Share of the exact search's results that an approximate search found, per query; row numbers (queries, limit)."""
+def ann_precision(found: Sequence[Sequence], exact: Sequence[Sequence]) -> np.ndarray:
+    """Share of the exact search's results that an approximate search found, per query; ids or row numbers of each."""
     return np.array([len(set(row) & set(best)) / len(best) for row, best in zip(found, exact, strict=True)])
 
 

@@ -4,7 +4,7 @@ Labels and directions of a metric come from METRICS, colours of a model from its
 say what was found, so they are computed from the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,9 @@ METRICS = {
     "index seconds": Metric("index build (s)", 2),
     "queries/s": Metric("queries/s", 0),
     "latency ms": Metric("latency (ms)", 2),
+    "queries/s with encoding": Metric("queries/s, encoding included", 0),
+    "latency ms with encoding": Metric("one query (ms), encoding included", 2),
+    "indexed documents/s": Metric("documents/s, encoded and indexed", 0),
     "texts/s": Metric("texts/s", 0),
     "tokens/s": Metric("tokens/s", 0),
     "best batch": Metric("best batch", 0),
@@ -64,6 +67,7 @@ METRICS = {
     "documents/s": Metric("documents/s", 0),
     "peak MB": Metric("peak resident memory (MB)", 0),
     "disk bytes per document": Metric("disk (bytes per document)", 0),
+    "GB per million vectors": Metric("GB per million vectors", 3),
     "ann precision@10": Metric("ANN precision@10", 3),
     "growth exponent": Metric("exponent", 2),
     "growth r2": Metric("R²", 4),
@@ -137,8 +141,8 @@ def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[st
     return figure
 
 
-def matryoshka(frame: pd.DataFrame) -> Figure:
-    """NDCG@10 with its interval against the dimension kept, a line per model."""
+def matryoshka(frame: pd.DataFrame, references: Mapping[str, float] | None = None) -> Figure:
+    """NDCG@10 with its interval against the dimension kept, a line per model; `references`: scores to compare with."""
     rows = frame[frame["metric"] == "ndcg@10"]
     narrowest = rows["dimension"].min()
     kept = [
@@ -150,6 +154,10 @@ def matryoshka(frame: pd.DataFrame) -> Figure:
         for model, lines in rows.sort_values("dimension").groupby("model", sort=False):
             (line,) = axis.plot(lines["dimension"], lines["value"], marker="o", label=model)
             axis.fill_between(lines["dimension"], lines["low"], lines["high"], color=line.get_color(), alpha=0.15, lw=0)
+        for name, score in (references or {}).items():
+            axis.axhline(score, color="#888888", lw=1, ls="--")
+            axis.annotate(name, (0, score), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                          fontsize=9, color="#555555")  # fmt: skip
         dimensions = sorted(rows["dimension"].unique())
         axis.set_xscale("log", base=2)
         axis.set_xticks(dimensions, [str(dimension) for dimension in dimensions])

@@ -7,13 +7,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from workbook import client, encoders, engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.engine import Hits, Index, Search
@@ -21,15 +22,17 @@ from workbook.errors import WorkbookError
 from workbook.progress import bar
 
 LATENCY_QUERIES = 100  # searched one by one for the latency
+NEAREST = 10  # neighbours that ANN precision looks at
 
 
 @dataclass(frozen=True)
 class Cell:
     """One measured combination: judgements (queries, metrics), sizes, and seconds of each repeat.
 
-    `tie_range` is what the mean NDCG@10 could be over the orders of equal scores. `index_seconds` is HNSW and
-    quantization, `build_seconds` everything up to the proof. `seconds` is for all queries as one batch, `latency` for
-    single ones; both empty where nothing was timed.
+    `ann_precision` is, of each query, the share of the ten nearest by exact search that is among its own ten best: it
+    needs no judgements. `tie_range` is what the mean NDCG@10 could be over the orders of equal scores. `index_seconds`
+    is HNSW and quantization, `build_seconds` everything up to the proof. `seconds` is for all queries as one batch,
+    `latency` for single ones; both empty where nothing was timed.
     """
 
     model: str
@@ -47,11 +50,12 @@ class Cell:
     build_seconds: float
     seconds: list[float]
     latency: list[float]
+    ann_precision: list[float] = field(default_factory=list)
 
 
 def measure(
     corpus: Corpus, encoder: Encoder, dimensions: Sequence[int], settings: Sequence[str], searches: Sequence[str],
-    engine_name: str = "edge", limit: int = evaluation.DEPTH, repeats: int = 3,
+    engine_name: str = "edge", limit: int = evaluation.DEPTH, repeats: int = 3, placement: Placement = ANYWHERE,
 ) -> list[Cell]:  # fmt: skip
     """Measure every combination that means something, dimension by dimension, setting by setting.
 
@@ -75,9 +79,10 @@ def measure(
     fixed = {
         "corpus": corpus.sha256, "documents": encoder.identity("document"), "queries": encoder.identity("query"),
         "engine": engine_name, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT, "limit": limit, "repeats": repeats,
+        "nearest": NEAREST,
     }  # fmt: skip
     if engine_name == "server":
-        fixed["server"] = client.server_identity()
+        fixed |= {"server": client.server_identity(), "placement": asdict(placement)}
     cells = []
     with bar(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
         for dimension in dimensions:
@@ -86,7 +91,7 @@ def measure(
             for setting in settings:
                 names = [name for planned, name in plan if planned == setting]
                 about = {**fixed, "dimension": dimension, "setting": setting}
-                for name, record in _on_one_index(corpus, documents, queries, names, about):
+                for name, record in _on_one_index(corpus, documents, queries, names, about, placement):
                     cells.append(_cell(record, corpus, encoder.name, dimension, setting, name, limit))
                     progress.update()
     return cells
@@ -128,14 +133,17 @@ def _means_something(setting: str, name: str) -> bool:
 
 
 def _on_one_index(
-    corpus: Corpus, documents: np.ndarray, queries: np.ndarray, names: Sequence[str], about: dict
+    corpus: Corpus, documents: np.ndarray, queries: np.ndarray, names: Sequence[str], about: dict, placement: Placement
 ) -> Iterator[tuple[str, dict]]:
     """Measure the searches on one index, which is not even built if all of them were measured before."""
     abouts = {name: {**about, "search": Search.named(name)._asdict()} for name in names}
     with ExitStack() as stack:
         index = None
         if any(results.find("cells", described) is None for described in abouts.values()):
-            index = stack.enter_context(engine.build(documents, about["setting"], about["engine"]))
+            index = engine.build(
+                documents, about["setting"], about["engine"], placement=placement.for_setting(about["setting"])
+            )
+            stack.enter_context(index)
         for name, described in abouts.items():
             search = Search.named(name)
             work = partial(_values, corpus, index, queries, search, about["limit"], about["repeats"])
@@ -147,6 +155,7 @@ def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, l
     timed = not search.exact and search.hnsw_ef is None
     hits = _with_whole_ties(index, queries, depth, search)
     rankings = [ranking[:depth] for ranking in evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)]
+    nearest = evaluation.order_ties(*index.search(queries, depth, Search(exact=True))[:2], corpus.document_ids)
     judged = evaluation.judge(corpus, rankings)
     tie_rate = evaluation.tie_rate(hits.scores)
     mean = float(judged["ndcg@10"].mean())
@@ -162,6 +171,7 @@ def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, l
         "build_seconds": index.build_seconds,
         "seconds": [index.search(queries, depth, search).seconds for _ in range(repeats if timed else 0)],
         "latency": [index.search(query, depth, search).seconds for query in (one_by_one if timed else [])],
+        "ann_precision": evaluation.ann_precision(*([row[:NEAREST] for row in ids] for ids in (rankings, nearest))),
     }
 
 
@@ -206,6 +216,8 @@ def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
         score = cell.judgements["ndcg@10"].mean()
         yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
         yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
+    precision = pd.Series(cell.ann_precision, index=cell.judgements.index, dtype=float)
+    yield {**names, "metric": f"ann precision@{NEAREST}", **statistics.mean(precision)._asdict()}
     yield {**names, "metric": "bytes per vector", "value": cell.bytes_per_vector}
     yield {**names, "metric": "index seconds", "value": cell.index_seconds, "n": 1}
     if cell.seconds:

@@ -53,10 +53,15 @@ def rounds(works: Sequence[Callable[[], object]], repeats: int) -> list[list[flo
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
         for work, samples in zip(works, seconds, strict=True):
-            start = time.perf_counter()
-            work()
-            samples.append(time.perf_counter() - start)
+            samples.append(seconds_of(work))
     return seconds
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def _check_repeats(repeats: int) -> None:
@@ -202,9 +207,7 @@ def _try(encoder: Encoder, texts: Sequence[str], batch_sizes: Sequence[int]) -> 
 
 
 def _seconds(encoder: Encoder, texts: Sequence[str], batch_size: int | None = None) -> float:
-    start = time.perf_counter()
-    encoder.encode(texts, batch_size=batch_size)
-    return time.perf_counter() - start
+    return seconds_of(partial(encoder.encode, texts, batch_size=batch_size))
 
 
 def _staged(encoder: Encoder, texts: Sequence[str], batch_size: int, spent: list[dict[str, float]]) -> None:

@@ -1,0 +1,58 @@
+"""The figure of the baselines: what each way to search finds, and how long one query takes from text to documents."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+from workbook.plots import METRICS, STYLE, caption
+
+PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
+
+
+def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
+    """NDCG@10, milliseconds of a query and documents indexed per second: a panel each, the ways to search below.
+
+    `rows` are those of `baselines.rows`; ways with one of the `transformers` have a colour of their own.
+    """
+    scores = rows[rows["metric"] == "ndcg@10"].sort_values("value", ascending=False)
+    order = list(scores["work"])
+    with_attention = scores.set_index("work")["model"].isin(transformers)
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 1.6 + 0.4 * len(order)), sharey=True)
+        for axis, metric in zip(axes, PANELS, strict=True):
+            own = rows[rows["metric"] == metric].set_index("work").loc[order]
+            for color, (label, chosen) in enumerate(
+                {"without attention": ~with_attention, "with attention": with_attention}.items()
+            ):
+                points = own[chosen[order].to_numpy()]
+                places = [order.index(work) for work in points.index]
+                errors = [points["value"] - points["low"], points["high"] - points["value"]]
+                marker = "os"[color]
+                axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=f"C{color}")
+            axis.set_xlabel(METRICS[metric].label)
+            if metric != "ndcg@10":
+                axis.set_xscale("log")
+                axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                axis.xaxis.set_minor_formatter(NullFormatter())
+        axes[0].set_yticks(range(len(order)), order)
+        axes[0].invert_yaxis()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower right", ncols=2)
+        figure.suptitle(_finding(rows, order, with_attention), x=0.01, ha="left", fontweight="bold")
+        caption(figure, scores, "times: median and range")
+    return figure
+
+
+def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) -> str:
+    """The best way without attention, against the transformer alone that the rows compare with."""
+    best = next(work for work in order if not with_attention[work])
+    found = rows.set_index(["work", "metric"])["value"]
+    text = f"{best} finds the most without attention: NDCG@10 {found[best, 'ndcg@10']:.3f}"
+    rivals = rows[(rows["metric"] == "ndcg@10 difference") & rows["work"].str.startswith(f"{best}, against ")]
+    for rival in rivals.itertuples():
+        other = rival.work.partition(", against ")[2]
+        share = found[best, PANELS[1]] / found[other, PANELS[1]]
+        difference = f"{rival.value:+.3f} [{rival.low:+.3f}, {rival.high:+.3f}]"
+        text += f",\n{difference} against {other}, a query in {share:.0%} of its time"
+    return text

@@ -1,0 +1,269 @@
+"""What a model has to beat: BM25, and models together with BM25, from text to ranked documents.
+
+Each way to search is judged, and timed with all that it takes: encoding of queries and search, and encoding, storing
+and indexing of documents. A static model with BM25 is a search without any attention.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workbook import client, engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
+from workbook.client import ANYWHERE, Placement
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder, Role
+from workbook.engine import Hits, Index, Search
+from workbook.errors import WorkbookError
+from workbook.progress import bar
+from workbook.timing import Times
+
+BM25 = "BM25"
+TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
+TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded, in each repeat
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One way to search, judged: (queries, metrics). Times are seconds, one of each repeat but `latency`.
+
+    `searching` is of `queries` queries as one batch and `latency` of single ones, encoding included; `indexing` is of
+    one document: encoding (of some of them), storing and indexing (of all).
+    """
+
+    label: str
+    model: str
+    setting: str
+    search: str
+    judgements: pd.DataFrame
+    queries: int
+    searching: list[float]
+    latency: list[float]
+    indexing: list[float]
+    key: str
+
+
+class _Way(NamedTuple):
+    """What a baseline searches by: a model, BM25, or both and how they are fused."""
+
+    label: str
+    encoder: Encoder | None = None
+    bm25: Bm25 | None = None
+    fusion: str = ""
+
+    @property
+    def stored(self) -> tuple[str, float]:
+        """What is in its index; ways that differ in fusion alone share one."""
+        return self.encoder.name if self.encoder else "", self.bm25.average_length if self.bm25 else 0
+
+    @property
+    def parts(self) -> "list[_Way]":
+        """The ways to search by the model alone and by BM25 alone that this one is made of."""
+        return [_Way("", encoder=self.encoder)] * bool(self.encoder) + [_Way("", bm25=self.bm25)] * bool(self.bm25)
+
+    def encode(self, texts: Sequence[str], role: Role) -> tuple[np.ndarray | None, list[Sparse] | None]:
+        """Vectors (n, d) and words of texts, each None if not searched by."""
+        words = (self.bm25.queries if role == "query" else self.bm25.documents)(texts) if self.bm25 else None
+        return _unit(self.encoder.encode(texts, role)) if self.encoder else None, words
+
+    def find(self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None, search: Search) -> Hits:
+        """Search an index for encoded queries; of two rankings, all that the engine fused."""
+        if self.encoder and self.bm25:
+            return index.fuse(rows, words, 2 * engine.CANDIDATES, search, self.fusion)
+        limit = evaluation.DEPTH + 1  # one more, where a document that is the query itself is passed over
+        return index.search(rows, limit, search) if self.encoder else index.search_words(words, limit)
+
+
+def measure(
+    corpus: Corpus, encoders: Mapping[str, Encoder], setting: str = "float32", search: str = "exact",
+    engine_name: str = "edge", repeats: int = 3, language: str = "english", placement: Placement = ANYWHERE,
+) -> list[Baseline]:  # fmt: skip
+    """Judge and time BM25, each model alone, and each with BM25 by either fusion, in turn; or find them measured.
+
+    `encoders` has a label for each model, which then names it in rows and figures. Vectors are whole, stored with
+    `setting` and searched by `search`. Raises WorkbookError before any work for a setting, search or engine that does
+    not fit, or a model with random weights.
+    """
+    engine.check(engine_name, [setting], [search])
+    quantization.check([setting], [encoder.dimensions for encoder in encoders.values()])
+    if useless := [encoder.name for encoder in encoders.values() if encoder.speed_only]:
+        raise WorkbookError(f"{useless[0]} has random weights: it is for timing, its scores would mean nothing")
+    identities = [[each.identity(role) for role in ("document", "query")] for each in encoders.values()]
+    about = {
+        "corpus": corpus.sha256, "models": identities,
+        "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
+        "language": language, "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS],
+        **({"server": client.server_identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
+    }  # fmt: skip
+    ways = _ways(corpus, encoders, language)
+    work = partial(_measure, corpus, ways, engine_name, placement, setting, Search.named(search), repeats)
+    record = results.remember("baselines", about, work)
+    return [
+        _baseline(corpus, way, setting, search, record["key"], values)
+        for way, values in zip(ways, record["values"]["ways"], strict=True)
+    ]
+
+
+def rows(corpus: Corpus, baselines: Sequence[Baseline], against: str = "") -> pd.DataFrame:
+    """The baselines in the long format of `results`; with `against`, a label, paired differences from that one too."""
+    found = [row for each in baselines for row in _rows(corpus, each)]
+    others = [each for each in baselines if against and each.label != against]
+    for each in others:
+        interval = statistics.mean_difference(each.judgements["ndcg@10"], find(baselines, against)["ndcg@10"])
+        work = f"{each.label}, against {against}"
+        found.append({**_names(corpus, each), "work": work, "metric": "ndcg@10 difference", **interval._asdict()})
+    return pd.DataFrame(found)
+
+
+def find(baselines: Sequence[Baseline], label: str) -> pd.DataFrame:
+    """Judgements of the baseline with that label, (queries, metrics)."""
+    return next(each.judgements for each in baselines if each.label == label)
+
+
+def table(baselines: Sequence[Baseline], against: str) -> pd.DataFrame:
+    """The baselines as people read them, best first: a row each, with the paired difference from one of them."""
+    found, other = {}, find(baselines, against)["ndcg@10"]
+    for each in sorted(baselines, key=lambda one: -one.judgements["ndcg@10"].mean()):
+        scores = each.judgements["ndcg@10"]
+        found[each.label] = {
+            "NDCG@10": str(statistics.mean(scores)),
+            f"against {against}": "" if each.label == against else str(statistics.mean_difference(scores, other)),
+            "queries/s": _in_words(_rates(each), 0),
+            "one query (ms)": _in_words(_milliseconds(each), 2),
+            "indexed documents/s": _in_words(_documents(each), 0),
+        }
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def _ways(corpus: Corpus, encoders: Mapping[str, Encoder], language: str) -> list[_Way]:
+    texts = corpus.document_texts
+    usual = Bm25(average_words(texts), language)
+    ways = [_Way(BM25, bm25=usual), _Way(TOKENS, bm25=Bm25(average_tokens(texts, language), language))]
+    for label, encoder in encoders.items():
+        ways.append(_Way(label, encoder))
+        ways += [_Way(f"{label} + BM25 ({how})", encoder, usual, how) for how in engine.FUSIONS]
+    return ways
+
+
+def _measure(
+    corpus: Corpus,
+    ways: Sequence[_Way],
+    engine_name: str,
+    placement: Placement,
+    setting: str,
+    search: Search,
+    repeats: int,
+) -> dict[str, list[dict]]:
+    indexes: dict[tuple[str, float], Index] = {}
+    storing: dict[tuple[str, float], np.ndarray] = {}
+    encoding: dict[tuple[str, float], np.ndarray] = {}
+    with ExitStack() as stack, timing.threads(results.machine()["cores"]):
+        for way in bar(ways, desc=f"baselines on {corpus.name}", unit="way"):
+            if way.stored not in indexes:
+                index, storing[way.stored] = _built(corpus, way, engine_name, placement, setting, repeats)
+                indexes[way.stored] = stack.enter_context(index)
+            for part in way.parts:
+                if part.stored not in encoding:
+                    encoding[part.stored] = _encoding(corpus, part, repeats)
+        few = corpus.query_texts[:TIMED_QUERIES]
+
+        def ask(way: _Way, texts: list[str]) -> None:
+            way.find(indexes[way.stored], *way.encode(texts, "query"), search)
+
+        searching = timing.rounds([partial(ask, way, few) for way in ways], repeats)
+        found = []
+        for way, seconds in zip(ways, searching, strict=True):
+            judged = _judged(corpus, way, indexes[way.stored], search)
+            indexing = storing[way.stored] + sum(encoding[part.stored] for part in way.parts)
+            latency = [timing.seconds_of(partial(ask, way, [text])) for text in few]
+            found.append(
+                {
+                    "judgements": {metric: judged[metric].tolist() for metric in judged}, "queries": len(few),
+                    "searching": seconds, "latency": latency, "indexing": indexing,
+                }
+            )  # fmt: skip
+    return {"ways": found}
+
+
+def _built(
+    corpus: Corpus, way: _Way, engine_name: str, placement: Placement, setting: str, repeats: int
+) -> tuple[Index, np.ndarray]:  # fmt: skip
+    """An index of the way's documents, and the seconds for each that storing, indexing and proving took, (repeats,).
+
+    Built once more to warm up.
+    """
+    rows = _unit(vectors.encode(way.encoder, corpus.document_texts, "document")) if way.encoder else None
+    words = way.bm25.documents(corpus.document_texts) if way.bm25 else None
+    setting = setting if way.encoder else "float32"
+    placement = placement.for_setting(setting)
+    build = partial(engine.build, rows, setting, engine_name, placement=placement, words=words)
+    seconds = []
+    for _ in range(repeats):
+        with build() as index:
+            seconds.append(index.build_seconds)
+    index = build()
+    return index, np.array([*seconds[1:], index.build_seconds]) / len(corpus.documents)
+
+
+def _encoding(corpus: Corpus, way: _Way, repeats: int) -> np.ndarray:
+    """Seconds to encode one document, (repeats,), timed on some of them, drawn evenly."""
+    texts = corpus.document_texts
+    some = texts[:: max(1, len(texts) // TIMED_DOCUMENTS)][:TIMED_DOCUMENTS]
+    return np.array(timing.rounds([partial(way.encode, some, "document")], repeats)[0]) / len(some)
+
+
+def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> pd.DataFrame:
+    rows = _unit(vectors.encode(way.encoder, corpus.query_texts, "query")) if way.encoder else None
+    words = way.bm25.queries(corpus.query_texts) if way.bm25 else None
+    hits = way.find(index, rows, words, search)
+    depth = evaluation.DEPTH + corpus.drop_identical
+    ranked = evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)
+    return evaluation.judge(corpus, [ranking[:depth] for ranking in ranked])
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return vectors.truncate(rows, rows.shape[1])
+
+
+def _baseline(corpus: Corpus, way: _Way, setting: str, search: str, key: str, values: dict) -> Baseline:
+    judged = pd.DataFrame(values["judgements"], index=pd.Index(corpus.queries, name="query"))
+    names = (way.encoder.name, setting, search) if way.encoder else ("", "", "")
+    return Baseline(way.label, *names, **{**values, "judgements": judged}, key=key)
+
+
+def _rates(each: Baseline) -> list[float]:
+    return [each.queries / seconds for seconds in each.searching]
+
+
+def _milliseconds(each: Baseline) -> list[float]:
+    return [1000 * seconds for seconds in each.latency]
+
+
+def _documents(each: Baseline) -> list[float]:
+    return [1 / seconds for seconds in each.indexing]
+
+
+def _in_words(samples: Sequence[float], digits: int) -> str:
+    times = Times.of(samples)
+    return f"{times.value:,.{digits}f} [{times.low:,.{digits}f}, {times.high:,.{digits}f}]"
+
+
+def _names(corpus: Corpus, each: Baseline) -> dict[str, object]:
+    return {
+        "corpus": corpus.name, "model": each.model, "setting": each.setting, "search": each.search, "work": each.label,
+        "key": each.key,
+    }  # fmt: skip
+
+
+def _rows(corpus: Corpus, each: Baseline) -> Iterator[dict]:
+    names = _names(corpus, each)
+    for metric in evaluation.METRICS:
+        yield {**names, "metric": metric, **statistics.mean(each.judgements[metric])._asdict()}
+    yield {**names, "metric": "queries/s with encoding", **Times.of(_rates(each))._asdict()}
+    yield {**names, "metric": "latency ms with encoding", **Times.of(_milliseconds(each))._asdict()}
+    yield {**names, "metric": "indexed documents/s", **Times.of(_documents(each))._asdict()}

@@ -1,0 +1,113 @@
+"""BM25, models, and both: their scores against an independent ranking, their times' shapes, and the comparison."""
+
+import numpy as np
+import pytest
+from workbook import baselines, bm25, corpora, encoders, engine, evaluation, statistics, sweep
+from workbook.baselines import BM25, TOKENS
+from workbook.bm25 import Bm25
+from workbook.errors import WorkbookError
+
+MODEL = "tiny-static"
+LABELS = [BM25, TOKENS, MODEL, f"{MODEL} + BM25 (rrf)", f"{MODEL} + BM25 (dbsf)"]
+
+
+def models():
+    return {MODEL: encoders.load(MODEL)}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return corpora.load("sample")
+
+
+@pytest.fixture
+def measured(data, corpus):
+    return baselines.measure(corpus, models(), repeats=2)
+
+
+def scores(measured, label):
+    return baselines.find(measured, label)["ndcg@10"]
+
+
+def test_each_way_to_search_is_judged_and_timed(measured, corpus):
+    assert [each.label for each in measured] == LABELS
+    for each in measured:
+        assert list(each.judgements.index) == list(corpus.queries)
+        assert len(each.searching) == len(each.indexing) == 2
+        assert len(each.latency) == each.queries == len(corpus.queries)
+        assert min(*each.searching, *each.latency, *each.indexing) > 0
+
+
+def test_bm25_scores_as_its_formula_ranks(measured, corpus):
+    texts = corpus.document_texts
+    for label, length in [(BM25, bm25.average_words(texts)), (TOKENS, bm25.average_tokens(texts))]:
+        model = Bm25(length)
+        ranked = bm25.scores(model.queries(corpus.query_texts), model.documents(texts)).round(5)
+        ids = np.argsort(-ranked, axis=1, kind="stable")
+        found = np.take_along_axis(ranked, ids, axis=1)
+        # the engine gives back what has a word of the query, no more
+        ordered = evaluation.order_ties(np.where(found > 0, ids, -1), found, corpus.document_ids)
+        expected = evaluation.judge(corpus, ordered)["ndcg@10"]
+        assert scores(measured, label).mean() == pytest.approx(expected.mean(), abs=0.005)
+
+
+def test_a_model_alone_scores_as_in_the_sweep(measured, corpus):
+    [cell] = sweep.measure(corpus, encoders.load(MODEL), [64], ["float32"], ["exact"])
+    np.testing.assert_allclose(scores(measured, MODEL), cell.judgements["ndcg@10"])
+
+
+def test_both_find_more_than_the_model_alone(measured):
+    for fusion in engine.FUSIONS:
+        assert scores(measured, f"{MODEL} + BM25 ({fusion})").mean() > scores(measured, MODEL).mean()
+
+
+def test_a_second_measurement_is_the_first(measured, corpus, monkeypatch):
+    monkeypatch.setattr(engine, "build", lambda *_, **__: pytest.fail("built again"))
+    again = baselines.measure(corpus, models(), repeats=2)
+    assert [each.searching for each in again] == [each.searching for each in measured]
+
+
+def test_rows_compare_on_the_same_queries(measured, corpus):
+    rows = baselines.rows(corpus, measured, MODEL)
+    compared = rows[rows["metric"] == "ndcg@10 difference"].set_index("work")
+    assert list(compared.index) == [f"{label}, against {MODEL}" for label in LABELS if label != MODEL]
+    expected = statistics.mean_difference(scores(measured, BM25), scores(measured, MODEL))
+    assert compared.loc[f"{BM25}, against {MODEL}", ["value", "low", "high", "n"]].tolist() == list(expected)
+    times = rows[rows["metric"].isin(["queries/s with encoding", "indexed documents/s", "latency ms with encoding"])]
+    assert len(times) == 3 * len(LABELS)
+    assert ((times["low"] <= times["value"]) & (times["value"] <= times["high"])).all()
+    assert len(baselines.rows(corpus, measured)) == len(rows) - len(compared)
+
+
+def test_the_table_is_ordered_by_quality(measured):
+    table = baselines.table(measured, MODEL)
+    found = [float(text.split()[0]) for text in table["NDCG@10"]]
+    assert found == sorted(found, reverse=True)
+    assert table.loc[MODEL, f"against {MODEL}"] == ""
+
+
+def test_codes_are_searched_where_they_are_asked_for(data, corpus):
+    coded = baselines.measure(corpus, models(), "binary", "full-ef", repeats=1)
+    [cell] = sweep.measure(corpus, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
+    assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
+    assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"setting": "binary", "engine_name": "memory"}, "drops quantization without a word"),
+        ({"search": "fast"}, "unknown search 'fast'"),
+        ({"setting": "int4"}, "unknown quantization 'int4'"),
+        ({"repeats": 0}, "repeats must be at least 1"),
+        ({"language": "klingon"}, "klingon"),
+    ],
+)
+def test_what_cannot_work_is_refused(data, corpus, arguments, said):
+    with pytest.raises(WorkbookError, match=said):
+        baselines.measure(corpus, models(), **arguments)
+
+
+def test_random_weights_are_not_judged(data, corpus):
+    with pytest.raises(WorkbookError, match="mpnet-shape-random has random weights"):
+        baselines.measure(corpus, {"large": encoders.load("mpnet-shape-random")})
