@@ -13,7 +13,7 @@ export PYTHONPATH := notebooks
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "PROFILE=smoke|default|scifact|scale|article   CORPUS=name or BEIR folder   MODEL=static model   NOTEBOOK=one notebook"
+	@echo "PROFILE=smoke|default|scifact|scale|article   CORPUS=name, BEIR folder or file   MODEL=static model   NOTEBOOK=one notebook"
 
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
@@ -39,7 +39,7 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 
 clean:  ## remove .venv, caches of data/, reports/
 	rm -rf .venv reports .pytest_cache .ruff_cache
-	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale
+	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale data/own data/server
 	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt

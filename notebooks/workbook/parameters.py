@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbook import corpora, encoders, engine, growth, quantization, scale
+from workbook import bm25, corpora, encoders, engine, existing, growth, own_data, quantization, scale
+from workbook.client import Placement
+from workbook.corpora import Corpus
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.settings import Settings
 
 TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
 MODELS = ("static_model", "transformer_model", "large_model", "long_model", "scale_model")
+OWN = ("corpus", "columns", "judged", "judged_columns", "most_documents", "most_queries", "seed")  # as Source has them
 SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed", "scale_repeats")
 
 
@@ -19,11 +22,15 @@ def check(values: Mapping[str, Any]) -> None:
         if name not in CHECKS:
             raise WorkbookError(f"unknown parameter {name!r}: the notebooks know {', '.join(CHECKS)}")
         try:
-            CHECKS[name](value)
+            (_text if name == "corpus" and "columns" in values else CHECKS[name])(value)
         except WorkbookError as error:
             raise WorkbookError(f"parameter {name}: {error}") from None
         except TypeError:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
+    if "columns" in values:
+        _check_own(values)
+    elif values.get("transformer_model") == "":
+        raise WorkbookError("parameter transformer_model: a model is needed to compare with")
     if "transformer_model" in values and values["transformer_model"] == values["static_model"]:
         raise WorkbookError(f"static_model and transformer_model are both {values['static_model']}: give two models")
     dimensions = values.get("dimensions") or []
@@ -40,9 +47,28 @@ def check(values: Mapping[str, Any]) -> None:
         _check_scale(values)
 
 
+def source(values: Mapping[str, Any]) -> own_data.Source | None:
+    """The corpus that the parameters of a notebook for a user's own data ask for; None for another notebook's."""
+    return own_data.Source(*(values[name] for name in OWN)) if "columns" in values else None
+
+
+def load_corpus(values: Mapping[str, Any]) -> Corpus:
+    """The corpus that the parameters of a notebook ask for."""
+    asked = source(values)
+    return own_data.load(asked) if asked else corpora.load(values["corpus"])
+
+
 def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
     """The jobs that the parameters of a notebook ask for."""
     return scale.jobs(*(values[name] for name in SCALE))
+
+
+def _check_own(values: Mapping[str, Any]) -> None:
+    own_data.check(source(values))
+    existing.check(values["collection"], values["vector_name"], values["settings"])
+    placement = Placement.of(values["server"])
+    if placement != Placement() and values["engine_name"] != "server":
+        raise WorkbookError(f"parameter server is for engine_name server, not {values['engine_name']}: leave it {{}}")
 
 
 def _check_scale(values: Mapping[str, Any]) -> None:
@@ -117,6 +143,13 @@ def _text(value: str) -> None:
         raise WorkbookError(f"{value!r} is not a text")
 
 
+def _names(values: Mapping[str, str]) -> None:
+    if not isinstance(values, dict):
+        raise WorkbookError(f'{values!r} does not say which column is what: give {{"text": "body"}} or the like')
+    for value in values.values():
+        _text(value)
+
+
 def _searches(names: Sequence[str]) -> None:
     _several(names)
     for name in names:
@@ -169,7 +202,7 @@ def _yes_or_no(value: bool) -> None:
 CHECKS: dict[str, Callable[[Any], None]] = {
     "corpus": corpora.check,
     "static_model": encoders.check,
-    "transformer_model": encoders.check,
+    "transformer_model": lambda name: encoders.check(name) if name else None,
     "large_model": encoders.check,
     "engine_name": lambda name: engine.check(name, []),
     "dimensions": lambda values: _positives(values) if values else None,
@@ -202,5 +235,15 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "seeds": _seeds,
     "sizes": lambda values: _positives(values) if values else None,
     "other_corpus": lambda name: corpora.check(name) if name else None,
+    "columns": _names,
+    "judged": lambda name: _text(name) if name else None,
+    "judged_columns": _names,
+    "most_documents": _count,
+    "most_queries": _positive,
+    "language": lambda name: bm25.Bm25(1, name),
+    "collection": lambda name: _text(name) if name else None,
+    "vector_name": lambda name: _text(name) if name else None,
+    "probes": _positive,
+    "server": Placement.of,
     "labelled_split": lambda name: _text(name) if name else None,
 }

@@ -115,5 +115,5 @@ def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
 
 
 def _absolute(value: str) -> str:
-    """A relative folder is relative to where the command was given, but notebooks run in notebooks/."""
-    return str(Path(value).resolve()) if Path(value).is_dir() else value
+    """A relative path is relative to where the command was given, but notebooks run in notebooks/."""
+    return str(Path(value).resolve()) if Path(value).exists() else value

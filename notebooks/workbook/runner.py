@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,20 +75,25 @@ def fetch(jobs: list[Job]) -> None:
     ]
     for job in large:
         scale.check_room(job)
-    for model in sorted({job.parameters[name] for job in jobs for name in parameters.MODELS if name in job.parameters}):
+    for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
-    searching = [job.parameters for job in jobs if "engine_name" in job.parameters]
-    wanted = {(values["corpus"], values[name]) for values in searching for name in parameters.MODELS[:2]}
-    for name in sorted({job.parameters["corpus"] for job in jobs}):
-        print(f"corpus {Path(name).name}", flush=True)
-        corpus = corpora.load(name)
-        for encoder in (encoders.load(model) for of, model in sorted(wanted) if of == name):
-            if not encoder.speed_only:
+    for values in {json.dumps(_searched(job.parameters), sort_keys=True): job.parameters for job in jobs}.values():
+        print(f"corpus {Path(values['corpus']).name}", flush=True)
+        corpus = parameters.load_corpus(values)
+        for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):
+            if "engine_name" in values and not encoder.speed_only:
                 print(f"vectors of {encoder.name}", flush=True)
                 sweep.encode(corpus, encoder)
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         scale.measure(each)
+
+
+def _searched(values: Mapping[str, Any]) -> list:
+    """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
+    models = [values.get(name) for name in parameters.MODELS[:2]]
+    asked = None if corpora.is_registered(values["corpus"]) else parameters.source(values)
+    return [asdict(asked) if asked else values["corpus"], *models, "engine_name" in values]
 
 
 def execute(job: Job, run_name: str) -> Outcome:

@@ -1,0 +1,134 @@
+"""Your own collection: what quantization would do to it, measured on a copy. The original is only ever read.
+
+`collection` is the folder of an Edge shard, or the name of a collection on the server at QDRANT_URL. How well it is
+searched is ANN precision@k: the share of what an exact search of it finds that the search in question finds as well.
+Of equal vectors either may be found, so duplicates lower it everywhere.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from workbook import (
+    evaluation,
+    existing_collection,
+    existing_facts,
+    existing_shard,
+    existing_truth,
+    quantization,
+    statistics,
+)
+from workbook.engine import ALL, Search
+from workbook.errors import WorkbookError
+from workbook.existing_facts import Facts
+from workbook.existing_truth import Existing, Questions
+from workbook.progress import bar
+from workbook.quantization import CENTROIDS, SETTINGS
+from workbook.timing import Times
+
+LATENCY_QUERIES = 100  # searched one by one
+AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the collection does as it is used to
+
+
+def check(collection: str, vector_name: str, settings: Sequence[str]) -> None:
+    """Raise WorkbookError for a collection, vector or setting that cannot be measured; "" is no collection."""
+    if not collection:
+        return
+    look = existing_shard.look if _is_folder(collection) else existing_collection.look
+    _, params = look(_place(collection), vector_name)
+    quantization.check(list(settings), [params["size"]])
+
+
+def describe(collection: str, vector_name: str = "") -> Facts:
+    """What the collection is. Raises WorkbookError if it cannot be measured."""
+    with _opened(collection, vector_name) as one:
+        return one.facts()
+
+
+def table(facts: Facts) -> Styler:
+    """The facts as people read them: one column; what is not told is left out."""
+    told = {name.replace("_", " "): str(value) for name, value in facts._asdict().items() if value not in (None, "")}
+    frame = pd.DataFrame.from_dict(told, orient="index", columns=[""])
+    return frame.style.set_uuid("facts").set_properties(**{"text-align": "left"})  # cuts no text short
+
+
+def measure(
+    collection: str, vector_name: str, settings: Sequence[str], searches: Sequence[str], k: int = 10,
+    queries: int | np.ndarray = 200, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Measure as it stands, rebuilt with its own quantization, and with each setting, in the long format of `results`.
+
+    `queries`: how many stored vectors to draw by seed, each not to find itself, or vectors from outside, (q, size).
+    A copy has a graph of its own, in one segment: "copy, rebuilt" tells what that changes, and is what the settings are
+    to be compared with. Exact search is the truth and rescoring is for quantized settings: elsewhere they are left out.
+    Raises WorkbookError for what cannot be measured, before any copy is quantized; no copy is left behind.
+    """
+    named = {name: search for name in searches if not (search := Search.named(name)).exact}
+    with _opened(collection, vector_name) as one, bar(total=2 + len(settings), unit="setting") as steps:
+        facts = one.facts()
+        _check_settings(facts, settings)
+        asked = existing_truth.ask(one, facts, queries, k, seed)
+        rows = list(_rows(one, asked, facts, "as it stands", AS_IT_IS))
+        steps.update()
+        one.rebuild()
+        rows += _rows(one, asked, one.facts(), "copy, rebuilt", AS_IT_IS)
+        steps.update()
+        for name in settings:
+            setting = SETTINGS[name]
+            one.quantize(setting)
+            if setting.config:
+                existing_truth.prove_applied(one, asked, name)
+            fitting = {each: search for each, search in named.items() if setting.config or not search.rescore}
+            called = existing_facts.label(setting.config, facts.datatype)
+            rows += _rows(one, asked, one.facts()._replace(setting=called), f"copy, {called}", fitting)
+            steps.update()
+    return pd.DataFrame(rows)
+
+
+def _is_folder(collection: str) -> bool:
+    """Whether a shard is meant: no name of a collection has a slash in it."""
+    return Path(collection).expanduser().is_dir() or "/" in collection or os.sep in collection
+
+
+def _place(collection: str) -> Path | str:
+    return Path(collection).expanduser() if _is_folder(collection) else collection
+
+
+def _opened(collection: str, vector_name: str) -> AbstractContextManager[Existing]:
+    if not collection:
+        raise WorkbookError("no collection is given: name one on the server, or the folder of an Edge shard")
+    opened = existing_shard.opened if _is_folder(collection) else existing_collection.opened
+    return opened(_place(collection), vector_name)
+
+
+def _check_settings(facts: Facts, settings: Sequence[str]) -> None:
+    quantization.check(list(settings), [facts.size])
+    if facts.vectors <= CENTROIDS and any(SETTINGS[name].family == "product" for name in settings):
+        raise WorkbookError(
+            f"{facts.name} has {facts.vectors} vectors: product codebooks of {CENTROIDS} hold them all and would lose "
+            f"nothing; leave the product settings out"
+        )
+
+
+def _rows(
+    one: Existing, asked: Questions, facts: Facts, work: str, searches: Mapping[str, Search | None]
+) -> Iterator[dict]:  # fmt: skip
+    for name, search in searches.items():
+        names = {
+            "corpus": facts.name, "dimension": facts.size, "setting": facts.setting, "search": name, "work": work,
+            "key": (facts.sha256 or "")[:16],
+        }  # fmt: skip
+        if search and search.hnsw_ef == ALL:
+            search = search._replace(hnsw_ef=facts.vectors)
+        found, _, _ = one.search(asked.vectors, asked.limit, search)
+        precision = pd.Series(evaluation.ann_precision(asked.others(found), asked.truth))
+        yield {**names, "metric": f"ann precision@{asked.k}", **statistics.mean(precision)._asdict()}
+        singles = [one.search(query[None], asked.limit, search)[2] for query in asked.vectors[:LATENCY_QUERIES]]
+        yield {**names, "metric": "latency ms", **Times.of([1000 * seconds for seconds in singles])._asdict()}
+        if facts.bytes_per_vector is not None:
+            yield {**names, "metric": "bytes per vector", "value": facts.bytes_per_vector}

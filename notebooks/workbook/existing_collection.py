@@ -1,0 +1,203 @@
+"""An existing collection on the server at QDRANT_URL: only read; what is changed is a copy, deleted at the end.
+
+The copy is another collection on the same server, with this one vector and no payload, and with the settings of the
+original but one: segments are indexed from 1 KB on, so that a small collection's quantization applies, too.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+from qdrant_client import QdrantClient, models
+
+from workbook import client, existing_facts
+from workbook.client import BATCH, patiently
+from workbook.edge import Answers
+from workbook.engine import Search
+from workbook.errors import WorkbookError
+from workbook.existing_facts import Facts
+from workbook.quantization import Setting, client_config
+
+IDS = 10_000  # ids read at once
+
+
+def look(collection: str, vector_name: str) -> tuple[str, dict[str, Any]]:
+    """Name and configuration of the vector that is meant.
+
+    Raises WorkbookError for a server that does not answer, a collection that is not there, or a vector that cannot be
+    measured.
+    """
+    with closing(client.connect()) as qdrant:
+        return _look(qdrant, collection, vector_name)
+
+
+@contextmanager
+def opened(collection: str, vector_name: str) -> Iterator["Collection"]:
+    """Open a collection for reading; its copy, if one is made, is gone afterwards. Raises WorkbookError as `look`."""
+    with ExitStack() as stack:
+        qdrant = stack.enter_context(closing(client.connect()))
+        name, params = _look(qdrant, collection, vector_name)
+        yield Collection(qdrant, collection, name, params, stack)
+
+
+class Collection:
+    """A collection, seen as the one vector that is meant; after `rebuild`, its copy."""
+
+    def __init__(self, qdrant: QdrantClient, name: str, vector: str, params: dict[str, Any], stack: ExitStack):
+        self._qdrant, self._name, self._vector, self._params, self._stack = qdrant, name, vector, params, stack
+        self._searched = name
+        self._has_it = models.Filter(must=[models.HasVectorCondition(has_vector=vector)])
+
+    def facts(self) -> Facts:
+        """What the collection is now; quantization is what it is told to have, which it has where it is indexed."""
+        info = self._info()
+        vectors, sparse = _vectors(info)
+        graph = info.config.hnsw_config.model_dump() | (self._params.get("hnsw_config") or {})
+        datatype = self._params.get("datatype") or "float32"
+        return Facts(
+            "server collection", self._name, self._vector, self._params["size"], self._params["distance"], datatype,
+            points=self._count(None), vectors=self._count(self._has_it),
+            setting=existing_facts.label(self._quantization(info), datatype),
+            indexed=info.indexed_vectors_count if len(vectors) + len(sparse) == 1 else None,  # told of all together
+            m=graph["m"], ef_construct=graph["ef_construct"], full_scan_kb=graph["full_scan_threshold"],
+            segments=info.segments_count, sha256=None,
+        )  # fmt: skip
+
+    def ids(self) -> list:
+        """Ids of the points that have the vector, in order."""
+        return [record.id for batch in self._scroll(IDS, with_vectors=False) for record in batch]
+
+    def vectors(self, ids: Sequence) -> np.ndarray:
+        """The stored vectors of points that have one: float32 (ids, size)."""
+        found = {}
+        for start in range(0, len(ids), BATCH):
+            records = patiently(
+                self._qdrant.retrieve, self._searched, ids[start : start + BATCH], with_payload=False,
+                with_vectors=self._wanted,
+            )  # fmt: skip
+            found |= {record.id: self._own(record) for record in records}
+        return np.array([found[each] for each in ids], dtype=np.float32)
+
+    def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
+        """Search float32 queries (q, size) in batches; None: the server is told nothing and does as it is used to.
+
+        Seconds are those of the calls, network included.
+        """
+        params = search and models.SearchParams(
+            hnsw_ef=search.hnsw_ef, exact=search.exact,
+            quantization=models.QuantizationSearchParams(rescore=search.rescore, oversampling=search.oversampling),
+        )  # fmt: skip
+        requests = [
+            models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=params)
+            for query in queries
+        ]
+        ids, scores, total = [], [], 0.0
+        for first in range(0, len(requests), BATCH):
+            answers, seconds = patiently(self._timed, requests[first : first + BATCH])
+            ids += [[hit.id for hit in answer.points] for answer in answers]
+            scores += [[hit.score for hit in answer.points] for answer in answers]
+            total += seconds
+        return ids, scores, total
+
+    def rebuild(self) -> None:
+        """Make the copy, index every vector of it, and search that from now on."""
+        info, copy = self._info(), self._stack.enter_context(client.own_collection(self._qdrant))
+        params = models.VectorParams(**self._params | {"quantization_config": None})
+        own = self._quantization(info)
+        patiently(
+            self._create, copy,
+            vectors_config={self._vector: params} if self._vector else params,
+            hnsw_config=models.HnswConfigDiff(**info.config.hnsw_config.model_dump(exclude_none=True)),
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
+            quantization_config=_rest(own),
+            shard_number=info.config.params.shard_number,
+        )  # fmt: skip
+        for batch in self._scroll(BATCH, with_vectors=self._wanted):
+            points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in batch]
+            patiently(self._qdrant.upsert, copy, points, wait=True)
+        expected, self._searched = self._count(self._has_it), copy
+        if self._count(None) != expected:
+            raise WorkbookError(f"{self._name} changed while it was copied: stop what writes to it and measure again")
+        self._wait(own)
+
+    def quantize(self, setting: Setting) -> None:
+        """Give the copy that quantization and wait. Raises WorkbookError if the server does not report it then."""
+        config = client_config(setting) or models.Disabled.DISABLED
+        patiently(self._qdrant.update_collection, self._searched, quantization_config=config)
+        self._wait(setting.config)
+
+    @property
+    def _wanted(self) -> bool | list[str]:
+        return [self._vector] if self._vector else True
+
+    def _own(self, record: models.Record) -> list[float]:
+        return record.vector[self._vector] if isinstance(record.vector, dict) else record.vector
+
+    def _named(self, vector: list[float]) -> dict[str, list[float]] | list[float]:
+        return {self._vector: vector} if self._vector else vector
+
+    def _create(self, copy: str, **config: object) -> None:
+        if not self._qdrant.collection_exists(copy):  # the first try may have made it, its answer been lost
+            self._qdrant.create_collection(copy, **config)
+
+    def _scroll(self, limit: int, with_vectors: bool | list[str]) -> Iterator[list[models.Record]]:
+        """The points of the original that have the vector, batch by batch."""
+        offset = None
+        while True:
+            records, offset = patiently(
+                self._qdrant.scroll, self._name, self._has_it, limit=limit, offset=offset, with_payload=False,
+                with_vectors=with_vectors,
+            )  # fmt: skip
+            yield records
+            if offset is None:
+                return
+
+    def _timed(self, requests: list[models.QueryRequest]) -> tuple[list[models.QueryResponse], float]:
+        """The answers, and the seconds of the try that gave them: those of failed ones and pauses are no search."""
+        start = time.perf_counter()
+        answers = self._qdrant.query_batch_points(self._searched, requests)
+        return answers, time.perf_counter() - start
+
+    def _info(self) -> models.CollectionInfo:
+        return patiently(self._qdrant.get_collection, self._searched)
+
+    def _count(self, which: models.Filter | None) -> int:
+        return patiently(self._qdrant.count, self._searched, count_filter=which, exact=True).count
+
+    def _quantization(self, info: models.CollectionInfo) -> dict[str, Any]:
+        """What the vector is told to be quantized to: its own, or else what holds for all vectors; {} if nothing."""
+        own, of_all = _vectors(info)[0][self._vector].get("quantization_config"), info.config.quantization_config
+        return own or (of_all.model_dump(mode="json", exclude_none=True) if of_all else {})
+
+    def _wait(self, quantization: dict[str, Any]) -> None:
+        """Until all is indexed; raise WorkbookError unless every vector is, with that quantization."""
+        client.wait_until_green(self._qdrant, self._searched)
+        info, n = self._info(), self._count(None)
+        if self._quantization(info) != quantization:
+            raise WorkbookError(f"asked for quantization {quantization}, the server reports {self._quantization(info)}")
+        if (info.indexed_vectors_count or 0) < n:
+            raise WorkbookError(f"only {info.indexed_vectors_count} of {n} vectors are indexed (none below 1 KB)")
+
+
+def _look(qdrant: QdrantClient, collection: str, vector_name: str) -> tuple[str, dict[str, Any]]:
+    if not patiently(qdrant.collection_exists, collection):
+        there = [each.name for each in patiently(qdrant.get_collections).collections]
+        raise WorkbookError(f"no collection {collection!r} at QDRANT_URL: it has {', '.join(sorted(there)) or 'none'}")
+    vectors, sparse = _vectors(patiently(qdrant.get_collection, collection))
+    name = existing_facts.choose(vectors, sparse, vector_name, f"collection {collection}")
+    return name, vectors[name]
+
+
+def _vectors(info: models.CollectionInfo) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Configuration of each dense vector by name, in the words of REST, and the names of the sparse ones."""
+    params = info.config.params
+    dense = {"": params.vectors} if isinstance(params.vectors, models.VectorParams) else params.vectors or {}
+    told = {name: each.model_dump(mode="json", exclude_none=True) for name, each in dense.items()}
+    return told, list(params.sparse_vectors or {})
+
+
+def _rest(quantization: dict[str, Any]) -> models.QuantizationConfig | None:
+    return TypeAdapter(models.QuantizationConfig).validate_python(quantization) if quantization else None

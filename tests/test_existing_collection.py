@@ -1,0 +1,174 @@
+"""A collection on a server is only read, its copy deleted, whatever happens in between."""
+
+import numpy as np
+import pytest
+import standin
+from qdrant_client import QdrantClient, models
+from workbook import client, existing_collection
+from workbook.engine import Search
+from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS
+
+server = standin.server
+COSINE = models.Distance.COSINE
+
+
+@pytest.fixture
+def fill(server, unit_vectors):
+    """Make a collection of 500 points on the server, by name and configuration; vectors are the unit vectors'."""
+    qdrant = QdrantClient(url=server.url, check_compatibility=False)
+
+    def make(name, vectors_config, **config):
+        qdrant.create_collection(name, vectors_config, **config)
+        names = list(vectors_config) if isinstance(vectors_config, dict) else []
+        points = [
+            models.PointStruct(id=row, vector=dict.fromkeys(names, vector) if names else vector)
+            for row, vector in enumerate(unit_vectors.tolist())
+        ]
+        qdrant.upsert(name, points)
+        server.requests.clear()
+
+    yield make
+    qdrant.close()
+
+
+@pytest.fixture
+def articles(fill):
+    scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+    fill(
+        "articles", models.VectorParams(size=64, distance=COSINE), shard_number=2,
+        quantization_config=models.ScalarQuantization(scalar=scalar),
+    )  # fmt: skip
+
+
+def writes(server):
+    """What was asked of the server other than to tell something."""
+    reading = ("/query/batch", "/scroll", "/count", "/points")
+    return [
+        (method, path)
+        for method, path in server.requests
+        if method != "GET" and not (method == "POST" and path.endswith(reading))
+    ]
+
+
+def test_what_a_collection_is(articles):
+    with existing_collection.opened("articles", "") as collection:
+        facts = collection.facts()
+        assert collection.ids() == list(range(500))
+    assert (facts.kind, facts.name, facts.size, facts.distance) == ("server collection", "articles", 64, "Cosine")
+    assert (facts.points, facts.vectors, facts.indexed) == (500, 500, 500)
+    assert (facts.setting, facts.m, facts.ef_construct, facts.full_scan_kb) == ("scalar-int8", 16, 100, 10_000)
+
+
+def test_vectors_and_searches_in_batches(articles, unit_vectors, monkeypatch):
+    monkeypatch.setattr(existing_collection, "BATCH", 200)
+    with existing_collection.opened("articles", "") as collection:
+        np.testing.assert_allclose(collection.vectors(range(499, -1, -1)), unit_vectors[::-1], atol=1e-6)
+        ids, scores, seconds = collection.search(unit_vectors, 1, Search(exact=True))
+    assert [row for [row] in ids] == list(range(500)) and seconds > 0
+    np.testing.assert_allclose(scores, 1, atol=1e-5)
+
+
+def test_the_copy_has_the_original_settings_and_vectors(server, articles, unit_vectors, monkeypatch):
+    monkeypatch.setattr(existing_collection, "BATCH", 200)
+    with existing_collection.opened("articles", "") as collection:
+        collection.rebuild()
+        [copy] = set(server.collections) - {"articles"}
+        there = client.connect().get_collection(copy)
+        assert collection.facts().setting == "scalar-int8"
+        assert there.config.params.shard_number == 2
+        assert there.config.params.vectors == models.VectorParams(size=64, distance=COSINE)
+        assert there.config.quantization_config.scalar.always_ram
+        np.testing.assert_allclose(collection.vectors(range(500)), unit_vectors, atol=1e-6)
+        collection.quantize(SETTINGS["binary"])
+        assert collection.facts().setting == "binary"
+        collection.quantize(SETTINGS["float32"])
+        assert collection.facts().setting == "float32"
+    assert server.collections == ["articles"]
+
+
+def test_a_copy_has_one_vector_of_several(server, fill):
+    named = {name: models.VectorParams(size=64, distance=COSINE) for name in ("title", "text")}
+    fill("articles", named)
+    with existing_collection.opened("articles", "text") as collection:
+        assert collection.facts().indexed is None, "a server tells it of all vectors together"
+        collection.rebuild()
+        assert collection.facts().indexed == 500
+        assert collection.vectors([3]).shape == (1, 64)
+        assert list(collection.search(collection.vectors([3]), 1, None)[0]) == [[3]]
+
+
+def test_nothing_is_ever_written_to_the_original(server, articles):
+    with existing_collection.opened("articles", "") as collection:
+        collection.facts(), collection.ids(), collection.vectors([1]), collection.rebuild()
+        collection.quantize(SETTINGS["binary"])
+    changed = {path.split("/")[2] for _, path in writes(server)}
+    assert len(changed) == 1 and "articles" not in changed
+    assert {method for method, _ in writes(server)} == {"PUT", "PATCH", "DELETE"}
+
+
+def test_looking_writes_nothing(server, articles):
+    name, params = existing_collection.look("articles", "")
+    assert (name, params["size"]) == ("", 64)
+    assert writes(server) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda server: server.forgets.add("quantization_config"), r"asked for .*scalar.*, the server reports \{\}"),
+        (lambda server: setattr(server, "unindexed", 3), "only 497 of 500 vectors are indexed"),
+        (lambda server: server.statuses.extend(["green", "red"]), "could not index"),
+    ],
+)
+def test_a_copy_that_does_not_become_what_was_asked(server, articles, spoil, message):
+    with existing_collection.opened("articles", "") as collection:
+        spoil(server)
+        with pytest.raises(WorkbookError, match=message):
+            collection.rebuild()
+    assert server.collections == ["articles"]
+
+
+def test_a_collection_that_changes_while_it_is_copied(server, articles, unit_vectors, monkeypatch):
+    upsert = server._memory.upsert
+
+    def with_another(name, points):
+        upsert("articles", [models.PointStruct(id=999, vector=unit_vectors[0].tolist())])
+        return upsert(name, points)
+
+    monkeypatch.setattr(server._memory, "upsert", with_another)
+    told = pytest.raises(WorkbookError, match="articles changed while it was copied")
+    with told, existing_collection.opened("articles", "") as collection:
+        collection.rebuild()
+    assert server.collections == ["articles"]
+
+
+def test_a_server_that_does_not_change_the_quantization(server, articles):
+    with existing_collection.opened("articles", "") as collection:
+        collection.rebuild()
+        server.forgets.add("quantization_config")
+        with pytest.raises(WorkbookError, match=r"asked for .*binary.*, the server reports .*scalar"):
+            collection.quantize(SETTINGS["binary"])
+
+
+def test_a_server_that_dies_in_the_middle(server, articles):
+    told = pytest.raises(WorkbookError, match="Qdrant at QDRANT_URL")
+    with told as error, existing_collection.opened("articles", "") as collection:
+        server.requests_to_live = 5
+        collection.rebuild()
+    assert "\n" not in str(error.value)
+    assert {path.split("/")[2] for _, path in writes(server)} & {"articles"} == set()
+    server.revive()
+    existing_collection.look("articles", "")
+    assert server.collections == ["articles"], "the next connection removes what the dead one left"
+
+
+def test_a_server_that_refuses_the_key(server, articles):
+    server.key = "another"
+    with pytest.raises(WorkbookError, match="QDRANT_API_KEY"):
+        existing_collection.look("articles", "")
+
+
+def test_a_collection_that_is_not_there(server, articles):
+    with pytest.raises(WorkbookError, match="no collection 'article' at QDRANT_URL: it has articles"):
+        existing_collection.look("article", "")

@@ -1,0 +1,66 @@
+"""Which vector of a collection is meant, and what its quantization is called."""
+
+import pytest
+from workbook import existing_facts
+from workbook.errors import WorkbookError
+from workbook.existing_facts import Facts
+from workbook.quantization import SETTINGS
+
+ONE = {"": {"size": 8}}
+TWO = {"title": {"size": 8}, "text": {"size": 4}}
+
+
+@pytest.mark.parametrize(
+    ("vectors", "wanted", "name"), [(ONE, "", ""), (TWO, "text", "text"), ({"text": {"size": 4}}, "", "text")]
+)
+def test_the_vector_that_is_meant(vectors, wanted, name):
+    assert existing_facts.choose(vectors, ["words"], wanted, "it") == name
+
+
+@pytest.mark.parametrize(
+    ("vectors", "sparse", "wanted", "message"),
+    [
+        ({}, [], "", "it has no vectors"),
+        ({}, ["words"], "", r"it has only sparse vectors \(words\)"),
+        (TWO, [], "", "several vectors: which.*'text', 'title'"),
+        (TWO, [], "body", "no vector 'body': it has 'text', 'title'"),
+        (ONE, ["words"], "words", "'words' is a sparse vector; give a dense one: ''"),
+        ({"": {"size": 8, "multivector_config": {"comparator": "max_sim"}}}, [], "", "multivector.*not measured"),
+    ],
+)
+def test_no_vector_that_can_be_measured(vectors, sparse, wanted, message):
+    with pytest.raises(WorkbookError, match=message):
+        existing_facts.choose(vectors, sparse, wanted, "it")
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        *((setting.config, name) for name, setting in SETTINGS.items()),
+        (None, "float32"),
+        ({"scalar": {"type": "int8", "quantile": 0.99, "always_ram": True}}, "scalar-int8"),
+        ({"binary": {"encoding": None, "always_ram": False}}, "binary"),
+        ({"binary": {"query_encoding": "default"}}, "binary"),
+        ({"turbo": {}}, "turbo-4bit"),
+        ({"binary": {"query_encoding": "scalar4bits"}},
+         '{"binary": {"encoding": "one_bit", "query_encoding": "scalar4bits"}}'),
+    ],
+)  # fmt: skip
+def test_a_configuration_has_the_name_of_its_setting(config, name):
+    assert existing_facts.label(config, "float32") == name
+
+
+@pytest.mark.parametrize(
+    ("setting", "size"), [("float32", 256), ("float16", 128), ("uint8", 64), ("scalar-int8", 68), ("turbo8", None)]
+)
+def test_bytes_of_a_vector(setting, size):
+    assert existing_facts.bytes_per_vector(setting, 64) == size
+
+
+@pytest.mark.parametrize(("indexed", "size"), [(10, 16), (9, None), (None, None)])
+def test_bytes_are_told_only_where_every_vector_is_indexed(indexed, size):
+    facts = Facts(
+        "", "", "", 64, "Cosine", "float32", 12, 10, setting="binary", indexed=indexed, m=16, ef_construct=100,
+        full_scan_kb=10, segments=1, sha256=None,
+    )  # fmt: skip
+    assert facts.bytes_per_vector == size
