@@ -9,6 +9,7 @@ import pytest
 import yaml
 from workbook import corpora, encoders, paths, plan, results, runner
 
+HYBRID = (" + BM25 (rrf)", " + BM25 (dbsf)")
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
 
 
@@ -67,17 +68,32 @@ def test_figures_are_written(smoke):
     names |= {"encoding-speed", "encode-and-index", "growth"}
     names |= {"oversampling", "heat-map-tiny-static", "heat-map-tiny-transformer"}
     names |= {"training", "training-steps", "training-matryoshka"}
+    names |= {"baselines", "training-baselines", "your-baselines", "your-settings"}
     assert {file.name for file in (smoke[1] / "figures").iterdir()} == {f"sample-{name}.png" for name in names}
 
 
 def test_01_measures_quality_and_the_share_kept(smoke):
     rows = rows_of("01_static_vs_transformer")
-    static = value(rows, model="tiny-static", metric="ndcg@10")
-    transformer = value(rows, model="tiny-transformer", metric="ndcg@10")
+    static = value(rows, model="tiny-static", dimension=64, metric="ndcg@10")
+    transformer = value(rows, model="tiny-transformer", dimension=64, metric="ndcg@10")
     assert 0.5 < transformer < static < 0.9, "latent semantic analysis beats random attention on the sample"
     assert value(rows, metric="share kept") == pytest.approx(static / transformer)
-    assert value(rows, metric="ndcg@10 difference") == pytest.approx(static - transformer)
+    difference = value(rows, work="against tiny-transformer", metric="ndcg@10 difference")
+    assert difference == pytest.approx(static - transformer)
     assert value(rows, model="tiny-static", metric="parameters") % 64 == 0
+
+
+def test_01_has_bm25_alone_and_with_each_model(smoke):
+    rows = rows_of("01_static_vs_transformer")
+    labels = ["BM25", "BM25 (length in tokens)"]
+    labels += [f"{model}{how}" for model in ("tiny-static", "tiny-transformer") for how in ("", *HYBRID)]
+    found = rows[(rows["metric"] == "ndcg@10") & rows["dimension"].isna()]
+    assert sorted(found["work"]) == sorted(labels)
+    times = rows[rows["metric"].isin(["queries/s with encoding", "latency ms with encoding", "indexed documents/s"])]
+    assert len(times) == 3 * len(labels) and (times["low"] <= times["high"]).all()
+    assert value(rows, metric="ndcg@10 difference", work="BM25, against tiny-transformer") == pytest.approx(
+        value(found, work="BM25") - value(found, work="tiny-transformer")
+    )
 
 
 def test_02_gives_every_time_its_range_and_repeats(smoke):
@@ -155,10 +171,13 @@ def test_04_gives_every_cell_a_verdict_and_compares_with_the_published(smoke):
     text = json.dumps(outputs_of(smoke[1], "04_quantization_vs_ndcg"))
     assert all(word in text for word in ("no worse than the margin", "worse", "not run", "MTEB results repository"))
     rows = rows_of("04_quantization_vs_ndcg")
+    assert {f"tiny-static{how}" for how in HYBRID} < set(rows["work"])
+    rows = rows[rows["dimension"].notna()]
     compared = rows[rows["metric"] == "ndcg@10 difference"]
     cells = rows[(rows["metric"] == "ndcg@10") & rows["setting"].notna()]
     assert len(compared) == len(cells) - 2, "all but the two whole float32 vectors"
     assert rows[rows["metric"] == "p margin"]["value"].between(0, 1).all()
+    assert rows[rows["metric"] == "ann precision@10"]["value"].between(0, 1).all()
     assert "recall@100" not in set(rows["metric"])
 
 
@@ -174,6 +193,12 @@ def test_05_trains_and_gets_better_than_its_start(smoke):
     assert seeds["n"] == 2
 
 
+def test_05_compares_with_bm25_beside(smoke):
+    rows = rows_of("05_train_your_own")
+    compared = rows[rows["work"].isin([f"trained{how}, against tiny-transformer" for how in HYBRID])]
+    assert set(compared["metric"]) == {"ndcg@10 difference"} and (compared["n"] == 25).all() and len(compared) == 2
+
+
 def test_05_leaves_models_that_load_by_name(smoke):
     rows = rows_of("05_train_your_own")
     model = rows[rows["work"] == "trained"]["model"].iloc[0]
@@ -181,6 +206,24 @@ def test_05_leaves_models_that_load_by_name(smoke):
     assert encoders.load(model).encode(["where can I borrow money"]).shape == (1, 64)
     seconds = rows[(rows["model"] == model) & (rows["metric"] == "training seconds")]["value"]
     assert len(seconds) == 1
+
+
+def test_06_measures_settings_and_an_existing_shard(smoke):
+    rows = rows_of("06_your_data")
+    precision = rows[rows["metric"] == "ann precision@10"].set_index(["work", "search"])["value"]
+    assert precision["as it stands", "untold"] == precision["copy, rebuilt", "untold"] == 1
+    assert precision["copy, binary", "default-ef"] < precision["copy, binary", "rescore-x3"]
+    cells = rows[(rows["metric"] == "ann precision@10") & rows["work"].isna()]
+    assert value(cells, setting="float32", search="exact") == 1
+    assert value(cells, setting="binary", search="full-ef") < value(cells, setting="scalar-int8", search="full-ef")
+
+
+def test_06_recommends_or_says_what_would_decide(smoke):
+    text = json.dumps(outputs_of(smoke[1], "06_your_data"))
+    assert "12 queries chose, the other 13 report" in text or "12 queries that choose show nothing" in text
+    rows = rows_of("06_your_data")
+    chosen = rows[rows["work"].str.contains("on queries that did not choose it", na=False)]
+    assert len(chosen) in (0, 3) and (len(chosen) == 0 or "client.create_collection(" in text)
 
 
 def test_quality_agrees_between_the_notebooks(smoke):
