@@ -16,11 +16,13 @@ import pytest
 import yaml
 from qdrant_client import QdrantClient, models
 from workbook import client, engine, paths
+from workbook import server as remote
 from workbook.bm25 import Sparse
-from workbook.client import ANYWHERE, ClientIndex, Placement, connect, own_collection, patiently, wait_until_green
+from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS, client_config
+from workbook.server import connect, own_collection, patiently, wait_until_green
 
 pytest_plugins = ["standin"]
 needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
@@ -159,10 +161,10 @@ class TestTheHappyPathOverHttp:
         index.close()
 
     def test_who_the_server_is(self, server):
-        alone = client.server_identity()
+        alone = remote.identity()
         server.nodes = 3
-        assert alone == {"url_sha256": client.server_identity()["url_sha256"], "version": "1.20.0", "nodes": 1}
-        assert client.server_identity()["nodes"] == 3
+        assert alone == {"url_sha256": remote.identity()["url_sha256"], "version": "1.20.0", "nodes": 1}
+        assert remote.identity()["nodes"] == 3
         assert server.url not in str(alone)
 
 
@@ -230,10 +232,10 @@ class TestPatience:
     @pytest.mark.parametrize("status", [429, 500, 502, 503])
     def test_an_error_of_the_server_is_tried_again(self, server, status):
         qdrant = connect()
-        server.failures = [status] * client.RETRIES
+        server.failures = [status] * remote.RETRIES
         server.requests.clear()
         assert patiently(qdrant.get_collections).collections == []
-        assert len(server.requests) == 1 + client.RETRIES
+        assert len(server.requests) == 1 + remote.RETRIES
 
     def test_but_not_for_ever(self, server):
         qdrant = connect()
@@ -241,7 +243,7 @@ class TestPatience:
         server.requests.clear()
         with pytest.raises(WorkbookError, match=r"Qdrant at QDRANT_URL answers 503 \(told to fail.*4 times: is it run"):
             patiently(qdrant.get_collections)
-        assert len(server.requests) == 1 + client.RETRIES
+        assert len(server.requests) == 1 + remote.RETRIES
 
     def test_a_wrong_request_is_not_tried_again(self, server):
         qdrant = connect()
@@ -252,7 +254,7 @@ class TestPatience:
 
     def test_pauses_grow_unless_the_server_names_them(self, server, monkeypatch):
         qdrant, pauses = connect(), []
-        monkeypatch.setattr(client, "PAUSE", 1)
+        monkeypatch.setattr(remote, "PAUSE", 1)
         monkeypatch.setattr(time, "sleep", lambda seconds: seconds and pauses.append(seconds))
         server.failures = [500, 500, 500]
         patiently(qdrant.get_collections)
@@ -260,7 +262,7 @@ class TestPatience:
         patiently(qdrant.get_collections)
         server.failures, server.headers = [429, 429, 429], {"Retry-After": "3600"}
         patiently(qdrant.get_collections)
-        assert pauses == [1, 2, 4, 7, 7, *[client.TIMEOUT] * 3]
+        assert pauses == [1, 2, 4, 7, 7, *[remote.TIMEOUT] * 3]
 
     def test_a_programmers_error_is_not_hidden(self, server):
         qdrant = connect()
@@ -269,8 +271,8 @@ class TestPatience:
             patiently(qdrant.get_collections)
 
     def test_a_slow_server(self, server, monkeypatch):
-        monkeypatch.setattr(client, "TIMEOUT", 1)
-        monkeypatch.setattr(client, "RETRIES", 0)
+        monkeypatch.setattr(remote, "TIMEOUT", 1)
+        monkeypatch.setattr(remote, "RETRIES", 0)
         server.delay = 1.5
         with pytest.raises(WorkbookError, match=r"does not answer \(ReadTimeout\), 1 times"):
             connect()
@@ -292,7 +294,7 @@ class TestPatience:
     def test_failed_tries_are_no_search_seconds(self, server, unit_vectors, monkeypatch):
         index = index_on(server)
         index.upsert(unit_vectors, None)
-        monkeypatch.setattr(client, "PAUSE", 30)
+        monkeypatch.setattr(remote, "PAUSE", 30)
         clock = [0.0]
         monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
         monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
@@ -334,7 +336,7 @@ class TestTheStatus:
 
     def test_patience_ends(self, server, monkeypatch):
         index = index_on(server)
-        monkeypatch.setattr(client, "PATIENCE", -1)
+        monkeypatch.setattr(remote, "PATIENCE", -1)
         server.statuses = ["yellow"]
         with pytest.raises(WorkbookError, match=r"did not finish indexing within -1 s: workbook-\w+ is yellow"):
             wait_until_green(connect(), index._collection)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import standin
 from qdrant_client import QdrantClient, models
-from workbook import client, existing_collection
+from workbook import existing_collection
+from workbook import server as remote
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
@@ -74,7 +75,7 @@ def test_the_copy_has_the_original_settings_and_vectors(server, articles, unit_v
     with existing_collection.opened("articles", "") as collection:
         collection.rebuild()
         [copy] = set(server.collections) - {"articles"}
-        there = client.connect().get_collection(copy)
+        there = remote.connect().get_collection(copy)
         assert collection.facts().setting == "scalar-int8"
         assert there.config.params.shard_number == 2
         assert there.config.params.vectors == models.VectorParams(size=64, distance=COSINE)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbook import client, engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook import engine, evaluation, quantization, results, server, statistics, timing, vectors
 from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
@@ -98,7 +98,7 @@ def measure(
         "corpus": corpus.sha256, "models": identities,
         "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
         "language": language, "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS],
-        **({"server": client.server_identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
+        **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
     }  # fmt: skip
     ways = _ways(corpus, encoders, language)
     work = partial(_measure, corpus, ways, engine_name, placement, setting, Search.named(search), repeats)

@@ -13,13 +13,14 @@ import numpy as np
 from pydantic import TypeAdapter
 from qdrant_client import QdrantClient, models
 
-from workbook import client, existing_facts
-from workbook.client import BATCH, patiently
+from workbook import existing_facts, server
+from workbook.client import BATCH
 from workbook.edge import Answers
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.existing_facts import Facts
 from workbook.quantization import Setting, client_config
+from workbook.server import patiently
 
 IDS = 10_000  # ids read at once
 
@@ -30,7 +31,7 @@ def look(collection: str, vector_name: str) -> tuple[str, dict[str, Any]]:
     Raises WorkbookError for a server that does not answer, a collection that is not there, or a vector that cannot be
     measured.
     """
-    with closing(client.connect()) as qdrant:
+    with closing(server.connect()) as qdrant:
         return _look(qdrant, collection, vector_name)
 
 
@@ -38,7 +39,7 @@ def look(collection: str, vector_name: str) -> tuple[str, dict[str, Any]]:
 def opened(collection: str, vector_name: str) -> Iterator["Collection"]:
     """Open a collection for reading; its copy, if one is made, is gone afterwards. Raises WorkbookError as `look`."""
     with ExitStack() as stack:
-        qdrant = stack.enter_context(closing(client.connect()))
+        qdrant = stack.enter_context(closing(server.connect()))
         name, params = _look(qdrant, collection, vector_name)
         yield Collection(qdrant, collection, name, params, stack)
 
@@ -104,7 +105,7 @@ class Collection:
 
     def rebuild(self) -> None:
         """Make the copy, index every vector of it, and search that from now on."""
-        info, copy = self._info(), self._stack.enter_context(client.own_collection(self._qdrant))
+        info, copy = self._info(), self._stack.enter_context(server.own_collection(self._qdrant))
         params = models.VectorParams(**self._params | {"quantization_config": None})
         own = self._quantization(info)
         patiently(
@@ -174,7 +175,7 @@ class Collection:
 
     def _wait(self, quantization: dict[str, Any]) -> None:
         """Until all is indexed; raise WorkbookError unless every vector is, with that quantization."""
-        client.wait_until_green(self._qdrant, self._searched)
+        server.wait_until_green(self._qdrant, self._searched)
         info, n = self._info(), self._count(None)
         if self._quantization(info) != quantization:
             raise WorkbookError(f"asked for quantization {quantization}, the server reports {self._quantization(info)}")

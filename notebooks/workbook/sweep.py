@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from workbook import client, encoders, engine, evaluation, quantization, results, statistics, timing, vectors
+from workbook import encoders, engine, evaluation, quantization, results, server, statistics, timing, vectors
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
@@ -82,7 +82,7 @@ def measure(
         "nearest": NEAREST,
     }  # fmt: skip
     if engine_name == "server":
-        fixed |= {"server": client.server_identity(), "placement": asdict(placement)}
+        fixed |= {"server": server.identity(), "placement": asdict(placement)}
     cells = []
     with bar(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
         for dimension in dimensions:

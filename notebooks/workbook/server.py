@@ -1,0 +1,204 @@
+"""A Qdrant server that can be down, slow or die: every call is tried again a few times, then stops with one line.
+
+A collection of ours is written down before it is made and crossed out when it is gone again, so the next run removes
+what a dead one left. The key is only ever read from the environment, and is in no message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from qdrant_client import QdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from workbook import paths
+from workbook.errors import WorkbookError
+
+TIMEOUT = 60  # seconds for the answer to one request; whole ones
+RETRIES = 3  # of a request that got no answer, or one that may change
+PAUSE = 1.0  # seconds before the first retry; twice as many before each further one
+POLL = 0.5  # seconds between two looks at the status
+PATIENCE = 600  # seconds to wait for a server to index
+NO_QDRANT = (
+    "no Qdrant answers at QDRANT_URL, or one too old: "
+    "give the address of its REST interface, such as http://localhost:6333"
+)
+
+
+def connect() -> QdrantClient:
+    """A client of the server at QDRANT_URL, after removing what dead runs of ours left on it.
+
+    Raises WorkbookError if there is no address, nobody answers, it is no Qdrant, or it refuses the key.
+    """
+    url = os.environ.get("QDRANT_URL")
+    if not url:
+        raise WorkbookError("the server engine needs QDRANT_URL (and QDRANT_API_KEY, if the server asks for one)")
+    try:
+        # its own version check warns from a thread of its own, after our one line
+        qdrant = QdrantClient(url=url, api_key=_key(), timeout=TIMEOUT, check_compatibility=False)
+        patiently(qdrant.info)
+    except (ValueError, ResponseHandlingException):  # no address, or an answer in other words than Qdrant's
+        raise WorkbookError(NO_QDRANT) from None
+    patiently(qdrant.get_collections)  # asks for the key, as `info` does not
+    _remove_leftovers(qdrant)
+    return qdrant
+
+
+def identity() -> dict[str, object]:
+    """What tells one server's measurements from another's: hash of its address, version, and number of nodes."""
+    with closing(connect()) as qdrant:
+        cluster = patiently(qdrant.cluster_status)
+        return {
+            "url_sha256": _url_sha256(),
+            "version": patiently(qdrant.info).version,
+            "nodes": len(getattr(cluster, "peers", None) or [1]),  # outside a cluster none are told
+        }
+
+
+def patiently(call: Callable[..., Any], *args: object, **kwargs: object) -> Any:
+    """Call; after no answer, a timeout, 429 or 5xx call again, RETRIES times with growing pauses.
+
+    For calls that may be made twice. Raises WorkbookError that says what the server did, at once if a retry would
+    change nothing.
+    """
+    for attempt in range(RETRIES + 1):
+        try:
+            return call(*args, **kwargs)
+        except (ApiException, QdrantException) as error:
+            trouble = _trouble(error)
+            pause = getattr(error, "retry_after_s", PAUSE * 2**attempt)
+        if attempt < RETRIES:
+            time.sleep(min(pause, TIMEOUT))
+    raise WorkbookError(
+        f"Qdrant at QDRANT_URL {trouble}, {RETRIES + 1} times: is it running, and up to this? see its log"
+    )
+
+
+def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
+    """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
+
+    Raises WorkbookError if they failed, or go on for more than PATIENCE seconds.
+    """
+    deadline = time.monotonic() + PATIENCE
+    green = 0
+    while True:
+        info = patiently(qdrant.get_collection, collection)
+        green = green + 1 if info.status == models.CollectionStatus.GREEN else 0
+        if green == 2:
+            return
+        if info.status == models.CollectionStatus.RED:
+            raise WorkbookError(f"Qdrant could not index {collection}: {_one_line(info.optimizer_status)}; see its log")
+        if time.monotonic() > deadline:
+            raise WorkbookError(
+                f"the server did not finish indexing within {PATIENCE} s: {collection} is {info.status}; see its log"
+            )
+        time.sleep(POLL)
+
+
+@contextmanager
+def own_collection(qdrant: QdrantClient) -> Iterator[str]:
+    """The name of a collection that the block may make; it is deleted at the end, now or by a later run.
+
+    Raises WorkbookError, after the block, if it cannot be deleted now.
+    """
+    name = f"workbook-{uuid.uuid4().hex[:12]}"
+    entry = _ledger() / f"{name}.json"
+    owner = {"url_sha256": _url_sha256(), "host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
+    _write(entry, owner)
+    try:
+        yield name
+    finally:
+        try:
+            patiently(qdrant.delete_collection, name)
+        except WorkbookError as error:
+            _write(entry, {**owner, "pid": None})  # this process may live on, but no more as its owner
+            raise WorkbookError(f"{error}; collection {name} is left on it until the next run removes it") from error
+        entry.unlink(missing_ok=True)
+
+
+def _remove_leftovers(qdrant: QdrantClient) -> None:
+    for entry in sorted(_ledger().glob("workbook-*.json")):
+        try:
+            owner = json.loads(entry.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue  # another run was quicker
+        if owner["url_sha256"] == _url_sha256() and not _may_live(owner):
+            patiently(qdrant.delete_collection, entry.stem)
+            entry.unlink(missing_ok=True)
+
+
+def _may_live(owner: dict[str, Any]) -> bool:
+    """Whether the process that wrote this may still run: another machine's cannot be seen, and ids are given anew."""
+    if owner["pid"] is None:
+        return False
+    started = _started(owner["pid"])
+    return owner["host"] != platform.node() or (started is not None and abs(started - owner["started"]) < 5)
+
+
+def _started(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _ledger() -> Path:
+    return paths.DATA / "server"
+
+
+def _write(entry: Path, owner: dict[str, Any]) -> None:
+    with paths.atomic(entry) as temporary:
+        temporary.write_text(json.dumps(owner), encoding="utf-8")
+
+
+def _trouble(error: Exception) -> str:
+    """What the server did, if it may do better next time; raises WorkbookError if it will not."""
+    if isinstance(error, QdrantException):
+        return "answers 429 (too many requests)"
+    if isinstance(error, ResponseHandlingException) and isinstance(error.source, httpx.TransportError):
+        return f"does not answer ({type(error.source).__name__})"
+    if not isinstance(error, UnexpectedResponse):
+        raise error
+    status, said = error.status_code, _said(error)
+    if status == 429 or status >= 500:
+        return f"answers {status} ({said or error.reason_phrase})"
+    if status in (401, 403):
+        advice = "refuses the key in QDRANT_API_KEY" if _key() else "asks for a key: set QDRANT_API_KEY"
+        raise WorkbookError(f"Qdrant at QDRANT_URL {advice} ({status}: {said or error.reason_phrase})") from None
+    if said is None:
+        raise WorkbookError(f"{NO_QDRANT} (it answers {status})") from None
+    raise WorkbookError(f"Qdrant at QDRANT_URL refuses this ({status}: {said})") from None
+
+
+def _said(error: UnexpectedResponse) -> str | None:
+    """What the server says is wrong, in one line; None if it does not say it as Qdrant does."""
+    try:
+        return _one_line(error.structured()["status"]["error"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _one_line(text: object) -> str:
+    """One line without the key, should a server or a proxy repeat it."""
+    line = " ".join(str(text).split())
+    return line.replace(_key(), "***") if _key() else line
+
+
+def _key() -> str | None:
+    return os.environ.get("QDRANT_API_KEY") or None
+
+
+def _url_sha256() -> str:
+    return hashlib.sha256(os.environ.get("QDRANT_URL", "").encode()).hexdigest()[:16]
