@@ -17,7 +17,8 @@ from workbook import server as remote
 
 
 class Standin:
-    """One server. Its attributes say how it behaves; `requests` lists (method, path) of all it was asked."""
+    """One server. Its attributes say how it behaves; `requests` lists (method, path) of all it was asked, `asked` that
+    with body and key."""
 
     def __init__(self):
         self.key: str | None = None
@@ -31,6 +32,7 @@ class Standin:
         self.unindexed = 0  # vectors
         self.nodes = 1
         self.requests: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str, dict, str | None]] = []
         self._memory = QdrantClient(":memory:")
         self._configs: dict[str, dict] = {}
         self._lock = threading.Lock()
@@ -60,6 +62,7 @@ class Standin:
         """Status and result of one request."""
         with self._lock:
             self.requests.append((method, path))
+            self.asked.append((method, path, body, key))
             if self.failures:
                 return self.failures.pop(0), f"told to fail, with the key {key}"
             if path == "/":
@@ -157,23 +160,30 @@ class Standin:
                 prefetch.params = None
         return [answer.model_dump(mode="json") for answer in self._memory.query_batch_points(name, requests)]
 
+    def query_one(self, name: str, body: dict) -> object:
+        return self.query(name, {"searches": [body]})[0]
+
     def retrieve(self, name: str, body: dict) -> object:
         records = self._memory.retrieve(name, body["ids"], body.get("with_payload"), body.get("with_vector", False))
         return [record.model_dump(mode="json") for record in records]
 
     def scroll(self, name: str, body: dict) -> object:
         records, following = self._memory.scroll(
-            name, limit=body.get("limit") or 10, offset=body.get("offset"),
+            name, scroll_filter=_filter(body), limit=body.get("limit") or 10, offset=body.get("offset"),
             with_payload=body.get("with_payload", True), with_vectors=body.get("with_vector", False),
         )  # fmt: skip
         return {"points": [record.model_dump(mode="json") for record in records], "next_page_offset": following}
 
     def count(self, name: str, body: dict) -> object:
-        return {"count": self._memory.count(name).count}
+        return {"count": self._memory.count(name, _filter(body)).count}
 
     def _vectors(self, name: str) -> int:
         records, _ = self._memory.scroll(name, limit=1_000_000, with_vectors=True)
         return sum(len(record.vector) if isinstance(record.vector, dict) else 1 for record in records)
+
+
+def _filter(body: dict) -> models.Filter | None:
+    return models.Filter.model_validate(body["filter"]) if body.get("filter") else None
 
 
 NAME = "([^/]+)"
@@ -188,6 +198,7 @@ ROUTES: dict[tuple[str, str], Callable] = {
     ("GET", "/cluster"): Standin.peers,
     ("PUT", f"/collections/{NAME}/points"): Standin.upsert,
     ("POST", f"/collections/{NAME}/points"): Standin.retrieve,
+    ("POST", f"/collections/{NAME}/points/query"): Standin.query_one,
     ("POST", f"/collections/{NAME}/points/query/batch"): Standin.query,
     ("POST", f"/collections/{NAME}/points/scroll"): Standin.scroll,
     ("POST", f"/collections/{NAME}/points/count"): Standin.count,

@@ -247,11 +247,28 @@ def test_searches_by_name():
     assert Search.named("rescore") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=None)
     assert Search.named("rescore-x2") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=2)
     assert Search.named("rescore-x1.5") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=1.5)
+    assert Search.named("ef-256") == Search(hnsw_ef=256, exact=False, rescore=False, oversampling=None)
+    assert Search.named("rescore-x3-ef-64") == Search(hnsw_ef=64, exact=False, rescore=True, oversampling=3)
 
 
-@pytest.mark.parametrize("name", ["rescore-x0", "rescore-x0.5", "rescore-x", "rescore-x-2", "x2", "Exact", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rescore-x0",
+        "rescore-x0.5",
+        "rescore-x",
+        "rescore-x-2",
+        "x2",
+        "Exact",
+        "",
+        "ef-0",
+        "ef",
+        "-ef-8",
+        "rescore-x3ef-8",
+    ],
+)
 def test_an_unknown_search_is_refused_with_the_known_ones(name):
-    with pytest.raises(WorkbookError, match=f"unknown search '{name}': .*exact, full-ef, default-ef, rescore, rescore"):
+    with pytest.raises(WorkbookError, match=f"unknown search '{name}': .*exact, full-ef, .*ef-N, rescore-xN"):
         Search.named(name)
 
 

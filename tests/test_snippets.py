@@ -1,22 +1,19 @@
 """Printed code: run as it stands, it creates the setting it is for, stores vectors and finds them."""
 
-import importlib.metadata
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 from workbook import snippets
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
 
+pytest_plugins = ["standin"]
 # the client asks for the version in a thread of its own, sometimes when the test is over
 pytestmark = pytest.mark.filterwarnings("ignore:Failed to obtain server version")
 
@@ -25,7 +22,7 @@ every_setting = pytest.mark.parametrize("setting", SETTINGS)
 
 
 def search_of(setting):
-    return "default-ef" if setting == "float32" else "rescore-x2.5"
+    return "ef-64" if setting == "float32" else "rescore-x2.5-ef-64"
 
 
 def with_ram(setting):
@@ -39,83 +36,43 @@ def run(code):
     return names
 
 
-class Stand(BaseHTTPRequestHandler):
-    """In place of a server, which tests have not: it keeps what qdrant-client sends and agrees to everything."""
-
-    asked: list
-
-    def answer(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = self.path.partition("?")[0]
-        self.asked.append((self.command, path, json.loads(body or "null"), self.headers.get("api-key")))
-        result = {"points": []} if path.endswith("/query") else True
-        if self.command == "PUT" and path.endswith("/points"):
-            result = {"operation_id": 0, "status": "completed"}
-        version = {"title": "qdrant", "version": importlib.metadata.version("qdrant-client")}
-        answer = json.dumps(version if path == "/" else {"result": result, "status": "ok", "time": 0}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_PUT = do_POST = answer
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """What a server at QDRANT_URL was asked: (method, path, body, key)."""
-    handler = type("Handler", (Stand,), {"asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("QDRANT_URL", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.delenv("QDRANT_API_KEY", raising=False)
-        yield handler.asked
-        server.shutdown()
-
-
 @every_setting
-def test_the_client_code_asks_a_server_for_the_setting(setting, asked, unit_vectors):
+def test_the_client_code_asks_a_server_for_the_setting(setting, server, unit_vectors):
     names = run(snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
     names["store"](IDS, unit_vectors, PAYLOADS)
-    assert names["search"](unit_vectors[0], limit=3) == []
+    assert names["search"](unit_vectors[7], limit=3)[0].payload == {"row": 7}
+    found = names["client"].get_collection("my-collection").config
     names["client"].close()
-    bodies = {(method, path): body for method, path, body, _ in asked}
+    bodies = {(method, path): body for method, path, body, _ in server.asked}
     created = bodies["PUT", "/collections/my-collection"]
     searched = bodies["POST", "/collections/my-collection/points/query"]
     assert created["hnsw_config"] == {"m": 8, "ef_construct": 50}
     assert (searched["limit"], len(searched["query"]["nearest"])) == (3, 32)
-    vectors = {"size": 32, "distance": "Cosine"}
+    assert (found.params.vectors.size, found.params.vectors.distance) == (32, "Cosine")
+    assert searched["params"]["hnsw_ef"] == 64
     if setting == "float32":
-        assert created["vectors"] == vectors
-        assert not created.get("quantization_config") and not searched.get("params")
+        assert not created["vectors"].get("on_disk") and found.quantization_config is None
+        assert not searched["params"].get("quantization")
     else:
-        assert created["vectors"] == {**vectors, "on_disk": True}
-        assert created["quantization_config"] == with_ram(setting)
+        assert created["vectors"]["on_disk"]
+        assert found.quantization_config.model_dump(mode="json", exclude_none=True) == with_ram(setting)
         assert searched["params"]["quantization"] == {"rescore": True, "oversampling": 2.5}
-    stored = [body["points"] for method, path, body, _ in asked if method == "PUT" and path.endswith("/points")]
-    points = [point for points in stored for point in points]
-    assert [point["id"] for point in points] == IDS and [point["payload"] for point in points] == PAYLOADS
-    np.testing.assert_allclose([point["vector"] for point in points], unit_vectors[:, :32])
 
 
-def test_the_key_comes_from_the_environment(asked, monkeypatch):
+def test_the_key_comes_from_the_environment(server, monkeypatch):
     monkeypatch.setenv("QDRANT_API_KEY", "secret")
     code = snippets.client_code("binary", 32, "default-ef")
     with pytest.warns(UserWarning, match="insecure connection"):
         run(code)["client"].close()
     assert "secret" not in code
-    assert {key for method, *_, key in asked if method == "PUT"} == {"secret"}
+    assert {key for method, *_, key in server.asked if method == "PUT"} == {"secret"}
 
 
-def test_default_ef_tells_the_server_not_to_rescore(asked, unit_vectors):
+def test_default_ef_tells_the_server_not_to_rescore(server, unit_vectors):
     names = run(snippets.client_code("binary", 64, "default-ef"))
     names["search"](unit_vectors[0])
     names["client"].close()
-    assert asked[-1][2]["params"]["quantization"] == {"rescore": False}
+    assert server.asked[-1][2]["params"] == {"quantization": {"rescore": False}}
 
 
 def test_float32_code_runs_in_memory_too(unit_vectors):

@@ -20,16 +20,15 @@ def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
     with_attention = scores.set_index("work")["model"].isin(transformers)
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 1.6 + 0.4 * len(order)), sharey=True)
+        colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]  # "C0" would be looked up when it is drawn
         for axis, metric in zip(axes, PANELS, strict=True):
             own = rows[rows["metric"] == metric].set_index("work").loc[order]
-            for color, (label, chosen) in enumerate(
-                {"without attention": ~with_attention, "with attention": with_attention}.items()
-            ):
+            kinds = {"without attention": ~with_attention, "with attention": with_attention}
+            for (label, chosen), color, marker in zip(kinds.items(), colors, "os", strict=False):
                 points = own[chosen[order].to_numpy()]
                 places = [order.index(work) for work in points.index]
                 errors = [points["value"] - points["low"], points["high"] - points["value"]]
-                marker = "os"[color]
-                axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=f"C{color}")
+                axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=color)
             axis.set_xlabel(METRICS[metric].label)
             if metric != "ndcg@10":
                 axis.set_xscale("log")

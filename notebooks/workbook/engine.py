@@ -49,10 +49,14 @@ class Search(NamedTuple):
         """The search that a notebook's parameter names. Raises WorkbookError for an unknown name."""
         if name in PLAIN_SEARCHES:
             return PLAIN_SEARCHES[name]
-        oversampling = re.fullmatch(r"rescore-x([1-9]\d*(?:\.\d+)?)", name)
-        if oversampling:
-            return cls(rescore=True, oversampling=float(oversampling[1]))
-        raise WorkbookError(f"unknown search {name!r}: give one of {', '.join(PLAIN_SEARCHES)}, rescore-xN")
+        found = re.fullmatch(r"ef-([1-9]\d*)|rescore-x([1-9]\d*(?:\.\d+)?)(?:-ef-([1-9]\d*))?", name)
+        if not found:
+            raise WorkbookError(
+                f"unknown search {name!r}: give one of {', '.join(PLAIN_SEARCHES)}, ef-N, rescore-xN, rescore-xN-ef-N"
+            )
+        alone, oversampling, ef = found.groups()
+        ef = int(alone or ef or 0) or None
+        return cls(hnsw_ef=ef, rescore=bool(oversampling), oversampling=float(oversampling) if oversampling else None)
 
 
 PLAIN_SEARCHES = {

@@ -50,9 +50,9 @@ def client_code(
         create["vectors_config"].on_disk = True
         in_ram = {family: {**options, "always_ram": True} for family, options in chosen.config.items()}
         create["quantization_config"] = quantization.client_config(replace(chosen, config=in_ram))
-        query["search_params"] = models.SearchParams(
-            quantization=models.QuantizationSearchParams(rescore=how.rescore, oversampling=how.oversampling)
-        )
+    if chosen.config or how.hnsw_ef:
+        asked = models.QuantizationSearchParams(rescore=how.rescore, oversampling=how.oversampling)
+        query["search_params"] = models.SearchParams(hnsw_ef=how.hnsw_ef, quantization=asked if chosen.config else None)
     return f"""\
 import os
 
@@ -97,9 +97,9 @@ def edge_code(
     if chosen.config:
         asked = quantization.edge_config(chosen)
         config["quantization_config"] = type(asked)(**{**_arguments(asked), "always_ram": True})
-        query["params"] = edge.SearchParams(
-            quantization=edge.QuantizationSearchParams(rescore=how.rescore, oversampling=how.oversampling)
-        )
+    if chosen.config or how.hnsw_ef:
+        asked = edge.QuantizationSearchParams(rescore=how.rescore, oversampling=how.oversampling)
+        query["params"] = edge.SearchParams(hnsw_ef=how.hnsw_ef, quantization=asked if chosen.config else None)
     return f"""\
 import qdrant_edge as edge
 
@@ -125,8 +125,8 @@ def search(vector, limit=10):
 def _check(setting: str, dimension: int, search: str) -> Search:
     quantization.check([setting], [dimension])
     how = Search.named(search)
-    if how.exact or how.hnsw_ef:
-        raise WorkbookError(f"{search} measures a loss, nobody runs it: give default-ef, rescore or rescore-xN")
+    if how.exact or how.hnsw_ef == engine.ALL:
+        raise WorkbookError(f"{search} measures a loss, nobody runs it: give default-ef, ef-N, rescore or rescore-xN")
     if how.rescore and setting == "float32":
         raise WorkbookError("float32 vectors are the originals: there is nothing to rescore; give default-ef")
     return how

@@ -60,8 +60,8 @@ def measure(
     """Measure every combination that means something, dimension by dimension, setting by setting.
 
     `exact` is measured on float32 only and rescoring on quantized settings only: elsewhere the engine would ignore it.
-    Searches at the engine's default `hnsw_ef` are also timed. With rescoring, `limit` x oversampling candidates are
-    rescored, so `limit` is part of what is measured.
+    Searches that one would run, all but exact and full-ef, are also timed. With rescoring, `limit` x oversampling
+    candidates are rescored, so `limit` is part of what is measured.
     Raises WorkbookError before any work for a setting, search, dimension or engine that does not fit.
     """
     engine.check(engine_name, settings, searches)
@@ -152,7 +152,7 @@ def _on_one_index(
 
 def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, limit: int, repeats: int) -> dict:
     depth = limit + corpus.drop_identical
-    timed = not search.exact and search.hnsw_ef is None
+    timed = not search.exact and search.hnsw_ef != engine.ALL
     hits = _with_whole_ties(index, queries, depth, search)
     rankings = [ranking[:depth] for ranking in evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)]
     nearest = evaluation.order_ties(*index.search(queries, depth, Search(exact=True))[:2], corpus.document_ids)
