@@ -203,3 +203,63 @@ def test_a_bad_parameter_of_scale_is_named_with_what_to_do(name, value, message)
     with pytest.raises(WorkbookError, match=message) as raised:
         parameters.check({**SCALE, name: value})
     assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Parameters of a notebook on a user's file, a CSV with names of its own."""
+    file = tmp_path / "shop.csv"
+    file.write_text("nr,headline,body\n" + "".join(f"{n},Title {n},Text of number {n}.\n" for n in range(30)))
+    columns = {"id": "nr", "title": "headline", "text": "body"}
+    return {
+        **{name: GOOD[name] for name in ("settings", "searches", "engine_name", "static_model", "transformer_model")},
+        "corpus": str(file), "columns": columns, "judged": "", "judged_columns": {}, "most_documents": 0,
+        "most_queries": 10, "seed": 0, "language": "english", "collection": "", "vector_name": "", "probes": 10,
+        "server": {}, "margin": 0.02,
+    }  # fmt: skip
+
+
+BAD_OWN = [
+    ("corpus", "no-such-file.csv", "no corpus 'no-such-file.csv'"),
+    ("corpus", "", "not a text"),
+    ("columns", {"text": "txt"}, "no column 'txt' in .*: it has nr, headline, body"),
+    ("columns", {"body": "text"}, "body"),
+    ("columns", [], "does not say which column is what"),
+    ("columns", {"text": 3}, "not a text"),
+    ("judged", "no-such-file.csv", "no-such-file.csv"),
+    ("judged_columns", {"query": "q"}, "but not judged, the file they are of"),
+    ("most_documents", -1, "above 0"),
+    ("most_queries", 3, "10 or more"),
+    ("language", "klingon", "parameter language: .*klingon"),
+    ("collection", "no/such/shard", "no/such/shard"),
+    ("probes", 0, "above 0"),
+    ("server", {"shards": 3}, "unknown placement 'shards'"),
+    ("server", {"shard_number": 3}, "parameter server is for engine_name server, not edge"),
+    ("engine_name", "memory", "drops quantization"),
+    ("margin", 0, "not a number between 0 and 1"),
+]
+
+
+def test_good_parameters_of_ones_own_data_pass_and_load(own, data):
+    parameters.check(own)
+    parameters.check({**own, "transformer_model": "", "corpus": "sample", "columns": {}})
+    corpus = parameters.load_corpus(own)
+    assert (len(corpus.documents), len(corpus.queries)) == (30, 10)
+    assert parameters.load_corpus({"corpus": "sample"}).name == "sample"
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD_OWN)
+def test_a_bad_parameter_of_ones_own_data_is_named_with_what_to_do(own, name, value, message):
+    with pytest.raises(WorkbookError, match=message) as raised:
+        parameters.check({**own, name: value})
+    assert "\n" not in str(raised.value)
+
+
+def test_only_ones_own_data_can_do_without_a_model_to_compare_with():
+    with pytest.raises(WorkbookError, match="transformer_model: a model is needed"):
+        parameters.check({**GOOD, "transformer_model": ""})
+
+
+def test_a_file_is_for_the_notebook_that_knows_columns(own):
+    with pytest.raises(WorkbookError, match="unknown corpus"):
+        parameters.check({**GOOD, "corpus": own["corpus"]})

@@ -34,6 +34,12 @@ def test_matryoshka_draws_each_models_scores_and_says_what_is_kept(by_dimension)
     assert axis.get_title(loc="left") == "NDCG@10 kept at 16 dimensions: 50% of 64 (a), 71% of 64 (b)"
 
 
+def test_matryoshka_draws_what_to_compare_with(by_dimension):
+    axis = plots.matryoshka(by_dimension, {"BM25": 0.65}).axes[0]
+    assert [text.get_text() for text in axis.texts] == ["BM25"]
+    assert 0.65 in [line.get_ydata()[0] for line in axis.get_lines()]
+
+
 def test_quantization_title_is_computed_from_the_rows(by_setting):
     figure = plots.quantization(by_setting, {"a": 64})
     assert figure.get_suptitle() == "One bit per dimension keeps 67% (a) of NDCG@10"
