@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from qdrant_client import QdrantClient, models
-from workbook import client, engine, paths
+from workbook import engine, paths
 from workbook import server as remote
 from workbook.bm25 import Sparse
 from workbook.client import ANYWHERE, ClientIndex, Placement
@@ -122,7 +122,7 @@ class TestPlacement:
 
 class TestTheHappyPathOverHttp:
     def test_vectors_are_stored_in_batches_and_found(self, server, unit_vectors, monkeypatch):
-        monkeypatch.setattr(client, "BATCH", 200)
+        monkeypatch.setattr(remote, "BATCH", 200)
         payloads = [{"row": row} for row in range(500)]
         with engine.build(unit_vectors, engine="server", payloads=payloads) as index:
             assert len(calls(server, "PUT", "/points")) == 3

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import pytest
-from workbook import bm25, client, edge, engine
+from workbook import bm25, edge, engine, server
 from workbook.bm25 import Bm25
 from workbook.client import Placement
 from workbook.edge import EdgeIndex
@@ -44,7 +44,7 @@ class TestEveryEngine:
     def index(self, name, unit_vectors, monkeypatch):
         """Float32 in batches of at most 200, the last one smaller; each row's payload names the row."""
         monkeypatch.setattr(edge, "BATCH", 200)
-        monkeypatch.setattr(client, "BATCH", 200)
+        monkeypatch.setattr(server, "BATCH", 200)
         with engine.build(unit_vectors, engine=name, payloads=[{"row": row} for row in range(500)]) as index:
             yield index
 
@@ -92,7 +92,7 @@ class TestWordsOnEveryEngine:
     @pytest.fixture
     def index(self, name, unit_vectors, texts, model, monkeypatch):
         monkeypatch.setattr(edge, "BATCH", 200)
-        monkeypatch.setattr(client, "BATCH", 200)
+        monkeypatch.setattr(server, "BATCH", 200)
         with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
             yield index
 

@@ -62,7 +62,7 @@ def test_what_a_collection_is(articles):
 
 
 def test_vectors_and_searches_in_batches(articles, unit_vectors, monkeypatch):
-    monkeypatch.setattr(existing_collection, "BATCH", 200)
+    monkeypatch.setattr(remote, "BATCH", 200)
     with existing_collection.opened("articles", "") as collection:
         np.testing.assert_allclose(collection.vectors(range(499, -1, -1)), unit_vectors[::-1], atol=1e-6)
         ids, scores, seconds = collection.search(unit_vectors, 1, Search(exact=True))
@@ -71,7 +71,7 @@ def test_vectors_and_searches_in_batches(articles, unit_vectors, monkeypatch):
 
 
 def test_the_copy_has_the_original_settings_and_vectors(server, articles, unit_vectors, monkeypatch):
-    monkeypatch.setattr(existing_collection, "BATCH", 200)
+    monkeypatch.setattr(remote, "BATCH", 200)
     with existing_collection.opened("articles", "") as collection:
         collection.rebuild()
         [copy] = set(server.collections) - {"articles"}

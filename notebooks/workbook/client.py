@@ -5,7 +5,6 @@ The latter searches exactly and drops `quantization_config` without a word, so i
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -14,13 +13,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from qdrant_client import QdrantClient, models
 
+from workbook import server
 from workbook.bm25 import Sparse
 from workbook.edge import DENSE, RRF_K, WORDS, Answers
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS, Setting, client_config
-from workbook.server import connect, own_collection, patiently, wait_until_green
-
-BATCH = 500  # points or queries per request
+from workbook.server import patiently
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,15 @@ class ClientIndex:
         self.name = "memory" if memory else "server"
         self._placement = placement
         with ExitStack() as stack:
-            self._client = stack.enter_context(closing(QdrantClient(":memory:") if memory else connect()))
-            self._collection = "workbook" if memory else stack.enter_context(own_collection(self._client))
+            self._client = stack.enter_context(closing(QdrantClient(":memory:") if memory else server.connect()))
+            self._collection = "workbook" if memory else stack.enter_context(server.own_collection(self._client))
             dense = models.VectorParams(
                 size=dimension or 1, distance=models.Distance.COSINE, on_disk=placement.on_disk or None
             )
             sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
-            patiently(
-                self._create,
+            server.create(
+                self._client,
+                self._collection,
                 vectors_config=dense if dimension else None,
                 sparse_vectors_config={WORDS: sparse} if words else None,
                 hnsw_config=models.HnswConfigDiff(m=m, ef_construct=ef_construct, full_scan_threshold=1),
@@ -103,8 +102,8 @@ class ClientIndex:
     ) -> None:  # fmt: skip
         """Store vectors, words or both as points `first`, `first` + 1, ...; a batch sent twice is stored once."""
         n = len(words if vectors is None else vectors)
-        for start in range(0, n, BATCH):
-            rows = range(start, min(start + BATCH, n))
+        for start in range(0, n, server.BATCH):
+            rows = range(start, min(start + server.BATCH, n))
             dense = None if vectors is None else vectors[start : rows.stop].tolist()
             points = []
             for row in rows:
@@ -119,7 +118,7 @@ class ClientIndex:
     def optimize(self) -> None:
         """Wait until the server has built HNSW and quantized; in-memory mode does neither."""
         if self.name == "server":
-            wait_until_green(self._client, self._collection)
+            server.wait_until_green(self._client, self._collection)
 
     def quantize(self, setting: Setting) -> None:
         """Quantize the built collection anew, or no more, and wait until that is done."""
@@ -213,10 +212,6 @@ class ClientIndex:
         """Delete the collection. Raises WorkbookError if the server does not; the next run then will."""
         self._resources.close()
 
-    def _create(self, **config: object) -> None:
-        if not self._client.collection_exists(self._collection):  # the first try may have made it, its answer been lost
-            self._client.create_collection(self._collection, **config)
-
     def _quantization(self, setting: Setting) -> object | None:
         ram = {"always_ram": True} if self._placement.always_ram else {}
         return client_config(replace(setting, config={key: {**value, **ram} for key, value in setting.config.items()}))
@@ -230,19 +225,7 @@ class ClientIndex:
         return models.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
 
     def _query(self, requests: list[models.QueryRequest]) -> Answers:
-        ids, scores, total = [], [], 0.0
-        for first in range(0, len(requests), BATCH):
-            answers, seconds = patiently(self._timed, requests[first : first + BATCH])
-            ids += [[hit.id for hit in answer.points] for answer in answers]
-            scores += [[hit.score for hit in answer.points] for answer in answers]
-            total += seconds
-        return ids, scores, total
-
-    def _timed(self, requests: list[models.QueryRequest]) -> tuple[list[models.QueryResponse], float]:
-        """The answers, and the seconds of the try that gave them: those of failed ones and pauses are no search."""
-        start = time.perf_counter()
-        answers = self._client.query_batch_points(self._collection, requests)
-        return answers, time.perf_counter() - start
+        return server.query(self._client, self._collection, requests)
 
     def _info(self) -> models.CollectionInfo:
         return patiently(self._client.get_collection, self._collection)

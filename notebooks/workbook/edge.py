@@ -112,41 +112,27 @@ class EdgeIndex:
         oversampling: float | None,
     ) -> Answers:  # fmt: skip
         """Search vectors for all queries as one planned batch: ids, scores, and the seconds of the engine's call."""
-        params = _params(exact, hnsw_ef, rescore, oversampling)
-        return self._query(
-            [edge.QueryRequest(limit=limit, query=edge.Query.Nearest(query), params=params) for query in queries]
-        )
+        told = params(exact, hnsw_ef, rescore, oversampling)
+        nearest = [edge.Query.Nearest(vector) for vector in queries]
+        return query(self._shard, [edge.QueryRequest(limit=limit, query=one, params=told) for one in nearest])
 
     def search_words(self, words: Sequence[Sparse], limit: int) -> Answers:
         """Search words alone, by BM25; a query without a word finds nothing."""
-        return self._query([edge.QueryRequest(limit=limit, query=_nearest(query)) for query in words])
+        return query(self._shard, [edge.QueryRequest(limit=limit, query=_nearest(own)) for own in words])
 
     def fuse(
         self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, exact: bool,
         hnsw_ef: int | None, rescore: bool, oversampling: float | None,
     ) -> Answers:  # fmt: skip
         """Search vectors and words for so many candidates each, and let the engine fuse the two rankings."""
-        params = _params(exact, hnsw_ef, rescore, oversampling)
+        told = params(exact, hnsw_ef, rescore, oversampling)
         how = edge.Fusion.Rrf(k=RRF_K) if fusion == "rrf" else edge.Fusion.Dbsf()
-        return self._query(
-            [
-                edge.QueryRequest(
-                    limit=limit, query=how,
-                    prefetches=[
-                        edge.Prefetch(limit=candidates, query=edge.Query.Nearest(query), params=params),
-                        edge.Prefetch(limit=candidates, query=_nearest(own)),
-                    ],
-                )
-                for query, own in zip(queries, words, strict=True)
-            ]
-        )  # fmt: skip
-
-    def _query(self, requests: list[edge.QueryRequest]) -> Answers:
-        batch = edge.QueryBatchRequest(requests)
-        start = time.perf_counter()
-        hits = self._shard.query_batch(batch)
-        seconds = time.perf_counter() - start
-        return [[hit.id for hit in row] for row in hits], [[hit.score for hit in row] for row in hits], seconds
+        requests = []
+        for vector, own in zip(queries, words, strict=True):
+            by_vector = edge.Prefetch(limit=candidates, query=edge.Query.Nearest(vector), params=told)
+            by_words = edge.Prefetch(limit=candidates, query=_nearest(own))
+            requests.append(edge.QueryRequest(limit=limit, query=how, prefetches=[by_vector, by_words]))
+        return query(self._shard, requests)
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
         wanted = list(ids)
@@ -161,9 +147,17 @@ class EdgeIndex:
         return self._path.glob(f"segments/*/vector_storage/{name}")
 
 
-def _params(
-    exact: bool, hnsw_ef: int | None, rescore: bool, oversampling: float | None
-) -> edge.SearchParams:  # fmt: skip
+def query(shard: edge.EdgeShard, requests: list[edge.QueryRequest]) -> Answers:
+    """Search all as one planned batch: ids, scores, and the seconds of the engine's call."""
+    batch = edge.QueryBatchRequest(requests)
+    start = time.perf_counter()
+    hits = shard.query_batch(batch)
+    seconds = time.perf_counter() - start
+    return [[hit.id for hit in row] for row in hits], [[hit.score for hit in row] for row in hits], seconds
+
+
+def params(exact: bool, hnsw_ef: int | None, rescore: bool, oversampling: float | None) -> edge.SearchParams:
+    """How to search, told in full: the engine's own defaults differ by quantization."""
     quantization = edge.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
     return edge.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
 

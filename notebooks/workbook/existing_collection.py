@@ -4,7 +4,6 @@ The copy is another collection on the same server, with this one vector and no p
 original but one: segments are indexed from 1 KB on, so that a small collection's quantization applies, too.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
@@ -14,7 +13,6 @@ from pydantic import TypeAdapter
 from qdrant_client import QdrantClient, models
 
 from workbook import existing_facts, server
-from workbook.client import BATCH
 from workbook.edge import Answers
 from workbook.engine import Search
 from workbook.errors import WorkbookError
@@ -74,9 +72,9 @@ class Collection:
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
         found = {}
-        for start in range(0, len(ids), BATCH):
+        for start in range(0, len(ids), server.BATCH):
             records = patiently(
-                self._qdrant.retrieve, self._searched, ids[start : start + BATCH], with_payload=False,
+                self._qdrant.retrieve, self._searched, ids[start : start + server.BATCH], with_payload=False,
                 with_vectors=self._wanted,
             )  # fmt: skip
             found |= {record.id: self._own(record) for record in records}
@@ -95,28 +93,22 @@ class Collection:
             models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=params)
             for query in queries
         ]
-        ids, scores, total = [], [], 0.0
-        for first in range(0, len(requests), BATCH):
-            answers, seconds = patiently(self._timed, requests[first : first + BATCH])
-            ids += [[hit.id for hit in answer.points] for answer in answers]
-            scores += [[hit.score for hit in answer.points] for answer in answers]
-            total += seconds
-        return ids, scores, total
+        return server.query(self._qdrant, self._searched, requests)
 
     def rebuild(self) -> None:
         """Make the copy, index every vector of it, and search that from now on."""
         info, copy = self._info(), self._stack.enter_context(server.own_collection(self._qdrant))
         params = models.VectorParams(**self._params | {"quantization_config": None})
         own = self._quantization(info)
-        patiently(
-            self._create, copy,
+        server.create(
+            self._qdrant, copy,
             vectors_config={self._vector: params} if self._vector else params,
             hnsw_config=models.HnswConfigDiff(**info.config.hnsw_config.model_dump(exclude_none=True)),
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
             quantization_config=_rest(own),
             shard_number=info.config.params.shard_number,
         )  # fmt: skip
-        for batch in self._scroll(BATCH, with_vectors=self._wanted):
+        for batch in self._scroll(server.BATCH, with_vectors=self._wanted):
             points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in batch]
             patiently(self._qdrant.upsert, copy, points, wait=True)
         expected, self._searched = self._count(self._has_it), copy
@@ -140,10 +132,6 @@ class Collection:
     def _named(self, vector: list[float]) -> dict[str, list[float]] | list[float]:
         return {self._vector: vector} if self._vector else vector
 
-    def _create(self, copy: str, **config: object) -> None:
-        if not self._qdrant.collection_exists(copy):  # the first try may have made it, its answer been lost
-            self._qdrant.create_collection(copy, **config)
-
     def _scroll(self, limit: int, with_vectors: bool | list[str]) -> Iterator[list[models.Record]]:
         """The points of the original that have the vector, batch by batch."""
         offset = None
@@ -155,12 +143,6 @@ class Collection:
             yield records
             if offset is None:
                 return
-
-    def _timed(self, requests: list[models.QueryRequest]) -> tuple[list[models.QueryResponse], float]:
-        """The answers, and the seconds of the try that gave them: those of failed ones and pauses are no search."""
-        start = time.perf_counter()
-        answers = self._qdrant.query_batch_points(self._searched, requests)
-        return answers, time.perf_counter() - start
 
     def _info(self) -> models.CollectionInfo:
         return patiently(self._qdrant.get_collection, self._searched)

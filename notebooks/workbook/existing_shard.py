@@ -6,7 +6,6 @@ else stays as it is, HNSW settings included; what then applied is read back from
 """
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import qdrant_edge
 
-from workbook import existing_facts, paths, shard_copy
+from workbook import edge, existing_facts, paths, shard_copy
 from workbook.edge import BATCH, Answers
 from workbook.engine import Search
 from workbook.errors import WorkbookError
@@ -95,16 +94,10 @@ class Shard:
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
         """Search float32 queries (q, size) as one batch; None: the shard is told nothing and does as it is used to."""
-        params = search and qdrant_edge.SearchParams(
-            hnsw_ef=search.hnsw_ef, exact=search.exact,
-            quantization=qdrant_edge.QuantizationSearchParams(rescore=search.rescore, oversampling=search.oversampling),
-        )  # fmt: skip
+        told = search and edge.params(search.exact, search.hnsw_ef, search.rescore, search.oversampling)
         nearest = [qdrant_edge.Query.Nearest(query, using=self._vector or None) for query in queries]
-        requests = [qdrant_edge.QueryRequest(limit=limit, query=query, params=params) for query in nearest]
-        start = time.perf_counter()
-        hits = self._shard.query_batch(qdrant_edge.QueryBatchRequest(requests))
-        seconds = time.perf_counter() - start
-        return [[hit.id for hit in row] for row in hits], [[hit.score for hit in row] for row in hits], seconds
+        requests = [qdrant_edge.QueryRequest(limit=limit, query=query, params=told) for query in nearest]
+        return edge.query(self._shard, requests)
 
     def rebuild(self) -> None:
         """Index every vector in one segment, with the quantization and the HNSW settings that the shard has."""

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from workbook import paths
+from workbook.edge import Answers
 from workbook.errors import WorkbookError
 
+BATCH = 500  # points or queries per request
 TIMEOUT = 60  # seconds for the answer to one request; whole ones
 RETRIES = 3  # of a request that got no answer, or one that may change
 PAUSE = 1.0  # seconds before the first retry; twice as many before each further one
@@ -105,6 +107,35 @@ def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
                 f"the server did not finish indexing within {PATIENCE} s: {collection} is {info.status}; see its log"
             )
         time.sleep(POLL)
+
+
+def create(qdrant: QdrantClient, collection: str, **config: object) -> None:
+    """Create a collection, unless a first try has made it whose answer was lost."""
+
+    def once() -> None:
+        if not qdrant.collection_exists(collection):
+            qdrant.create_collection(collection, **config)
+
+    patiently(once)
+
+
+def query(qdrant: QdrantClient, collection: str, requests: Sequence[models.QueryRequest]) -> Answers:
+    """Search in batches: ids, scores, and the seconds of the calls, network included.
+
+    Seconds are those of the tries that gave the answers: failed ones and pauses are no search.
+    """
+
+    def timed(batch: Sequence[models.QueryRequest]) -> tuple[list[models.QueryResponse], float]:
+        start = time.perf_counter()
+        return qdrant.query_batch_points(collection, batch), time.perf_counter() - start
+
+    ids, scores, total = [], [], 0.0
+    for first in range(0, len(requests), BATCH):
+        answers, seconds = patiently(timed, requests[first : first + BATCH])
+        ids += [[hit.id for hit in answer.points] for answer in answers]
+        scores += [[hit.score for hit in answer.points] for answer in answers]
+        total += seconds
+    return ids, scores, total
 
 
 @contextmanager
