@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from workbook import corpora, encoders, paths, training
 
+pytest_plugins = ["standin"]  # the fixture `server`
+
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):

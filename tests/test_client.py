@@ -24,7 +24,6 @@ from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS, client_config
 from workbook.server import connect, own_collection, patiently, wait_until_green
 
-pytest_plugins = ["standin"]
 needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
 INT8, FLOAT32 = SETTINGS["scalar-int8"], SETTINGS["float32"]
 KEY = "a-secret-key"

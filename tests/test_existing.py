@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import qdrant_edge
-import standin
 from qdrant_client import QdrantClient, models
 from qdrant_edge import Distance, HnswIndexConfig
 from shards_on_disk import INDEXED, ONE_BIT, content, make, params, plain, words
@@ -12,7 +11,6 @@ from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.existing_shard import Shard
 
-server = standin.server
 ALL = ["exact", "default-ef", "rescore-x3"]
 PRECISION = "ann precision@10"
 EXACT = Search(exact=True)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import standin
 from qdrant_client import QdrantClient, models
 from workbook import existing_collection
 from workbook import server as remote
@@ -10,7 +9,6 @@ from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
 
-server = standin.server
 COSINE = models.Distance.COSINE
 
 

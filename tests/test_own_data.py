@@ -335,3 +335,11 @@ def test_a_judgement_of_an_unknown_query_is_told_with_its_line(beir_folder):
         stream.write("q9\td1\t1\n")
     with pytest.raises(WorkbookError, match=r"test\.tsv:5: judgement for query 'q9', which queries\.jsonl does not"):
         own_data.load(Source(str(beir_folder)))
+
+
+def test_a_column_of_queries_that_is_not_asked_is_told(tmp_path):
+    table = [{**row, "query": "which"} for row in rows()]
+    source = Source(written(tmp_path / "x.csv", table), COLUMNS)
+    assert own_data.describe(source).endswith(
+        '; its column query is not asked: for that, say columns {"query": "query"}'
+    )

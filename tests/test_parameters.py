@@ -234,6 +234,11 @@ BAD_OWN = [
     ("collection", "no/such/shard", "no/such/shard"),
     ("probes", 0, "above 0"),
     ("server", {"shards": 3}, "unknown placement 'shards'"),
+    ("server", "nonsense", "parameter server: 'nonsense' is not"),
+    ("vector_name", "text", "vector_name is of a collection, and collection is not given"),
+    ("engine_name", "server", "needs QDRANT_URL"),
+    ("probes", True, "above 0"),
+    ("seed", -1, "0 or above 0"),
     ("server", {"shard_number": 3}, "parameter server is for engine_name server, not edge"),
     ("engine_name", "memory", "drops quantization"),
     ("margin", 0, "not a number between 0 and 1"),
@@ -249,7 +254,8 @@ def test_good_parameters_of_ones_own_data_pass_and_load(own, data):
 
 
 @pytest.mark.parametrize(("name", "value", "message"), BAD_OWN)
-def test_a_bad_parameter_of_ones_own_data_is_named_with_what_to_do(own, name, value, message):
+def test_a_bad_parameter_of_ones_own_data_is_named_with_what_to_do(own, monkeypatch, name, value, message):
+    monkeypatch.delenv("QDRANT_URL", raising=False)
     with pytest.raises(WorkbookError, match=message) as raised:
         parameters.check({**own, name: value})
     assert "\n" not in str(raised.value)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from workbook import results
+from workbook import corpora, results
 from workbook.errors import WorkbookError
 
 ABOUT = {"corpus": "abc", "dimension": 64, "search": {"exact": True}}
@@ -187,3 +187,9 @@ def test_the_first_record_is_the_stored_one(data):
     about = {"dims": (64, 32), "n": np.int64(3)}
     first = results.remember("cells", about, dict)
     assert first == results.find("cells", about)
+
+
+def test_what_ran_tells_parameters_without_this_machines_folders():
+    shown = results.what_ran(corpora.load("sample"), given={"corpus": "/home/me/x.csv", "seed": 0, "query": "<b>"})
+    assert shown.data.loc["parameters", ""] == 'corpus x.csv; seed 0; query "<b>"'
+    assert "/home/me" not in shown.to_html() and "<b>" not in shown.to_html()

@@ -13,7 +13,6 @@ from workbook import snippets
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
 
-pytest_plugins = ["standin"]
 # the client asks for the version in a thread of its own, sometimes when the test is over
 pytestmark = pytest.mark.filterwarnings("ignore:Failed to obtain server version")
 

@@ -51,10 +51,10 @@ def test_columns_are_found_by_their_usual_names(folder):
         ({"judged": "j.csv", "judged_columns": {"grade": "g"}}, "no column 'g' in {folder}/j.csv: it has query, docum"),
         ({"judged": "j.csv", "columns": {"query": "asked"}}, "judgements are in j.csv and in column 'asked': give one"),
         ({"judged_columns": {"grade": "g"}}, "judged_columns are given, but not judged"),
-        ({"documents": -1}, "documents must be a whole number, 0 or more, not -1"),
-        ({"documents": 1.5}, "documents must be a whole number, 0 or more, not 1.5"),
-        ({"queries": 9}, "queries must be a whole number, 10 or more, not 9"),
-        ({"queries": True}, "queries must be a whole number, 10 or more, not True"),
+        ({"documents": -1}, "most_documents must be a whole number, 0 or more, not -1"),
+        ({"documents": 1.5}, "most_documents must be a whole number, 0 or more, not 1.5"),
+        ({"queries": 9}, "most_queries must be a whole number, 10 or more, not 9"),
+        ({"queries": True}, "most_queries must be a whole number, 10 or more, not True"),
         ({"seed": "0"}, "seed must be a whole number, 0 or more, not '0'"),
     ],
 )
@@ -82,3 +82,9 @@ def test_a_set_whose_queries_are_documents_is_asked_for_by_name(beir_folder, tmp
     shutil.copytree(beir_folder, tmp_path / "arguana")
     with pytest.raises(WorkbookError, match="by a rule of its own: give its name, arguana, and set BEIR_DATA_DIR"):
         sources.check(Source(str(tmp_path / "arguana")))
+
+
+def test_a_file_with_semicolons_is_told_from_one_without_the_column(tmp_path):
+    (tmp_path / "x.csv").write_text("id;title;text\n1;a;b\n")
+    with pytest.raises(WorkbookError, match='it has id;title;text; is it separated by ";"'):
+        sources.check(Source(str(tmp_path / "x.csv")))

@@ -1,6 +1,7 @@
 """The sweep measures what it says: each combination once, on the engine that proved itself, repeatably."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,3 +177,10 @@ def test_scifact_trained_on_its_documents_alone():
     whole, _, codes = (cell.judgements["ndcg@10"].mean() for cell in cells)
     assert whole > 0.635, "three seeds gave 0.654 to 0.669"
     assert codes > 0.59, "three seeds gave 0.611 to 0.621"
+
+
+def test_a_model_that_knows_no_word_of_the_texts_is_refused(data):
+    corpus = corpora.load("sample")
+    strange = replace(corpus, queries=dict.fromkeys(corpus.queries, "Ωμέγα Ψυχή"))
+    with pytest.raises(WorkbookError, match="tiny-static knows no word of 25 of the 25 queries of sample"):
+        sweep.encode(strange, encoders.load("tiny-static"))

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook.plots import METRICS, STYLE, caption
 
@@ -28,10 +28,13 @@ def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
                 points = own[chosen[order].to_numpy()]
                 places = [order.index(work) for work in points.index]
                 errors = [points["value"] - points["low"], points["high"] - points["value"]]
-                axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=color)
+                if len(points):
+                    axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=color)
             axis.set_xlabel(METRICS[metric].label)
             if metric != "ndcg@10":
                 axis.set_xscale("log")
+                wide = own["high"].max() > 20 * own["low"].min()
+                axis.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
                 axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 axis.xaxis.set_minor_formatter(NullFormatter())
         axes[0].set_yticks(range(len(order)), order)
@@ -53,5 +56,6 @@ def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) ->
         other = rival.work.partition(", against ")[2]
         share = found[best, PANELS[1]] / found[other, PANELS[1]]
         difference = f"{rival.value:+.3f} [{rival.low:+.3f}, {rival.high:+.3f}]"
-        text += f",\n{difference} against {other}, a query in {share:.0%} of its time"
+        time = f"{share:.0%}" if share > 0.01 else "under 1%"
+        text += f",\n{difference} against {other}, a query in {time} of its time"
     return text

@@ -37,6 +37,8 @@ class Placement:
     @classmethod
     def of(cls, parameter: Mapping[str, object]) -> Placement:
         """The placement that a notebook's parameter describes. Raises WorkbookError for what makes no sense."""
+        if not isinstance(parameter, Mapping):
+            raise WorkbookError(f'{parameter!r} is not {{"shard_number": 2}} or the like')
         known = [field.name for field in fields(cls)]
         for name, value in parameter.items():
             if name not in known:

@@ -54,7 +54,8 @@ def table(facts: Facts) -> Styler:
     """The facts as people read them: one column; what is not told is left out."""
     told = {name.replace("_", " "): str(value) for name, value in facts._asdict().items() if value not in (None, "")}
     frame = pd.DataFrame.from_dict(told, orient="index", columns=[""])
-    return frame.style.set_uuid("facts").set_properties(**{"text-align": "left"})  # cuts no text short
+    # a Styler cuts no text short; a vector's name is anybody's text
+    return frame.style.set_uuid("facts").set_properties(**{"text-align": "left"}).format(escape="html")
 
 
 def measure(

@@ -82,7 +82,7 @@ def _check(facts: Facts, queries: int | np.ndarray, k: int) -> None:
     if facts.vectors < drawn + k:
         raise WorkbookError(
             f"{facts.name}: {facts.vectors} of {facts.points} points have the vector {facts.vector!r}, too few for "
-            f"{drawn} queries and {k} results: give fewer"
+            f"{drawn} queries and {k} results" + (f": ask {facts.vectors - k} at most" if facts.vectors > k else "")
         )
     if np.ndim(queries) == 0:
         return

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbook import corpora, pairs, paths, sources
+from workbook import corpora, pairs, paths, sources, tables
 from workbook.corpora import Corpus, Document
 from workbook.errors import WorkbookError
 from workbook.sources import FEWEST, Judgement, Source, check
@@ -56,6 +56,8 @@ def describe(source: Source) -> str:
     whole = f"all {about['kept']:,} documents"
     unasked = source.is_folder and not source.qrels and (source.file.parent / "queries.jsonl").is_file()
     note = "; its queries.jsonl has no qrels/test.tsv and is not asked" if unasked else ""
+    if not source.is_folder and not source.judged_in and "query" in tables.columns_of(source.file):
+        note = '; its column query is not asked: for that, say columns {"query": "query"}'
     return f"{about['input']}: {some if left_out else whole}; {about['queries']:,} {about['kind']}{note}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbook import bm25, corpora, encoders, engine, existing, growth, own_data, quantization, scale
+from workbook import bm25, corpora, encoders, engine, existing, growth, own_data, quantization, scale, server
 from workbook.client import Placement
 from workbook.corpora import Corpus
 from workbook.engine import Search
@@ -25,7 +25,7 @@ def check(values: Mapping[str, Any]) -> None:
             (_text if name == "corpus" and "columns" in values else CHECKS[name])(value)
         except WorkbookError as error:
             raise WorkbookError(f"parameter {name}: {error}") from None
-        except TypeError:
+        except (TypeError, AttributeError):
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
     if "columns" in values:
         _check_own(values)
@@ -58,6 +58,11 @@ def load_corpus(values: Mapping[str, Any]) -> Corpus:
     return own_data.load(asked) if asked else corpora.load(values["corpus"])
 
 
+def given(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """A notebook's own parameters, by name, given its globals()."""
+    return {name: variables[name] for name in CHECKS if name in variables}
+
+
 def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
     """The jobs that the parameters of a notebook ask for."""
     return scale.jobs(*(values[name] for name in SCALE))
@@ -65,10 +70,14 @@ def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
 
 def _check_own(values: Mapping[str, Any]) -> None:
     own_data.check(source(values))
+    if values["vector_name"] and not values["collection"]:
+        raise WorkbookError("parameter vector_name is of a collection, and collection is not given")
     existing.check(values["collection"], values["vector_name"], values["settings"])
     placement = Placement.of(values["server"])
     if placement != Placement() and values["engine_name"] != "server":
         raise WorkbookError(f"parameter server is for engine_name server, not {values['engine_name']}: leave it {{}}")
+    if values["engine_name"] == "server":
+        server.identity()  # raises what keeps it from answering
 
 
 def _check_scale(values: Mapping[str, Any]) -> None:
@@ -101,11 +110,11 @@ def _check_grid(settings: Sequence[str], searches: Sequence[str]) -> None:
 
 def check_cell(variables: Mapping[str, Any]) -> None:
     """Check a notebook's own parameters, given its globals()."""
-    check({name: variables[name] for name in CHECKS if name in variables})
+    check(given(variables))
 
 
 def _positive(value: int) -> None:
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise WorkbookError(f"{value!r} is not a whole number above 0")
 
 
@@ -116,8 +125,8 @@ def _ten_or_more(value: int) -> None:
 
 
 def _count(value: int) -> None:
-    if value != 0:
-        _positive(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise WorkbookError(f"{value!r} is not a whole number, 0 or above 0")
 
 
 def _positives(values: Sequence[int]) -> None:

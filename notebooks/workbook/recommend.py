@@ -4,6 +4,7 @@ Half of the queries chooses, the other half reports: what is chosen for its scor
 them. A choice that the other half does not confirm says so, and no other is tried in its place.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +22,11 @@ from workbook.statistics import NO_WORSE, WORSE, Interval, Verdict
 from workbook.sweep import Cell, find
 from workbook.timing import Times
 
-MIN_QUERIES = 2 * statistics.MIN_QUERIES
-CODES, ORIGINALS_ON_DISK, WHOLE = "codes", "RAM, originals on disk", "all in RAM, or on disk"
+LARGEST_SHARE = 0.2  # of the reference's score: a margin above it gives up most of what the model finds
+CODES, ORIGINALS_ON_DISK, WHOLE = "codes", "RAM, originals on disk", "in all"
 ROLES = {
     "smallest": lambda cell: (cell.bytes_per_vector, _latency(cell)),
-    "fastest": lambda cell: (_latency(cell), cell.bytes_per_vector),
+    "fastest": lambda cell: (round(1e5 * _latency(cell)), cell.bytes_per_vector),  # to 0.01 ms: the rest is noise
     "balanced": lambda cell: (cell.bytes_per_vector * _latency(cell), cell.bytes_per_vector),
 }
 PARTS = (CODES, ORIGINALS_ON_DISK, WHOLE)
@@ -51,7 +52,7 @@ class Recommendation:
     """The choices, none where the choosing half shows nothing within the margin, and how many queries were in it.
 
     Without choices, `closest` is the undecided candidate that the fewest queries would decide, `queries_needed` in both
-    halves; both None if there are too few queries to split, or if each candidate is shown to be worse.
+    halves; both None if nothing was compared, see `obstacle`, or if each candidate is shown to be worse.
     """
 
     reference: Cell
@@ -60,6 +61,35 @@ class Recommendation:
     choices: list[Choice]
     closest: Cell | None = None
     queries_needed: int | None = None
+
+    @property
+    def score(self) -> float:
+        """NDCG@10 of the reference, over all queries."""
+        return float(self.reference.judgements["ndcg@10"].mean())
+
+    @property
+    def fewest(self) -> int:
+        """Queries it takes, both halves: three losers for each margin's worth in a half (the rule of three).
+
+        With fewer, a setting that loses one query in so many may show no loss at all, and no test could tell.
+        """
+        return 2 * math.ceil(3 / self.margin)
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be recommended whatever the settings score, in a sentence; empty if there is no reason."""
+        if self.margin > LARGEST_SHARE * self.score:
+            return (
+                f"{self.reference.model} scores {self.score:.3f} here with its whole float32 vectors, of which a "
+                f"margin of {self.margin:g} is too large a share: it hardly finds these documents, so no setting of "
+                f"it matters. Try another model, or a margin below {LARGEST_SHARE * self.score:.3f}."
+            )
+        if self.queries < self.fewest:
+            return (
+                f"{self.queries} queries are too few to choose by one half and report on the other within a margin of "
+                f"{self.margin:g}: {self.fewest} are the least, or a margin of {6 / self.queries:.2g}."
+            )
+        return ""
 
 
 def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int = 0) -> Recommendation:
@@ -81,7 +111,7 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     order = np.random.default_rng(seed).permutation(n)
     choosing, reporting = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
     result = partial(Recommendation, reference, margin, n)
-    if n < MIN_QUERIES:
+    if result([]).obstacle:
         return result([])
     judged = _verdicts(candidates, reference, choosing, margin)
     eligible = [cell for cell, verdict in zip(candidates, judged, strict=True) if verdict.verdict == NO_WORSE]
@@ -100,7 +130,7 @@ def weigh(corpus: Corpus, encoder: Encoder, choices: Sequence[Choice]) -> pd.Dat
     """GB (10^9 bytes) that a million vectors of each choice take, in the long format of `results`; builds Edge indexes.
 
     `work` is the part: "codes" (of float32 the vectors), which are searched, by the bytes of one vector; with the HNSW
-    graph, "RAM, originals on disk"; and with the original vectors too, "all in RAM, or on disk". The graph is weighed
+    graph, "RAM, originals on disk"; and with the original vectors too, "in all". The graph is weighed
     at the corpus's size and takes a little more in a larger one: 57 bytes a vector of 5,000, 67 of 20,000. Ids and
     payloads come on top. Not `footprint`'s own sums: its parts hold what does not grow, much in a small corpus.
     """
@@ -156,13 +186,10 @@ def rows(corpus: Corpus, choices: Sequence[Choice]) -> pd.DataFrame:
 
 def summary(found: Recommendation) -> str:
     """The recommendation in sentences, a line for each choice; if there is none, what would decide."""
-    if found.queries < MIN_QUERIES:
-        return (
-            f"{found.queries} queries are too few to choose a setting by one half and report on the other: "
-            f"{MIN_QUERIES} are the least."
-        )
+    if found.obstacle:
+        return found.obstacle
     chose = found.queries // 2
-    against = f"the whole float32 vector ({found.reference.dimension} dimensions) searched exactly"
+    against = f"the whole float32 vector ({found.reference.dimension} dimensions) searched exactly, {found.score:.3f}"
     if not found.choices:
         text = f"The {chose} queries that choose show nothing within {found.margin:g} of {against}."
         if found.closest is None:

@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,11 +96,15 @@ def key_of(about: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def what_ran(corpus: Corpus, *encoders: Encoder) -> Styler:
-    """The first output of a notebook: run, corpus hash, model revisions, versions and machine; one column of facts."""
+def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> Styler:
+    """The first output of a notebook: run, parameters, corpus hash, model revisions, versions and machine; one column.
+
+    Of a path among the parameters, which is this machine's own, its last part is shown.
+    """
     facts = {
         "run": run_name(),
         "corpus": f"{corpus.name}: {len(corpus.documents):,} documents, {len(corpus.queries):,} queries",
+        "parameters": "; ".join(f"{name} {_shown(value)}" for name, value in given.items()),
         "corpus sha256": corpus.sha256[:16],
         **{f"model {encoder.name}": f"{encoder.kind}, revision {encoder.revision[:19]}" for encoder in encoders},
         "machine": f"{machine_label()}, {machine()['system']}, Python {machine()['python']}",
@@ -108,7 +112,11 @@ def what_ran(corpus: Corpus, *encoders: Encoder) -> Styler:
     }
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
     # a Styler cuts no text short; its id is random unless it is set
-    return frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"})
+    return frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"}).format(escape="html")
+
+
+def _shown(value: object) -> str:
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else json.dumps(value, default=str)
 
 
 def run_name() -> str:

@@ -139,9 +139,10 @@ def _cut(vectors: str, dimension: int, whole: int | None) -> Name:
 
 
 def _note(dimension: int, whole: int | None) -> str:
+    ids = "    # ids: whole numbers or UUIDs; vectors: the model's, a float32 array (n, d) of numpy; payloads: dicts\n"
     if whole in (None, dimension):
-        return ""
-    return f"    # the first {dimension} of the model's {whole} dimensions; for cosine Qdrant makes the length 1\n"
+        return ids
+    return f"{ids}    # the first {dimension} of the model's {whole} dimensions; for cosine Qdrant makes the length 1\n"
 
 
 def _call(start: str, arguments: dict[str, object], module: str, indent: int = 0, width: float = LINE) -> str:

@@ -87,7 +87,8 @@ def check(source: Source) -> None:
     for name, fewest in [("documents", 0), ("queries", FEWEST), ("seed", 0)]:
         value = getattr(source, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < fewest:
-            raise WorkbookError(f"{name} must be a whole number, {fewest} or more, not {value!r}")
+            what = name if name == "seed" else f"most_{name}"
+            raise WorkbookError(f"{what} must be a whole number, {fewest} or more, not {value!r}")
     if corpora.is_registered(source.corpus):
         if source.columns or source.judged or source.judged_columns:
             raise WorkbookError(f"columns and judged are for a file of your own; {source.corpus} has its own queries")
@@ -188,7 +189,12 @@ def _resolve(
     columns = {role: name for role, name in usual.items() if name and name not in given.values()} | dict(given)
     for role in sorted(needed - set(columns)):
         raise WorkbookError(
-            f"no column {role!r} in {file}: it has {', '.join(present)}; say by {parameter} which it is"
+            f"no column {role!r} in {file}: it has {', '.join(present)}; "
+            + (
+                'is it separated by ";"? Save it with commas'
+                if len(present) == 1 and ";" in present[0]
+                else f"say by {parameter} which it is"
+            )
         )
     if len(set(columns.values())) < len(columns):
         raise WorkbookError(f"{parameter} gives one column to two: {columns}; give each its own")

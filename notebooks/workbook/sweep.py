@@ -98,11 +98,22 @@ def measure(
 
 
 def encode(corpus: Corpus, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of the documents and of the queries, encoded now or before: float32 (n, d), not normalised."""
-    return (
+    """Vectors of the documents and of the queries, encoded now or before: float32 (n, d), not normalised.
+
+    Raises WorkbookError if most texts get a vector of zeros: nothing can be ranked by those.
+    """
+    found = (
         vectors.encode(encoder, corpus.document_texts, "document"),
         vectors.encode(encoder, corpus.query_texts, "query"),
     )
+    for what, rows in zip(("documents", "queries"), found, strict=True):
+        empty = int((~rows.any(axis=1)).sum())
+        if empty > len(rows) / 2:
+            raise WorkbookError(
+                f"{encoder.name} knows no word of {empty:,} of the {len(rows):,} {what} of {corpus.name}: "
+                f"take a model for their language"
+            )
+    return found
 
 
 def find(cells: Sequence[Cell], **facts: object) -> Cell:
