@@ -135,21 +135,6 @@ class TestTheHappyPathOverHttp:
         assert written(server) == {name}, "no collection but its own"
         assert list((paths.DATA / "server").iterdir()) == []
 
-    def test_the_quantization_is_changed(self, server, unit_vectors):
-        index = index_on(server, Placement(always_ram=True))
-        index.upsert(unit_vectors, None)
-        server.statuses = ["yellow", "green", "yellow"]
-        index.quantize(SETTINGS["binary"])
-        assert index.applied() == SETTINGS["binary"].config and index.placed().always_ram
-        assert server.statuses == [], "waited for"
-        index.close()
-
-    def test_the_quantization_is_taken_away(self, server):
-        index = index_on(server)
-        index.quantize(FLOAT32)
-        assert index.applied() == {}
-        index.close()
-
     def test_pieces_and_words_are_counted(self, server, unit_vectors):
         index = index_on(server, words=True)
         words = [Sparse([3, 9], [1.0, 2.0]), Sparse([], []), Sparse([9], [1.0])]
@@ -165,12 +150,6 @@ class TestTheHappyPathOverHttp:
         assert alone == {"url_sha256": remote.identity()["url_sha256"], "version": "1.20.0", "nodes": 1}
         assert remote.identity()["nodes"] == 3
         assert server.url not in str(alone)
-
-
-def test_memory_cannot_be_quantized():
-    index = ClientIndex(FLOAT32, 64, 16, 100, memory=True)
-    with pytest.raises(WorkbookError, match="drops quantization without a word"):
-        index.quantize(INT8)
 
 
 @pytest.mark.parametrize("name", ["memory", "stand-in", pytest.param("server", marks=needs_server)])
@@ -490,16 +469,10 @@ class TestARealServer:
             assert index._backend.applied() == SETTINGS[setting].config
         assert name not in [collection.name for collection in connect().get_collections().collections]
 
-    def test_quantizes_what_is_built(self, unit_vectors, data):
-        index = index_on(None, Placement(1, 1, True, True))
-        index.upsert(unit_vectors, None)
-        index.optimize()
-        index.check_placement()
-        for setting in (SETTINGS["binary"], SETTINGS["turbo-4bit"]):
-            index.quantize(setting)
-            assert index.applied() == setting.config and index.indexed() == 500
-            index.check_placement()
-        index.close()
+    def test_keeps_what_is_placed_where_it_was_told(self, unit_vectors, data):
+        placement = Placement(1, 1, True, True)
+        with engine.build(unit_vectors, "binary", engine="server", placement=placement) as index:
+            assert index._backend.placed() == placement
 
 
 class TestTheContainers:

@@ -318,6 +318,11 @@ class TestTheProof:
         with pytest.raises(WorkbookError, match="does not reach every nearest vector"):
             engine.build(unit_vectors, "binary")
 
+    def test_words_that_are_not_indexed(self, texts, monkeypatch):
+        monkeypatch.setattr(EdgeIndex, "indexed", lambda self: 0)
+        with pytest.raises(WorkbookError, match="only 0 of 500 vectors are indexed"):
+            engine.build(None, words=Bm25(6).documents(texts))
+
     def test_scores_that_are_not_those_of_bm25(self, unit_vectors, texts, monkeypatch):
         search = EdgeIndex.search_words
 

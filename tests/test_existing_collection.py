@@ -1,9 +1,11 @@
 """A collection on a server is only read, its copy deleted, whatever happens in between."""
 
+import os
+
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
-from workbook import existing_collection
+from workbook import existing, existing_collection
 from workbook import server as remote
 from workbook.engine import Search
 from workbook.errors import WorkbookError
@@ -171,3 +173,21 @@ def test_a_server_that_refuses_the_key(server, articles):
 def test_a_collection_that_is_not_there(server, articles):
     with pytest.raises(WorkbookError, match="no collection 'article' at QDRANT_URL: it has articles"):
         existing_collection.look("article", "")
+
+
+@pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
+def test_a_real_collection_is_measured_on_a_copy(unit_vectors, data):
+    name, qdrant = "workbook-test-existing", remote.connect()
+    qdrant.delete_collection(name)
+    qdrant.create_collection(name, models.VectorParams(size=64, distance=COSINE))
+    try:
+        points = [models.PointStruct(id=row, vector=vector) for row, vector in enumerate(unit_vectors.tolist())]
+        qdrant.upsert(name, points, wait=True)
+        before = qdrant.get_collection(name).config
+        rows = existing.measure(name, "", ["binary"], ["default-ef", "rescore-x3"], queries=40)
+        assert qdrant.get_collection(name).config == before and qdrant.count(name).count == 500
+    finally:
+        qdrant.delete_collection(name)
+        qdrant.close()
+    precision = rows[rows["metric"] == "ann precision@10"].set_index(["work", "search"])["value"]
+    assert precision["copy, binary", "default-ef"] < precision["copy, binary", "rescore-x3"] <= 1

@@ -122,15 +122,6 @@ class ClientIndex:
         if self.name == "server":
             server.wait_until_green(self._client, self._collection)
 
-    def quantize(self, setting: Setting) -> None:
-        """Quantize the built collection anew, or no more, and wait until that is done."""
-        if self.name == "memory":
-            raise WorkbookError('QdrantClient(":memory:") drops quantization without a word; use engine edge or server')
-        self._placement.check(setting)
-        config = self._quantization(setting) or models.Disabled.DISABLED
-        patiently(self._client.update_collection, self._collection, quantization_config=config)
-        self.optimize()
-
     def indexed(self) -> int:
         """Number of vectors, dense and sparse, that the server says are indexed; a vector without a word is none."""
         return self._info().indexed_vectors_count or 0

@@ -163,8 +163,7 @@ def build(
         backend.upsert(vectors, payloads, words=words)
         index = finish(backend, setting, n, dimension)
         _prove_words(index, words or [])
-        if dimension:
-            prove(index, lambda ids: vectors[ids], sum(bool(each.indices) for each in words or []))
+        prove(index, lambda ids: vectors[ids], sum(bool(each.indices) for each in words or []))
         if dimension and index.setting.is_oracle_known:
             _prove_reach(index, vectors)
         index.build_seconds = time.perf_counter() - started
@@ -208,20 +207,19 @@ def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray], words: int = 0
     """Stop unless every vector is indexed, the setting reads back as asked, and one-bit scores are their oracle's.
 
     `rows` gives the stored vectors of row numbers, an array of any shape, with d added to it; `words` is the number of
-    sparse vectors beside them, which the engine counts too.
+    sparse vectors beside them, or alone, which the engine counts too.
     """
     if index.engine == "memory":
         return
     backend, setting = index._backend, index.setting
-    if backend.indexed() != index.n + words:
-        raise WorkbookError(
-            f"only {backend.indexed() - words} of {index.n} vectors are indexed (none below 1 KB in all)"
-        )
+    stored = words + (index.n if index.dimension else 0)
+    if backend.indexed() != stored:
+        raise WorkbookError(f"only {backend.indexed()} of {stored} vectors are indexed (none below 1 KB in all)")
     if backend.applied() != setting.config:
         raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
     if index.engine == "server":
         backend.check_placement()
-    if not setting.is_oracle_known:
+    if not (setting.is_oracle_known and index.dimension):
         return
     probes, hits = _probe(index, rows)
     scores = [binary_scores(probe[None], rows(ids))[0] for probe, ids in zip(probes, hits.ids, strict=True)]

@@ -25,7 +25,7 @@ def check(values: Mapping[str, Any]) -> None:
             (_text if name == "corpus" and "columns" in values else CHECKS[name])(value)
         except WorkbookError as error:
             raise WorkbookError(f"parameter {name}: {error}") from None
-        except (TypeError, AttributeError):
+        except TypeError:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
     if "columns" in values:
         _check_own(values)
