@@ -140,7 +140,8 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
     with paths.atomic(file) as temporary:
         rows.to_csv(temporary, index=False)
     with paths.atomic(file.with_suffix(".machine.json")) as temporary:
-        temporary.write_text(json.dumps({**machine(), "published": _now()}, indent=1), encoding="utf-8")
+        facts = {**machine(), "published": _now(), "schema": SCHEMA}
+        temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return f"{len(rows)} rows of {notebook} in run {run_name()}: {file.relative_to(paths.DATA).as_posix()} in data/"
 
 

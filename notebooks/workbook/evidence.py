@@ -1,0 +1,95 @@
+"""What a run published: the rows of all its notebooks, and what keeps some of them from being used together.
+
+Times compare only on one machine with one set of packages. Where a run has rows of several, those of this machine are
+kept if there are any, else those of the machine that most notebooks were run on; the others are left out and named.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from workbook import paths, results
+
+HEADER = ("notebook", "run", *results.COLUMNS)
+TOLD = {"published", "schema"}  # in the file beside the rows, but not of the machine
+
+
+class Evidence(NamedTuple):
+    """Rows of a run in the long format of `results`, the facts beside them by notebook, and sentences on what is wrong.
+
+    `machines` has the notebooks whose rows are kept: what `results.machine` gave there, and when they were `published`.
+    """
+
+    run: str
+    rows: pd.DataFrame
+    machines: dict[str, dict[str, Any]]
+    problems: list[str]
+
+
+def needed() -> list[str]:
+    """The notebooks that publish rows: all numbered ones but the last, which reads them."""
+    return sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))[:-1]
+
+
+def runs() -> list[str]:
+    """Names of the runs that have rows, the latest first."""
+    folder = results.published_file("", "x").parent
+    found = {file.parent.name: file.stat().st_mtime_ns for file in sorted(folder.glob("*/*.csv"))}
+    return sorted(found, key=lambda name: -found[name])
+
+
+def read(run: str) -> Evidence:
+    """The rows of a run that go together. Never raises: what is missing or does not fit is among the problems."""
+    frames, machines, problems = {}, {}, []
+    for notebook in needed():
+        file = results.published_file(run, notebook)
+        try:
+            frames[notebook], machines[notebook] = _read(file)
+        except FileNotFoundError:
+            problems.append(f"{notebook} has no rows in run {run}: it was not run, or not to its end.")
+        except ValueError as error:
+            problems.append(f"The rows of {notebook} in run {run} cannot be used ({error}): run it again.")
+    kept = _of_one_machine(machines)
+    for notebook in [name for name in machines if name not in kept]:
+        other = next(machines[name] for name in kept)
+        problems.append(
+            f"{notebook} was run on another machine than the rest ({_difference(machines[notebook], other)}): "
+            f"its rows are left out; run it again here."
+        )
+    rows = [frames[notebook] for notebook in kept]
+    whole = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(HEADER))
+    return Evidence(run, whole, {name: machines[name] for name in kept}, problems)
+
+
+def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows and the facts beside them. Raises FileNotFoundError, or ValueError for anything of another schema."""
+    frame = pd.read_csv(file, dtype={"dimension": "Int64", "key": str, "work": str, "model": str})
+    facts = json.loads(file.with_suffix(".machine.json").read_text(encoding="utf-8"))
+    if not isinstance(facts, dict) or facts.get("schema") != results.SCHEMA or tuple(frame.columns) != HEADER:
+        raise ValueError(f"not of schema {results.SCHEMA}")
+    return frame, facts
+
+
+def _of_one_machine(machines: dict[str, dict[str, Any]]) -> list[str]:
+    """The notebooks run on this machine, or, if there are none, on the one that most of them were run on."""
+    by_machine = {notebook: _machine(facts) for notebook, facts in machines.items()}
+    here = json.dumps(results.plain(results.machine()), sort_keys=True)
+    most = Counter(by_machine.values()).most_common(1)
+    chosen = here if here in by_machine.values() else most[0][0] if most else ""
+    return [notebook for notebook, machine in by_machine.items() if machine == chosen]
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    return json.dumps({name: value for name, value in facts.items() if name not in TOLD}, sort_keys=True)
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """What differs between two machines, for a sentence."""
+    flat = [{**facts, **facts.get("packages", {})} for facts in (one, other)]
+    names = [name for name in sorted(flat[0] | flat[1]) if name not in TOLD | {"packages"}]
+    differ = [f"{name} {flat[0].get(name)}, not {flat[1].get(name)}" for name in names
+              if flat[0].get(name) != flat[1].get(name)]  # fmt: skip
+    return "; ".join(differ)
