@@ -28,7 +28,7 @@ def project(tmp_path, data, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(paths, "NOTEBOOKS", folder)
     monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
-    write_notebook(folder, "good", DEFAULTS, 'print("ran with", corpus, repeats)')
+    write_notebook(folder, "good", DEFAULTS, 'from pathlib import Path\nprint("ran with", corpus, repeats, Path.cwd())')
     write_notebook(folder, "failing", DEFAULTS, 'raise ValueError("planted failure")')
     write_notebook(folder, "slow", DEFAULTS, "import time; time.sleep(60)")
     write_notebook(folder, "untagged", DEFAULTS, tags=())
@@ -83,6 +83,7 @@ def test_a_notebook_runs_with_the_plans_parameters_and_leaves_no_half_file(proje
     assert run(project, "good") == 0
     executed = json.loads((project / "reports" / "good" / "good.ipynb").read_text())
     assert "ran with sample 5" in json.dumps(executed)
+    assert str(paths.NOTEBOOKS) not in json.dumps(executed), "a path of this machine"
     assert [file.name for file in (project / "reports" / "good").iterdir()] == ["good.ipynb"]
     assert "good" in capsys.readouterr().out
 
@@ -152,14 +153,10 @@ def test_a_folder_given_as_corpus_is_found_from_any_notebook(project, beir_folde
     assert job.parameters["corpus"] == str(beir_folder.resolve())
 
 
-def test_paths_of_this_machine_are_taken_out_of_executed_notebooks():
-    assert runner._without_paths(f'"{paths.ROOT}/data"') == '"./data"'
-
-
 def test_a_half_run_notebook_is_not_taken_for_a_finished_one():
-    assert runner._unfinished({"metadata": {"papermill": {"end_time": None, "exception": None}}})
-    assert runner._unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": True}}})
-    assert not runner._unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": None}}})
+    assert runner.unfinished({"metadata": {"papermill": {"end_time": None, "exception": None}}})
+    assert runner.unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": True}}})
+    assert not runner.unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": None}}})
 
 
 def test_the_environment_of_a_run_is_put_back(monkeypatch):

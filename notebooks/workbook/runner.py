@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, encoders, parameters, paths, results, scale, sweep
+from workbook import corpora, encoders, parameters, paths, redact, results, scale, sweep
 from workbook.plan import PLAN, Expected, Job, compare, prepare, read
 
 KERNEL = "python3"
@@ -113,15 +113,15 @@ def execute(job: Job, run_name: str) -> Outcome:
                 kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS), progress_bar=sys.stderr.isatty(), log_output=False,
                 execution_timeout=job.cell_timeout, extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
-        error = _unfinished(json.loads(running.read_text(encoding="utf-8")))
+        error = unfinished(json.loads(running.read_text(encoding="utf-8")))
     except PapermillExecutionError as failure:
-        error = _one_line(failure.ename, failure.evalue)
+        error = one_line(failure.ename, failure.evalue)
     except Exception as failure:  # a dead kernel or a cell over its time: the other notebooks still run
-        error = _one_line(type(failure).__name__, str(failure))
+        error = one_line(type(failure).__name__, str(failure))
     finally:
         if running.exists():
             with paths.atomic(file) as temporary:
-                temporary.write_text(_without_paths(running.read_text(encoding="utf-8")), encoding="utf-8")
+                temporary.write_text(redact.clean(running.read_text(encoding="utf-8")), encoding="utf-8")
             running.unlink()
     return Outcome(job.notebook, time.perf_counter() - started, error, file)
 
@@ -155,21 +155,14 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _unfinished(notebook: dict[str, Any]) -> str:
-    """papermill leaves a half-run notebook looking finished: its metadata tells."""
+def unfinished(notebook: Mapping[str, Any]) -> str:
+    """What is wrong with how a notebook ended, or nothing; papermill leaves a half-run one looking finished."""
     facts = notebook["metadata"].get("papermill", {})
     return "" if facts.get("end_time") and facts.get("exception") is None else "the notebook did not run to its end"
 
 
-def _without_paths(content: str) -> str:
-    """An executed notebook is shared: take the folders of this machine out of it."""
-    for folder, name in [(paths.ROOT, "."), (Path.home(), "~")]:
-        if folder != Path(folder.anchor):  # a home of / is no secret, and would be everywhere
-            content = content.replace(str(folder), name)
-    return content
-
-
-def _one_line(name: str, text: str) -> str:
+def one_line(name: str, text: str) -> str:
+    """An error in a line: its name, unless it is the workbook's own, and the first line of its message."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     message = lines[0] if lines else "no message"
     return message if name == "WorkbookError" else f"{name}: {message}"
