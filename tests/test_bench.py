@@ -4,6 +4,7 @@ from itertools import chain
 
 import pandas as pd
 from workbook import __main__, bench, paths, results, runner
+from workbook.metrics import METRICS
 
 COLUMNS = ["dimension", "setting", "cells", "build s", "search and judge s per cell"]
 
@@ -36,7 +37,7 @@ def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys
 
 def test_every_printed_metric_has_its_label():
     named = [[metrics] if isinstance(metrics, str) else metrics for _, _, metrics in bench.TABLES]
-    assert set(chain.from_iterable(named)) <= set(bench.plots.METRICS)
+    assert set(chain.from_iterable(named)) <= set(METRICS)
 
 
 def test_a_failed_run_prints_no_old_tables(data, monkeypatch, capsys):

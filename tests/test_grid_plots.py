@@ -325,6 +325,6 @@ def test_what_is_given_is_not_changed(squares, searched, steps):
 def test_saving_twice_gives_the_same_bytes(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(plots.paths, "FIGURES", tmp_path)
     first, second = (
-        plots.save(pareto_plot.pareto(grid, "full-ef"), "sample", "pareto").read_bytes() for _ in range(2)
+        plots.save(pareto_plot.pareto(grid, "full-ef"), "sample", "pareto").data for _ in range(2)
     )  # fmt: skip
     assert first == second

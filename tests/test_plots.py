@@ -62,27 +62,20 @@ def test_similarities_write_every_value():
     assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "0.25", "0.25", "1.00"]
 
 
-def test_a_table_shows_ranges_where_there_are_any(by_dimension):
-    sizes = pd.DataFrame(
-        {"corpus": "sample", "metric": "bytes per vector", "model": "a", "dimension": [64], "value": [256]}
-    )
-    table = plots.table(pd.concat([by_dimension, sizes]), ["model", "dimension"], ["ndcg@10", "bytes per vector"])
-    assert table.loc[("a", 64)].tolist() == ["0.6000 [0.5400, 0.6600]", "256"]
-
-
-def test_every_metric_that_is_measured_can_be_shown():
-    from workbook import evaluation
-
-    assert set(evaluation.METRICS) <= set(plots.METRICS)
-
-
 def test_saving_twice_gives_the_same_bytes(by_dimension, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FIGURES", tmp_path)
-    first = plots.save(plots.matryoshka(by_dimension), "python-docs:600", "matryoshka").read_bytes()
-    file = plots.save(plots.matryoshka(by_dimension), "python-docs:600", "matryoshka")
-    assert file.name == "python-docs-600-matryoshka.png"
-    assert file.read_bytes() == first
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    first, second = (plots.save(plots.matryoshka(by_dimension), "python-docs:600", "matryoshka") for _ in range(2))
+    assert first.data == second.data == (tmp_path / "python-docs-600-matryoshka.png").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_saved_figure_is_shown_with_what_it_says(by_dimension, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+    data, metadata = plots.save(plots.matryoshka(by_dimension), "sample", "matryoshka")._repr_mimebundle_()
+    assert set(data) == {"image/png"}
+    alt = metadata["image/png"]["alt"]
+    assert alt.startswith("NDCG@10 kept at 16 dimensions: 50% of 64 (a), 71% of 64 (b). NDCG@10 by dimensions kept")
+    assert alt.endswith(results.machine_label()) and "25 queries" in alt and "\n" not in alt
 
 
 @pytest.mark.parametrize("more", ["", "thick bar: range over the seeds"])

@@ -6,7 +6,7 @@ errors -> progress -> paths -> redact -> near_duplicates -> python_docs -> beir_
 -> tables -> sources -> own_data -> settings -> starts -> exports -> objective -> trainer -> cards -> training
 -> results -> timing -> existing_facts -> shard_copy -> existing_shard -> existing_collection -> existing_truth
 -> existing -> example_shard -> cold -> sweep -> baselines -> footprint -> pipeline -> scale -> growth -> claims
--> parameters -> losses -> recommend -> snippets -> leakage -> custom -> limits -> published -> metrics -> shown
+-> parameters -> losses -> recommend -> snippets -> leakage -> custom -> limits -> published -> metrics -> tabular
 -> plots -> grid_plots -> pareto_plot -> training_plots -> baseline_plots -> scale_plots -> evidence -> plan
 -> runner -> bench -> __main__
 

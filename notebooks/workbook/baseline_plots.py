@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from workbook.plots import METRICS, STYLE, caption
+from workbook.metrics import METRICS
+from workbook.plots import STYLE, caption
 
 PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 

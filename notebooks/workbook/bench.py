@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbook import corpora, encoders, growth, plots, quantization, results, runner, sweep
+from workbook import corpora, encoders, growth, quantization, results, runner, sweep, tabular
 
 NOTEBOOK = "02_encoding_speed"
 # title, columns for rows, and metrics beside each other; or one metric whose `work` is taken apart
@@ -48,9 +48,9 @@ def tables(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Title and table of each part of the rows that notebook 02 published; a part without rows is left out."""
     for title, index, metrics in TABLES:
         if isinstance(metrics, str) and metrics in set(rows["metric"]):
-            yield title, plots.crossed(rows, metrics, index)
+            yield title, tabular.crossed(rows, metrics, index).data
         elif not isinstance(metrics, str) and rows["metric"].isin(metrics).any():
-            yield title, plots.table(rows, index, metrics)
+            yield title, tabular.table(rows, index, metrics).data
 
 
 def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantization.SETTINGS)) -> pd.DataFrame:

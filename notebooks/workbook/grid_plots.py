@@ -17,7 +17,8 @@ from matplotlib.ticker import StrMethodFormatter
 
 from workbook import plots, results
 from workbook.errors import WorkbookError
-from workbook.plots import METRICS, STYLE
+from workbook.metrics import METRICS
+from workbook.plots import STYLE
 
 KEPT = 0.95  # share of the NDCG@10 of the whole float32 vector that a smaller vector should keep
 KEYS = ["model", "dimension", "setting", "search"]

@@ -11,7 +11,8 @@ from matplotlib.transforms import Bbox
 
 from workbook.errors import WorkbookError
 from workbook.grid_plots import MARKERS, scored, set_caption, set_title
-from workbook.plots import METRICS, STYLE
+from workbook.metrics import METRICS
+from workbook.plots import STYLE
 
 LINE = 13  # points from a line of a table to the next
 

@@ -1,123 +1,43 @@
 """One function per figure: rows in the long format go in, a Figure comes out.
 
-Labels and directions of a metric come from METRICS, colours of a model from its place among the models shown. Titles
+Labels of a metric come from METRICS, colours of a model from its place among the models shown. Titles
 say what was found, so they are computed from the rows.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import Image
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from workbook import paths, results
+from workbook.metrics import METRICS
 
 STYLE = paths.NOTEBOOKS / "workbook.mplstyle"
 
 
-class Metric(NamedTuple):
-    """How a metric is written on an axis and in a table."""
-
-    label: str
-    digits: int = 4
-
-
-METRICS = {
-    "ndcg@10": Metric("NDCG@10"),
-    "recall@100": Metric("recall@100"),
-    "mrr@10": Metric("MRR@10"),
-    "ndcg@10 difference": Metric("NDCG@10 difference"),
-    "ndcg@10 over seeds": Metric("NDCG@10, range over seeds"),
-    "p difference": Metric("p, difference (Holm)"),
-    "p margin": Metric("p, no worse than the margin (Holm)"),
-    "share kept": Metric("share of NDCG@10 kept", 3),
-    "ndcg@10 over tie orders": Metric("NDCG@10 over tie orders"),
-    "tie rate@10": Metric("tie rate@10", 3),
-    "bytes per vector": Metric("bytes per vector", 0),
-    "index seconds": Metric("index build (s)", 2),
-    "queries/s": Metric("queries/s", 0),
-    "latency ms": Metric("latency (ms)", 2),
-    "queries/s with encoding": Metric("queries/s, encoding included", 0),
-    "latency ms with encoding": Metric("one query (ms), encoding included", 2),
-    "indexed documents/s": Metric("documents/s, encoded and indexed", 0),
-    "texts/s": Metric("texts/s", 0),
-    "tokens/s": Metric("tokens/s", 0),
-    "best batch": Metric("best batch", 0),
-    "texts/s tried": Metric("texts/s, tried once", 0),
-    "tokenization share": Metric("tokenization, share of time", 2),
-    "model share": Metric("model, share of time", 2),
-    "pooling share": Metric("pooling, share of time", 2),
-    "speed-up": Metric("times as fast", 1),
-    "times smaller": Metric("times smaller", 1),
-    "load seconds": Metric("load (s)", 2),
-    "first text ms": Metric("first text (ms)", 1),
-    "warm text ms": Metric("tenth text (ms)", 2),
-    "memory MB": Metric("memory of the model (MB)", 0),
-    "peak process MB": Metric("peak memory of the process (MB)", 0),
-    "load ms": Metric("load (ms)", 1),
-    "embedding megabytes": Metric("embeddings (MB)", 1),
-    "disk bytes per vector": Metric("disk (bytes per vector)", 0),
-    "computed RAM bytes per vector": Metric("RAM, computed (bytes per vector)", 0),
-    "phase seconds": Metric("seconds", 2),
-    "documents/s": Metric("documents/s", 0),
-    "peak MB": Metric("peak resident memory (MB)", 0),
-    "disk bytes per document": Metric("disk (bytes per document)", 0),
-    "GB per million vectors": Metric("GB per million vectors", 3),
-    "ann precision@10": Metric("ANN precision@10", 3),
-    "growth exponent": Metric("exponent", 2),
-    "growth r2": Metric("R²", 4),
-    "resumed documents": Metric("documents of an interrupted attempt", 0),
-    "extrapolated hours to encode": Metric("hours to encode, extrapolated", 2),
-    "extrapolated hours to index": Metric("hours to index, extrapolated", 2),
-    "extrapolated RAM GB": Metric("RAM (GB), extrapolated", 1),
-    "extrapolated disk GB": Metric("disk (GB), extrapolated", 1),
-    "extrapolated nodes": Metric("nodes, extrapolated", 0),
-    "extrapolated documents per node": Metric("documents per node, extrapolated", 0),
-    "extrapolated times the largest run": Metric("times the largest run", 0),
-    "parameters": Metric("parameters", 0),
-    "megabytes": Metric("size on disk (MB)", 1),
-    "training seconds": Metric("training (s)", 0),
-    "peak memory MB": Metric("peak memory of training (MB)", 0),
-    "held-out ndcg@10": Metric("NDCG@10 on held-out anchors"),
-}
-
-
-def save(figure: Figure, corpus: str, name: str) -> Path:
-    """Write figures/<corpus>-<name>.png, the same bytes for the same figure, and close it."""
+def save(figure: Figure, corpus: str, name: str) -> Image:
+    """Write figures/<corpus>-<name>.png, the same bytes for the same figure, close it, and give the picture to show."""
     file = paths.FIGURES / f"{corpus.replace(':', '-')}-{name}.png"
     with paths.atomic(file) as temporary, plt.style.context(STYLE):
         figure.savefig(temporary, format="png", metadata={"Software": None})
     plt.close(figure)
-    return file
+    return Image(file.read_bytes(), format="png", alt=alt_text(figure))
 
 
-def table(frame: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """Rows as people read them: a column per metric, each cell "value [low, high]" where there is a range."""
-    shown = frame[frame["metric"].isin(metrics)].copy()
-    shown["text"] = [_text(row) for row in shown.itertuples()]
-    wide = shown.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
-    labels = {name: METRICS[name].label for name in metrics}
-    return (
-        wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None).astype(object).fillna("")
-    )
-
-
-def crossed(frame: pd.DataFrame, metric: str, index: Sequence[str] = ()) -> pd.DataFrame:
-    """One metric of rows whose work is "one, other": a row for each `index` and one, a column for each other.
-
-    A work without a comma is all other.
-    """
-    shown = frame[frame["metric"] == metric]
-    parts = shown["work"].str.rpartition(", ")
-    shown = shown.assign(one=parts[0], other=parts[2], text=[_text(row) for row in shown.itertuples()])
-    rows = [*index, *(["one"] if parts[0].any() else [])]
-    wide = shown.pivot_table(index=rows, columns="other", values="text", aggfunc="first", sort=False)
-    return wide.rename_axis(index={"one": METRICS[metric].label}, columns=None).astype(object).fillna("")
+def alt_text(figure: Figure) -> str:
+    """What a figure shows, for those who cannot see it: its finding, what is drawn against what, and its caption."""
+    titles = [figure.get_suptitle(), *(axis.get_title(loc) for axis in figure.axes for loc in ("left", "center"))]
+    drawn = [
+        f"{axis.get_ylabel() or 'one row each'} by {axis.get_xlabel()}" for axis in figure.axes if axis.get_xlabel()
+    ]
+    notes = [text.get_text() for text in figure.texts if text is not figure._suptitle]
+    parts = dict.fromkeys(" ".join(part.split()) for part in [*titles, *drawn, *notes])
+    return ". ".join(part.rstrip(".") for part in parts if part)
 
 
 def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[str], title: str) -> Figure:
@@ -242,14 +162,6 @@ def _quantization_finding(rows: pd.DataFrame, dimension_of: dict[str, int]) -> s
         if len(binary):
             parts.append(f"{binary.iloc[0] / base:.0%} ({model})")
     return f"One bit per dimension keeps {' and '.join(parts)} of NDCG@10" if parts else "NDCG@10 by quantization"
-
-
-def _text(row: tuple) -> str:
-    digits = METRICS[row.metric].digits
-    text = f"{row.value:,.{digits}f}"
-    if pd.notna(getattr(row, "low", np.nan)):
-        text += f" [{row.low:,.{digits}f}, {row.high:,.{digits}f}]"
-    return text
 
 
 def caption(figure: Figure, rows: pd.DataFrame, more: str = "") -> None:

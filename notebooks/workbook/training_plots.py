@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from workbook import results
 from workbook.custom import TRAINED
-from workbook.plots import METRICS, STYLE, caption, note
+from workbook.metrics import METRICS
+from workbook.plots import STYLE, caption, note
 
 DASHES = ["-", "--", ":", "-.", (0, (1, 4)), (0, (8, 4))]  # of lines that are told apart without colour
 
