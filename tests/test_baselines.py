@@ -75,6 +75,7 @@ def test_rows_compare_on_the_same_queries(measured, corpus):
     assert compared.loc[f"{BM25}, against {MODEL}", ["value", "low", "high", "n"]].tolist() == list(expected)
     times = rows[rows["metric"].isin(["queries/s with encoding", "indexed documents/s", "latency ms with encoding"])]
     assert len(times) == 3 * len(LABELS)
+    assert len(rows[rows["metric"] == "searched bytes per document"]) == len(LABELS)
     assert ((times["low"] <= times["value"]) & (times["value"] <= times["high"])).all()
     assert len(baselines.rows(corpus, measured)) == len(rows) - len(compared)
 
@@ -93,9 +94,28 @@ def test_codes_are_searched_where_they_are_asked_for(data, corpus):
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
 
 
+def test_a_cut_is_stored_cut(data, corpus):
+    cut = baselines.measure(corpus, models(), dimension=16, repeats=1)
+    [cell] = sweep.measure(corpus, encoders.load(MODEL), [16], ["float32"], ["exact"])
+    np.testing.assert_allclose(scores(cut, MODEL), cell.judgements["ndcg@10"])
+    assert {(each.model, each.dimension) for each in cut} == {("", None), (MODEL, 16)}
+
+
+def test_a_search_reads_vectors_graph_and_words(measured, data, corpus):
+    found = {each.label: each.searched_bytes for each in measured}
+    assert found[MODEL] > 4 * 64, "the vector and the graph"
+    assert found[LABELS[3]] == pytest.approx(found[MODEL] + found[BM25], rel=0.2)
+    coded = {each.label: each.searched_bytes for each in baselines.measure(corpus, models(), "binary", "full-ef")}
+    assert found[MODEL] - coded[MODEL] == pytest.approx(4 * 64 - 16), "codes fill a block of 16 bytes"
+    in_memory = baselines.measure(corpus, models(), engine_name="memory", repeats=1)
+    assert [each.searched_bytes for each in in_memory] == [None] * len(LABELS)
+    assert "searched bytes per document" not in set(baselines.rows(corpus, in_memory)["metric"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ({"dimension": 65}, "has 64 dimensions: it cannot be truncated to 65"),
         ({"setting": "binary", "engine_name": "memory"}, "drops quantization without a word"),
         ({"search": "fast"}, "unknown search 'fast'"),
         ({"setting": "int4"}, "unknown quantization 'int4'"),

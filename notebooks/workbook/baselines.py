@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbook import engine, evaluation, quantization, results, server, statistics, timing, vectors
+from workbook import encoders, engine, evaluation, quantization, results, server, statistics, timing, vectors
 from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
@@ -25,6 +25,7 @@ from workbook.timing import Times
 
 BM25 = "BM25"
 TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
+SEARCHED = "searched bytes per document"  # metric: what a search reads of a document
 TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded, in each repeat
 
 
@@ -33,14 +34,17 @@ class Baseline:
     """One way to search, judged: (queries, metrics). Times are seconds, one of each repeat but `latency`.
 
     `searching` is of `queries` queries as one batch and `latency` of single ones, encoding included; `indexing` is of
-    one document: encoding (of some of them), storing and indexing (of all).
+    one document: encoding (of some of them), storing and indexing (of all). `dimension` is None for whole vectors,
+    `searched_bytes` of one document, None where the engine does not tell: what a search reads, see `Index`.
     """
 
     label: str
     model: str
+    dimension: int | None
     setting: str
     search: str
     judgements: pd.DataFrame
+    searched_bytes: float | None
     queries: int
     searching: list[float]
     latency: list[float]
@@ -55,6 +59,7 @@ class _Way(NamedTuple):
     encoder: Encoder | None = None
     bm25: Bm25 | None = None
     fusion: str = ""
+    dimension: int | None = None
 
     @property
     def stored(self) -> tuple[str, float]:
@@ -64,12 +69,17 @@ class _Way(NamedTuple):
     @property
     def parts(self) -> "list[_Way]":
         """The ways to search by the model alone and by BM25 alone that this one is made of."""
-        return [_Way("", encoder=self.encoder)] * bool(self.encoder) + [_Way("", bm25=self.bm25)] * bool(self.bm25)
+        model = [self._replace(bm25=None, fusion="")] if self.encoder else []
+        return model + ([self._replace(encoder=None, fusion="")] if self.bm25 else [])
 
     def encode(self, texts: Sequence[str], role: Role) -> tuple[np.ndarray | None, list[Sparse] | None]:
         """Vectors (n, d) and words of texts, each None if not searched by."""
         words = (self.bm25.queries if role == "query" else self.bm25.documents)(texts) if self.bm25 else None
-        return _unit(self.encoder.encode(texts, role)) if self.encoder else None, words
+        return self.cut(self.encoder.encode(texts, role)) if self.encoder else None, words
+
+    def cut(self, rows: np.ndarray) -> np.ndarray:
+        """Vectors as they are stored and asked with: (n, dimension), of length 1."""
+        return vectors.truncate(rows, self.dimension or rows.shape[1])
 
     def find(self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None, search: Search) -> Hits:
         """Search an index for encoded queries; of two rankings, all that the engine fused."""
@@ -80,27 +90,30 @@ class _Way(NamedTuple):
 
 
 def measure(
-    corpus: Corpus, encoders: Mapping[str, Encoder], setting: str = "float32", search: str = "exact",
+    corpus: Corpus, models: Mapping[str, Encoder], setting: str = "float32", search: str = "exact",
     engine_name: str = "edge", repeats: int = 3, language: str = "english", placement: Placement = ANYWHERE,
+    dimension: int | None = None,
 ) -> list[Baseline]:  # fmt: skip
     """Judge and time BM25, each model alone, and each with BM25 by either fusion, in turn; or find them measured.
 
-    `encoders` has a label for each model, which then names it in rows and figures. Vectors are whole, stored with
-    `setting` and searched by `search`. Raises WorkbookError before any work for a setting, search or engine that does
-    not fit, or a model with random weights.
+    `models` has a label for each model, which then names it in rows and figures. Vectors are whole or cut to
+    `dimension`, stored with `setting` and searched by `search`. Raises WorkbookError before any work for a setting,
+    search, dimension or engine that does not fit, or a model with random weights.
     """
     engine.check(engine_name, [setting], [search])
-    quantization.check([setting], [encoder.dimensions for encoder in encoders.values()])
-    if useless := [encoder.name for encoder in encoders.values() if encoder.speed_only]:
-        raise WorkbookError(f"{useless[0]} has random weights: it is for timing, its scores would mean nothing")
-    identities = [[each.identity(role) for role in ("document", "query")] for each in encoders.values()]
+    quantization.check([setting], [dimension or encoder.dimensions for encoder in models.values()])
+    for encoder in models.values():
+        encoders.check_dimensions(encoder, [dimension] if dimension else [])
+        if encoder.speed_only:
+            raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
+    identities = [[each.identity(role) for role in ("document", "query")] for each in models.values()]
     about = {
-        "corpus": corpus.sha256, "models": identities,
+        "corpus": corpus.sha256, "models": identities, "labels": list(models), "dimension": dimension,
         "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
         "language": language, "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
     }  # fmt: skip
-    ways = _ways(corpus, encoders, language)
+    ways = _ways(corpus, models, language, dimension)
     work = partial(_measure, corpus, ways, engine_name, placement, setting, Search.named(search), repeats)
     record = results.remember("baselines", about, work)
     return [
@@ -140,13 +153,13 @@ def table(baselines: Sequence[Baseline], against: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index")
 
 
-def _ways(corpus: Corpus, encoders: Mapping[str, Encoder], language: str) -> list[_Way]:
+def _ways(corpus: Corpus, models: Mapping[str, Encoder], language: str, dimension: int | None) -> list[_Way]:
     texts = corpus.document_texts
     usual = Bm25(average_words(texts), language)
     ways = [_Way(BM25, bm25=usual), _Way(TOKENS, bm25=Bm25(average_tokens(texts, language), language))]
-    for label, encoder in encoders.items():
-        ways.append(_Way(label, encoder))
-        ways += [_Way(f"{label} + BM25 ({how})", encoder, usual, how) for how in engine.FUSIONS]
+    for label, encoder in models.items():
+        ways.append(_Way(label, encoder, dimension=dimension))
+        ways += [_Way(f"{label} + BM25 ({how})", encoder, usual, how, dimension) for how in engine.FUSIONS]
     return ways
 
 
@@ -183,7 +196,8 @@ def _measure(
             latency = [timing.seconds_of(partial(ask, way, [text])) for text in few]
             found.append(
                 {
-                    "judgements": {metric: judged[metric].tolist() for metric in judged}, "queries": len(few),
+                    "label": way.label, "judgements": {metric: judged[metric].tolist() for metric in judged},
+                    "searched_bytes": indexes[way.stored].searched_bytes(), "queries": len(few),
                     "searching": seconds, "latency": latency, "indexing": indexing,
                 }
             )  # fmt: skip
@@ -197,7 +211,7 @@ def _built(
 
     Built once more to warm up.
     """
-    rows = _unit(vectors.encode(way.encoder, corpus.document_texts, "document")) if way.encoder else None
+    rows = way.cut(vectors.encode(way.encoder, corpus.document_texts, "document")) if way.encoder else None
     words = way.bm25.documents(corpus.document_texts) if way.bm25 else None
     setting = setting if way.encoder else "float32"
     placement = placement.for_setting(setting)
@@ -218,7 +232,7 @@ def _encoding(corpus: Corpus, way: _Way, repeats: int) -> np.ndarray:
 
 
 def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> pd.DataFrame:
-    rows = _unit(vectors.encode(way.encoder, corpus.query_texts, "query")) if way.encoder else None
+    rows = way.cut(vectors.encode(way.encoder, corpus.query_texts, "query")) if way.encoder else None
     words = way.bm25.queries(corpus.query_texts) if way.bm25 else None
     hits = way.find(index, rows, words, search)
     depth = evaluation.DEPTH + corpus.drop_identical
@@ -226,13 +240,10 @@ def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> pd.DataF
     return evaluation.judge(corpus, [ranking[:depth] for ranking in ranked])
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return vectors.truncate(rows, rows.shape[1])
-
-
 def _baseline(corpus: Corpus, way: _Way, setting: str, search: str, key: str, values: dict) -> Baseline:
     judged = pd.DataFrame(values["judgements"], index=pd.Index(corpus.queries, name="query"))
-    names = (way.encoder.name, setting, search) if way.encoder else ("", "", "")
+    names = (way.encoder.name, way.dimension, setting, search) if way.encoder else ("", None, "", "")
+    values = {name: value for name, value in values.items() if name != "label"}  # there for who reads the record
     return Baseline(way.label, *names, **{**values, "judgements": judged}, key=key)
 
 
@@ -255,8 +266,8 @@ def _in_words(samples: Sequence[float], digits: int) -> str:
 
 def _names(corpus: Corpus, each: Baseline) -> dict[str, object]:
     return {
-        "corpus": corpus.name, "model": each.model, "setting": each.setting, "search": each.search, "work": each.label,
-        "key": each.key,
+        "corpus": corpus.name, "model": each.model, "dimension": each.dimension, "setting": each.setting,
+        "search": each.search, "work": each.label, "key": each.key,
     }  # fmt: skip
 
 
@@ -267,3 +278,5 @@ def _rows(corpus: Corpus, each: Baseline) -> Iterator[dict]:
     yield {**names, "metric": "queries/s with encoding", **Times.of(_rates(each))._asdict()}
     yield {**names, "metric": "latency ms with encoding", **Times.of(_milliseconds(each))._asdict()}
     yield {**names, "metric": "indexed documents/s", **Times.of(_documents(each))._asdict()}
+    if each.searched_bytes is not None:
+        yield {**names, "metric": SEARCHED, "value": each.searched_bytes}

@@ -100,11 +100,14 @@ class EdgeIndex:
         return sum(file.stat().st_size for file in self._segment_files("quantized.data"))
 
     def disk_bytes(self) -> dict[str, int]:
-        """Bytes on disk by what they are for: vectors, codes, graph, and everything else."""
+        """Bytes on disk by what they are for: vectors, codes, graph, other, and words if their index is there."""
         sizes = dict.fromkeys(("vectors", "codes", "graph", "other"), 0)
         for file in self._path.rglob("*"):
             if file.is_file():
-                sizes[_part(file)] += file.stat().st_blocks * 512  # what is allocated: some files have holes
+                part = _part(file)
+                sizes[part] = (
+                    sizes.get(part, 0) + file.stat().st_blocks * 512
+                )  # what is allocated: some files have holes
         return sizes
 
     def search(
@@ -169,6 +172,8 @@ def _nearest(words: Sparse) -> edge.Query:
 def _part(file: Path) -> str:
     if "vector_index" in file.parts:
         return "graph"
+    if f"vector_index-{WORDS}" in file.parts:
+        return "words"
     if "vector_storage" not in file.parts:
         return "other"
     return "codes" if "quantized" in file.name or "quantized_data" in file.parts else "vectors"

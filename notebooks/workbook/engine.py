@@ -106,8 +106,7 @@ class Index:
 
         Raises WorkbookError for an unknown fusion, or a search this engine would silently ignore.
         """
-        if fusion not in FUSIONS:
-            raise WorkbookError(f"unknown fusion {fusion!r}: give one of {', '.join(FUSIONS)}")
+        check_fusion(fusion)
         limit, candidates = min(limit, self.n), min(candidates, self.n)
         return _hits(self._backend.fuse(queries, words, limit, candidates, fusion, *self._how(search)), limit)
 
@@ -121,8 +120,21 @@ class Index:
         """The payloads stored with these rows, in the order of the ids."""
         return self._backend.payloads(int(number) for number in ids)
 
+    def searched_bytes(self) -> float | None:
+        """Bytes of one document that a search reads: codes (float32: the vector), HNSW graph, and the index of words.
+
+        What one would keep in RAM, with original vectors, ids and texts on disk; None for an engine other than edge.
+        """
+        if self.engine != "edge":
+            return None
+        parts = self.disk_bytes()
+        return self.bytes_per_vector + (parts["graph"] + parts.get("words", 0)) / self.n
+
     def disk_bytes(self) -> dict[str, int]:
-        """Bytes on disk by part: vectors, codes, graph, other. Raises WorkbookError for an engine other than edge."""
+        """Bytes on disk by part: vectors, codes, graph, other, and words if there are any.
+
+        Raises WorkbookError for an engine other than edge.
+        """
         if self.engine != "edge":
             raise WorkbookError(f"engine {self.engine} does not tell its bytes on disk: use engine edge")
         return self._backend.disk_bytes()
@@ -240,6 +252,12 @@ def check(engine: str, settings: Sequence[str], searches: Sequence[str] = ()) ->
     for name in searches:
         if not Search.named(name).exact and engine == "memory":
             raise WorkbookError(f'QdrantClient(":memory:") only searches exactly: {name} needs engine edge or server')
+
+
+def check_fusion(fusion: str) -> None:
+    """Raise WorkbookError for an unknown way to fuse rankings."""
+    if fusion not in FUSIONS:
+        raise WorkbookError(f"unknown fusion {fusion!r}: give one of {', '.join(FUSIONS)}")
 
 
 def _check_search(engine: str, search: Search) -> None:

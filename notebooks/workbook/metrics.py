@@ -28,6 +28,7 @@ METRICS = {
     "queries/s with encoding": Metric("queries/s, encoding included", 0),
     "latency ms with encoding": Metric("one query (ms), encoding included", 2),
     "indexed documents/s": Metric("documents/s, encoded and indexed", 0),
+    "searched bytes per document": Metric("bytes a search reads per document", 0),
     "texts/s": Metric("texts/s", 0),
     "tokens/s": Metric("tokens/s", 0),
     "best batch": Metric("best batch", 0),
