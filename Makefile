@@ -8,7 +8,7 @@ READY    := .venv/.ready
 
 export PYTHONPATH := notebooks
 
-.PHONY: help run-notebooks bench bench-grid test lab lint clean
+.PHONY: help run-notebooks report bench bench-grid test lab lint clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ help:  ## show the targets
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
+
+report: $(READY)  ## build the HTML report of a run, given the same PROFILE, CORPUS and MODEL
+	@.venv/bin/python -m workbook report --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
+	    $(if $(MODEL),--model "$(MODEL)")
 
 bench: $(READY)  ## measure encoding, storing and indexing, and print the tables (PROFILE=scale unless given)
 	@.venv/bin/python -m workbook bench $(if $(filter command line,$(origin PROFILE)),--profile $(PROFILE)) \

@@ -7,8 +7,9 @@ errors -> progress -> paths -> redact -> near_duplicates -> python_docs -> beir_
 -> results -> timing -> existing_facts -> shard_copy -> existing_shard -> existing_collection -> existing_truth
 -> existing -> example_shard -> cold -> sweep -> baselines -> footprint -> pipeline -> scale -> growth -> claims
 -> parameters -> losses -> recommend -> snippets -> leakage -> custom -> limits -> published -> metrics -> tabular
--> plots -> grid_plots -> pareto_plot -> training_plots -> baseline_plots -> scale_plots -> evidence -> plan
--> runner -> bench -> __main__
+-> plots -> grid_plots -> pareto_plot -> training_plots -> baseline_plots -> scale_plots -> evidence
+-> contributions -> explorer -> explorer_html -> explorer_view -> plan -> runner -> bench -> markup -> page
+-> report -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
 and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged

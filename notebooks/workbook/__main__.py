@@ -1,4 +1,4 @@
-"""`python -m workbook run`, `bench` and `bench-grid`: the commands behind the targets of the Makefile."""
+"""`python -m workbook run`, `report`, `bench` and `bench-grid`: the commands behind the targets of the Makefile."""
 
 import argparse
 import os
@@ -28,6 +28,14 @@ def _run(options: argparse.Namespace) -> int:
     return runner.run(options.profile, _overrides(options), options.notebook)
 
 
+def _report(options: argparse.Namespace) -> int:
+    from workbook import report
+
+    index = report.build(options.profile, _overrides(options))
+    print(f"report: {index}")
+    return 0
+
+
 def _overrides(options: argparse.Namespace) -> dict[str, str]:
     given = {"corpus": options.corpus, "static_model": options.model}
     return {name: value for name, value in given.items() if value}
@@ -54,9 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the notebooks of a profile and check their values")
     run.set_defaults(command=_run)
     run.add_argument("--notebook", action="append", default=[], help="only this notebook (may be repeated)")
+    report = commands.add_parser("report", help="build the HTML report of what was run of a profile")
+    report.set_defaults(command=_report)
     bench = commands.add_parser("bench", help="measure encoding, storing and indexing, and print the tables")
     bench.set_defaults(command=_bench)
-    for command, profile in [(run, "default"), (bench, "scale")]:
+    for command, profile in [(run, "default"), (report, "default"), (bench, "scale")]:
         command.add_argument(
             "--profile", default=profile, help="a profile of notebooks/runs.yaml (default: %(default)s)"
         )

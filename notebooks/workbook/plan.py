@@ -1,6 +1,6 @@
 """The plan, runs.yaml: profiles of notebooks with their parameters, and the values that are expected of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,11 +99,25 @@ def declared_parameters(notebook: str) -> dict[str, Any]:
     return {name: yaml.safe_load(facts["default"]) for name, facts in found.items()}
 
 
+def compare_all(
+    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run_name: str
+) -> list[Expected]:
+    """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus."""
+    entries = [] if overrides else plan.get("expected", [])
+    return [
+        compare(entry, run_name) for entry in entries if entry["profile"] == profile and entry["notebook"] in finished
+    ]
+
+
 def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
     """Compare one expected value of the plan with the row that the notebook published in this run."""
     where, metric = entry["where"], entry["metric"]
     what = f"{metric} of {', '.join(str(value) for value in where.values())}"
-    frame = pd.read_csv(results.published_file(run_name, entry["notebook"]), dtype={"dimension": "Int64"})
+    try:
+        frame = pd.read_csv(results.published_file(run_name, entry["notebook"]), dtype={"dimension": "Int64"})
+    except (OSError, ValueError):  # no rows, or none that can be read
+        frame = pd.DataFrame()
+    frame = frame.reindex(columns=results.COLUMNS)
     for column, value in {**where, "metric": metric}.items():
         frame = frame[frame[column] == value]
     if len(frame) != 1:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbook import corpora, encoders, parameters, paths, redact, results, scale, sweep
-from workbook.plan import PLAN, Expected, Job, compare, prepare, read
+from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
 KERNEL = "python3"
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
@@ -49,12 +49,7 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
         last = outcomes[-1]
         print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
     finished = [outcome.notebook for outcome in outcomes if not outcome.error]
-    expected = [
-        verdict
-        for entry in plan.get("expected", [])
-        if entry["profile"] == profile and entry["notebook"] in finished and not overrides
-        for verdict in [compare(entry, name)]
-    ]
+    expected = compare_all(plan, profile, overrides, finished, name)
     print(_verdicts(name, outcomes, expected))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 

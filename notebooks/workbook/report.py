@@ -1,0 +1,158 @@
+"""The report of a run: a page for each notebook, the rows beside them, and an index with verdicts and pictures.
+
+It is built from what there is, notebooks that failed and rows that do not fit included, and says what is missing. The
+same results give the same bytes. Everything is written through `redact`.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+
+from workbook import evidence, page, paths, redact, results, runner
+from workbook.plan import PLAN, Job, compare_all, prepare, read
+
+OK, NOT_RUN = "OK", "not run"
+
+
+class Entry(NamedTuple):
+    """A notebook of the run: its title, the notebook as executed or None, how it ended, and its rows or None."""
+
+    name: str
+    title: str
+    notebook: NotebookNode | None
+    state: str
+    rows: page.Rows | None
+
+
+def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN, answers: str = "") -> Path:
+    """Write reports/<run>/: index.html, a page for each notebook that was run, rows/. Returns the index.
+
+    `answers` is HTML for the top of the index. Raises WorkbookError for a profile or an override that cannot be.
+    """
+    plan = read(plan_file)
+    run = runner.run_name(profile, overrides)
+    found = evidence.read(run)
+    entries = [_entry(job, run) for job in prepare(plan, profile, overrides, [])]
+    values = compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
+    pages = [entry for entry in entries if entry.notebook is not None]
+    for entry in entries:
+        target = paths.REPORTS / run / f"{entry.name}.html"
+        if entry in pages:
+            _write(target, _page(entry, pages, run, found))
+        else:
+            target.unlink(missing_ok=True)  # of an earlier report
+    command = " ".join(["make run-notebooks", f"PROFILE={profile}", *_given(overrides)])
+    index = page.template("index.html.j2").render(
+        run=run, command=command, answers=answers, cards=[(entry, _picture(entry)) for entry in entries], values=values,
+        place=page.Place("", run, _facts(pages, found), _problems(entries, found.problems), []),
+        others=[] if pages else [name for name in evidence.runs() if name != run], ok=OK,
+    )  # fmt: skip
+    return _write(paths.REPORTS / run / "index.html", index)
+
+
+def _entry(job: Job, run: str) -> Entry:
+    """A planned notebook as it is found in reports/<run>."""
+    file = paths.REPORTS / run / f"{job.notebook}.ipynb"
+    committed = nbformat.read(paths.NOTEBOOKS / file.name, as_version=4)
+    title = page.title_of(committed) or job.notebook
+    rows = _rows(job.notebook, run)
+    if not file.is_file():
+        begun = file.with_name(f"{job.notebook}.running.ipynb").is_file()
+        return Entry(job.notebook, title, None, "running, or was interrupted" if begun else NOT_RUN, rows)
+    try:
+        notebook = nbformat.read(file, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # cut short or no notebook: nbformat raises whatever its parts raise
+        state = f"cannot be read ({type(error).__name__}): it is cut short or no notebook; run it again"
+        return Entry(job.notebook, title, nbformat.v4.new_notebook(), state, rows)
+    return Entry(job.notebook, page.title_of(notebook) or title, notebook, _state(notebook), rows)
+
+
+def _state(notebook: NotebookNode) -> str:
+    """How a notebook ended: OK, `failed: ` and its error, or that it did not end."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return f"failed: {runner.one_line(output.ename, output.evalue)}"
+    return runner.unfinished(notebook).removeprefix("the notebook ") or OK
+
+
+def _rows(notebook: str, run: str) -> page.Rows | None:
+    """Copy a notebook's rows beside its page, for anyone who wants to know where a number is from."""
+    target = paths.REPORTS / run / "rows" / f"{notebook}.csv"
+    try:
+        text = results.published_file(run, notebook).read_text(encoding="utf-8")
+        count = sum(1 for _ in csv.reader(io.StringIO(text))) - 1
+    except (OSError, ValueError, csv.Error):
+        target.unlink(missing_ok=True)
+        return None
+    _write(target, text)
+    return page.Rows(notebook, f"rows/{notebook}.csv", max(count, 0))
+
+
+def _page(entry: Entry, pages: list[Entry], run: str, found: evidence.Evidence) -> str:
+    problems = [problem for problem in found.problems if entry.name in problem]
+    if entry.state != OK:
+        problems.insert(0, f"This notebook {_ended(entry.state)}.")
+    own = [entry.rows] if entry.name in evidence.needed() else [other.rows for other in pages]
+    number = pages.index(entry)
+    neighbours = [pages[at] if 0 <= at < len(pages) else None for at in (number - 1, number + 1)]
+    before, after = (one and (f"{one.name}.html", one.title) for one in neighbours)
+    place = page.Place(
+        entry.name, run, _facts([entry], found), problems, [rows for rows in own if rows], before, after
+    )  # fmt: skip
+    return page.render(entry.notebook, entry.title, place)
+
+
+def _ended(state: str) -> str:
+    return state if state.startswith(("failed", "did not", "cannot")) else f"is {state}"
+
+
+def _problems(entries: list[Entry], problems: list[str]) -> list[str]:
+    """Sentences for the index: how notebooks ended that did not end well, then what is wrong with the rows."""
+    return [
+        f"{entry.name} {_ended(entry.state)}." for entry in entries if entry.state not in (OK, "not run")
+    ] + problems
+
+
+def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
+    """What was run on which machine and when, of the notebooks and rows that say so."""
+    executed = [entry.notebook.metadata.get("papermill", {}) for entry in entries if entry.notebook is not None]
+    given = [facts.get("parameters", {}).get("corpus") for facts in executed]
+    machines = [_machine(found.machines[entry.name]) for entry in entries if entry.name in found.machines]
+    ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
+    seconds = sum(facts.get("duration") or 0 for facts in executed)
+    named = {
+        "corpus": ", ".join(dict.fromkeys(Path(corpus).name for corpus in given if corpus)),
+        "machine": "; ".join(dict.fromkeys(machines)),
+        "run on": f"{ends[-1]} UTC" if ends else "",
+        "took": f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds" if seconds else "",
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    gpu = f", {facts['gpu']}" if "gpu" in facts else ""
+    return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB{gpu}, Python {facts['python']}"
+
+
+def _picture(entry: Entry) -> tuple[str, str] | None:
+    """The small picture of a notebook and what it shows."""
+    picture = page.picture_of(entry.notebook) if entry.notebook is not None else None
+    return (page.thumbnail(picture.png), picture.alt) if picture else None
+
+
+def _given(overrides: Mapping[str, str]) -> list[str]:
+    names = {"corpus": "CORPUS", "static_model": "MODEL"}
+    return [f"{names[name]}={value}" for name, value in overrides.items()]
+
+
+def _write(target: Path, text: str) -> Path:
+    with paths.atomic(target) as temporary:
+        temporary.write_text(redact.clean(text), encoding="utf-8")
+    return target
