@@ -21,6 +21,7 @@ ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}, "t
 COLOURED = re.compile(r"highlight|ansi-[\w-]+|[a-z]{1,2}[a-z\d]?")  # classes of code and of a terminal's colours
 HEADINGS = re.compile(r"^h[1-6]$")
 LINKS = re.compile(r"(https?://|mailto:|#|[\w./-]+(#|$))")
+LONG = 40  # characters of a cell, from which it is given room and may break
 NUMBER = re.compile(r"^[-+]?[\d.,]+(e[-+]?\d+)?%?(\s*\[.*\])?$")
 
 
@@ -109,12 +110,12 @@ def _set_cell(cell: Tag) -> None:
         cell.clear()
     if cell.name == "th" and not text:
         cell.name = "td"  # a heading must head something
-    elif cell.name == "th" and cell.find_parent("thead"):
-        cell["scope"] = "colgroup" if cell.get("colspan") else "col"
     elif cell.name == "th":
-        cell["scope"] = "rowgroup" if cell.get("rowspan") else "row"
-    if cell.name == "td" and NUMBER.match(text):
+        cell["scope"] = "col" if cell.find_parent("thead") else "row"
+    if NUMBER.match(text):
         cell["class"] = "number"
+    elif len(text) > LONG:
+        cell["class"] = "long"
 
 
 def _merge_header(table: Tag) -> None:

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from workbook import evidence, page, paths, redact, results, runner
-from workbook.plan import PLAN, Job, compare_all, prepare, read
+from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
 OK, NOT_RUN = "OK", "not run"
 
@@ -46,11 +46,11 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN, an
             _write(target, _page(entry, pages, run, found))
         else:
             target.unlink(missing_ok=True)  # of an earlier report
-    command = " ".join(["make run-notebooks", f"PROFILE={profile}", *_given(overrides)])
+    facts = _facts(pages, found) | _verdicts(entries, values)
     index = page.template("index.html.j2").render(
-        run=run, command=command, answers=answers, cards=[(entry, _picture(entry)) for entry in entries], values=values,
-        place=page.Place("", run, _facts(pages, found), _problems(entries, found.problems), []),
-        others=[] if pages else [name for name in evidence.runs() if name != run], ok=OK,
+        place=page.Place("", run, facts, _problems(entries, found.problems), []), answers=answers, ok=OK, values=values,
+        cards=[(entry, _picture(entry)) for entry in entries], command=_command(profile, overrides),
+        others=[] if pages else [name for name in evidence.runs() if name != run],
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
 
@@ -136,6 +136,14 @@ def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
+def _verdicts(entries: list[Entry], values: list[Expected]) -> dict[str, str]:
+    """How many notebooks ended well, and how many expected values were found."""
+    verdicts = {"ended well": f"{sum(entry.state == OK for entry in entries)} of {len(entries)} notebooks"}
+    if values:
+        verdicts["as expected"] = f"{sum(value.verdict == OK for value in values)} of {len(values)} values"
+    return verdicts
+
+
 def _machine(facts: Mapping[str, Any]) -> str:
     gpu = f", {facts['gpu']}" if "gpu" in facts else ""
     return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB{gpu}, Python {facts['python']}"
@@ -147,9 +155,10 @@ def _picture(entry: Entry) -> tuple[str, str] | None:
     return (page.thumbnail(picture.png), picture.alt) if picture else None
 
 
-def _given(overrides: Mapping[str, str]) -> list[str]:
+def _command(profile: str, overrides: Mapping[str, str]) -> str:
     names = {"corpus": "CORPUS", "static_model": "MODEL"}
-    return [f"{names[name]}={value}" for name, value in overrides.items()]
+    given = [f"{names[name]}={value}" for name, value in overrides.items()]
+    return " ".join(["make run-notebooks", f"PROFILE={profile}", *given])
 
 
 def _write(target: Path, text: str) -> Path:
