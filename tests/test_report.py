@@ -17,7 +17,7 @@ from workbook.errors import WorkbookError
 ENDED = {
     "end_time": "2026-01-02T03:04:05.6+00:00",
     "exception": None,
-    "duration": 90.0,
+    "duration": 100,
     "parameters": {"corpus": "tiny"},
 }
 TITLES = {"01_first": "What is first?", "02_second": "What is second?", "03_last": "So what?"}
