@@ -4,13 +4,15 @@ A variant is a label and one model for each seed. Its score of a query is the me
 of two variants is one of ways to train, not of two lucky draws; the range over the seeds stands beside it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from workbook import cards, encoders, statistics, sweep, training
+from workbook import cards, encoders, paths, statistics, sweep, training
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.settings import Settings
@@ -50,6 +52,23 @@ def variant(corpus: Corpus, label: str, models: Sequence[Encoder], engine_name: 
 def trained(task: Task, settings: Settings, seeds: Sequence[int]) -> list[Encoder]:
     """The models of one way to train, one for each seed, trained now or before."""
     return [encoders.load(training.train(task, settings, seed).name) for seed in seeds]
+
+
+def found(corpus: str) -> str:
+    """Name of a model in data/models that was trained on the documents of a corpus alone; "" if there is none.
+
+    Of several, those with the most documents, of these the best by held-out score, and of equals the newest.
+    """
+    names = re.compile(rf"custom-{re.escape(corpus)}-[0-9a-f]{{8}}")
+    folders = [folder for folder in (paths.DATA / "models").glob("custom-*") if names.fullmatch(folder.name)]
+    facts = {folder: cards.read(folder) for folder in folders}
+    plain = [folder for folder, card in facts.items() if card.get("history") and not card["extra_pairs"]]
+
+    def rank(folder: Path) -> tuple[int, float, float]:
+        kept = max(facts[folder]["history"], key=lambda epoch: epoch["rank"])
+        return facts[folder]["documents"], kept["score"], folder.stat().st_mtime
+
+    return max(plain, key=rank).name if plain else ""
 
 
 def untrained(task: Task, settings: Settings, seed: int) -> list[Encoder]:

@@ -29,12 +29,15 @@ def check(values: Mapping[str, Any]) -> None:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
     if "columns" in values:
         _check_own(values)
-    elif values.get("transformer_model") == "":
+    elif values.get("transformer_model") == "" and "custom_model" not in values:
         raise WorkbookError("parameter transformer_model: a model is needed to compare with")
     if "transformer_model" in values and values["transformer_model"] == values["static_model"]:
         raise WorkbookError(f"static_model and transformer_model are both {values['static_model']}: give two models")
     dimensions = values.get("dimensions") or []
     for model in (values[name] for name in MODELS[:2] if name in values):
+    if "custom_model" in values:
+        _check_explorer(values)
+        return
         encoders.check_dimensions(model, dimensions)
     if "settings" in values:
         own = [encoders.MODELS[values[name]].dimensions for name in MODELS[:2] if values[name] in encoders.MODELS]
@@ -81,6 +84,14 @@ def _check_own(values: Mapping[str, Any]) -> None:
 
 
 def _check_scale(values: Mapping[str, Any]) -> None:
+def _check_explorer(values: Mapping[str, Any]) -> None:
+    """The dimensions are the static model's; that others have them is not asked for."""
+    encoders.check_dimensions(values["static_model"], values["dimensions"])
+    quantization.check(values["settings"], values["dimensions"])
+    if values["custom_model"] in (values["static_model"], values["transformer_model"]) and values["custom_model"]:
+        raise WorkbookError(f"custom_model is another model too, {values['custom_model']}: give one of its own")
+
+
     for job in scale_jobs(values):
         scale.check(job)
     quantization.check(values["index_settings"], [values["scale_dimension"]])
@@ -256,3 +267,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "server": Placement.of,
     "labelled_split": lambda name: _text(name) if name else None,
 }
+    "custom_model": lambda name: encoders.check(name) if name else None,
+    "top": _positive,
+    "hnsw_ef": _count,
+    "fusion": engine.check_fusion,
