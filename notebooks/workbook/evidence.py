@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from workbook import paths, results
 
@@ -28,6 +29,11 @@ class Evidence(NamedTuple):
     machines: dict[str, dict[str, Any]]
     problems: list[str]
 
+    @property
+    def corpus(self) -> str:
+        """The corpus of the rows, the one that most of them are of; empty if there are none."""
+        return next(iter(self.rows["corpus"].mode()), "")
+
 
 def needed() -> list[str]:
     """The notebooks that publish rows: all numbered ones but the last, which reads them."""
@@ -39,6 +45,12 @@ def runs() -> list[str]:
     folder = results.published_file("", "x").parent
     found = {file.parent.name: file.stat().st_mtime_ns for file in sorted(folder.glob("*/*.csv"))}
     return sorted(found, key=lambda name: -found[name])
+
+
+def latest() -> str:
+    """The run that this process belongs to if it has rows, else the latest that has; `interactive` if none has."""
+    here, found = results.run_name(), runs()
+    return here if here in found or not found else found[0]
 
 
 def read(run: str) -> Evidence:
@@ -62,6 +74,17 @@ def read(run: str) -> Evidence:
     rows = [frames[notebook] for notebook in kept]
     whole = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(HEADER))
     return Evidence(run, whole, {name: machines[name] for name in kept}, problems)
+
+
+def what_is_read(evidence: Evidence) -> Styler:
+    """The first output of a notebook that reads: run, corpus, and how many rows of when and where each other has."""
+    facts = {"run": evidence.run, "corpus": evidence.corpus, "read on": results.machine_label()}
+    for notebook, machine in evidence.machines.items():
+        count = (evidence.rows["notebook"] == notebook).sum()
+        where = f"{machine['cpu']}, {machine['cores']} cores, {machine['ram_gb']} GB, Python {machine['python']}"
+        facts[notebook] = f"{count:,} rows of {machine['published']} on {where}"
+    frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
+    return frame.style.set_uuid("what-is-read").set_properties(**{"text-align": "left"}).format(escape="html")
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -69,6 +69,7 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
             "bytes": cell.bytes_per_vector, "difference": one.difference.value, "low": one.difference.low,
             "high": one.difference.high, "n": one.difference.n, "p difference": one.p_difference,
             "p margin": one.p_margin, "verdict": one.verdict, "queries to decide": one.queries_needed,
+            "key": cell.key,
         }
         for (cell, _), one in zip(compared, found, strict=True)
     )  # fmt: skip
@@ -76,7 +77,7 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
 
 def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """The verdicts in the long format of `results`: the difference with its interval, and both adjusted p-values."""
-    names = table[["model", "dimension", "setting", "search"]].assign(
+    names = table[["model", "dimension", "setting", "search", "key"]].assign(
         corpus=corpus.name, work="minus the whole float32 vector", n=table["n"]
     )
     interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})

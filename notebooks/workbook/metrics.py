@@ -67,5 +67,8 @@ METRICS = {
     "megabytes": Metric("size on disk (MB)", 1),
     "training seconds": Metric("training (s)", 0),
     "peak memory MB": Metric("peak memory of training (MB)", 0),
+    "place: memory_mb": Metric("memory at the place (MB)", 1),
+    "place: index_hours": Metric("hours to index at the place", 3),
+    "place: query_ms": Metric("a query at the place (ms)", 2),
     "held-out ndcg@10": Metric("NDCG@10 on held-out anchors"),
 }

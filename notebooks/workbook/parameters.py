@@ -6,6 +6,7 @@ from typing import Any
 from workbook import bm25, corpora, encoders, engine, existing, growth, own_data, quantization, scale, server
 from workbook.client import Placement
 from workbook.corpora import Corpus
+from workbook.decisions import Place
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.settings import Settings
@@ -34,10 +35,10 @@ def check(values: Mapping[str, Any]) -> None:
     if "transformer_model" in values and values["transformer_model"] == values["static_model"]:
         raise WorkbookError(f"static_model and transformer_model are both {values['static_model']}: give two models")
     dimensions = values.get("dimensions") or []
-    for model in (values[name] for name in MODELS[:2] if name in values):
     if "custom_model" in values:
         _check_explorer(values)
         return
+    for model in (values[name] for name in MODELS[:2] if name in values):
         encoders.check_dimensions(model, dimensions)
     if "settings" in values:
         own = [encoders.MODELS[values[name]].dimensions for name in MODELS[:2] if values[name] in encoders.MODELS]
@@ -83,7 +84,6 @@ def _check_own(values: Mapping[str, Any]) -> None:
         server.identity()  # raises what keeps it from answering
 
 
-def _check_scale(values: Mapping[str, Any]) -> None:
 def _check_explorer(values: Mapping[str, Any]) -> None:
     """The dimensions are the static model's; that others have them is not asked for."""
     encoders.check_dimensions(values["static_model"], values["dimensions"])
@@ -92,6 +92,7 @@ def _check_explorer(values: Mapping[str, Any]) -> None:
         raise WorkbookError(f"custom_model is another model too, {values['custom_model']}: give one of its own")
 
 
+def _check_scale(values: Mapping[str, Any]) -> None:
     for job in scale_jobs(values):
         scale.check(job)
     quantization.check(values["index_settings"], [values["scale_dimension"]])
@@ -209,6 +210,17 @@ def _sizes(values: Sequence[int]) -> None:
         raise WorkbookError(f"{values!r} are too few sizes to tell growth: give {growth.FEWEST} or more")
 
 
+def _places(values: Mapping[str, Mapping[str, Any]]) -> None:
+    if not isinstance(values, dict) or not values:
+        raise WorkbookError(f"{values!r} does not give a name to each place and its limits")
+    for name, limits in values.items():
+        _text(name)
+        try:
+            Place.of(**limits)
+        except WorkbookError as error:
+            raise WorkbookError(f"{name}: {error}") from None
+
+
 def _above_zero(value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise WorkbookError(f"{value!r} is not a number above 0")
@@ -265,9 +277,11 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "vector_name": lambda name: _text(name) if name else None,
     "probes": _positive,
     "server": Placement.of,
-    "labelled_split": lambda name: _text(name) if name else None,
-}
     "custom_model": lambda name: encoders.check(name) if name else None,
     "top": _positive,
     "hnsw_ef": _count,
     "fusion": engine.check_fusion,
+    "run": lambda name: _text(name) if name else None,
+    "places": _places,
+    "labelled_split": lambda name: _text(name) if name else None,
+}

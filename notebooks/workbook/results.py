@@ -71,15 +71,20 @@ def remember(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, A
         "schema": SCHEMA, "key": key_of(about), "measured": _now(), "about": about, "machine": machine(),
         "values": values,
     }  # fmt: skip
-    with paths.atomic(_file(kind, about)) as temporary:
+    with paths.atomic(_file(kind, record["key"])) as temporary:
         temporary.write_text(json.dumps(record, indent=1, default=_plain), encoding="utf-8")
     return record
 
 
 def find(kind: str, about: dict[str, Any]) -> dict[str, Any] | None:
-    """A measurement made before, or None; a file that is cut short or of another schema is as good as none."""
+    """A measurement made before, or None."""
+    return read(kind, key_of(about))
+
+
+def read(kind: str, key: str) -> dict[str, Any] | None:
+    """A measurement by the key that rows give, or None; a file cut short or of another schema is as good as none."""
     try:
-        record = json.loads(_file(kind, about).read_text(encoding="utf-8"))
+        record = json.loads(_file(kind, key).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("schema") == SCHEMA and "values" in record else None
@@ -161,8 +166,8 @@ def kept_in(folder: Path) -> Iterator[None]:
         _elsewhere = None
 
 
-def _file(kind: str, about: dict[str, Any]) -> Path:
-    return (_elsewhere or paths.DATA / "results") / kind / f"{key_of(about)}.json"
+def _file(kind: str, key: str) -> Path:
+    return (_elsewhere or paths.DATA / "results") / kind / f"{key}.json"
 
 
 def _plain(value: object) -> object:

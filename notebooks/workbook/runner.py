@@ -72,7 +72,8 @@ def fetch(jobs: list[Job]) -> None:
         scale.check_room(job)
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
-    for values in {json.dumps(_searched(job.parameters), sort_keys=True): job.parameters for job in jobs}.values():
+    searching = [job.parameters for job in jobs if "corpus" in job.parameters]
+    for values in {json.dumps(_searched(values), sort_keys=True): values for values in searching}.values():
         print(f"corpus {Path(values['corpus']).name}", flush=True)
         corpus = parameters.load_corpus(values)
         for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):

@@ -51,6 +51,8 @@ def sourced(frame: pd.DataFrame, rows: pd.DataFrame, digits: int = 4) -> Styler:
 
 def source(rows: pd.DataFrame) -> str:
     """The run, the number of rows, their metrics, and the keys of the measurements they come from."""
+    if rows.empty:
+        return f"Run {results.run_name()}: no rows"
     metrics = ", ".join(dict.fromkeys(rows["metric"]))
     keys = list(dict.fromkeys(rows["key"].dropna())) if "key" in rows else []
     told = f"; keys {', '.join(keys[:KEYS_TOLD])}" if keys else ""
