@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from workbook import paths
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+SCREENSHOTS = paths.REPORTS / "screenshots"
 PATIENCE = 120  # seconds to wait for what should come in a few: CI machines are slow and shared
 WIDE, PHONE = (1280, 900), (390, 844)  # pixels of the window
 # What the tests need of JupyterLab: every cell in the page, also those far from the window; the theme of the system's
@@ -52,7 +53,7 @@ def executable() -> str | None:
 
 def shoot(page: Page, name: str) -> None:
     """Keep a picture of the window in reports/screenshots/."""
-    page.screenshot(path=paths.REPORTS / "screenshots" / f"{name}.png", animations="disabled")
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
 
 
 # module by module: Playwright keeps an event loop running, which the tests that run notebooks cannot have around them

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from workbook import corpora, encoders, paths, training
 
-pytest_plugins = ["standin", "browser"]  # the fixtures `server`; `chromium`, `page` and `lab`
+pytest_plugins = ["standin", "browser", "smoke"]  # fixtures: `server`; `chromium`, `page`, `lab`; `smoke`
 
 
 @pytest.fixture

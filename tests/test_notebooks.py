@@ -15,17 +15,6 @@ HYBRID = (" + BM25 (rrf)", " + BM25 (dbsf)")
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
 
 
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """The smoke profile run once, in folders of its own: exit code and folder."""
-    folder = tmp_path_factory.mktemp("smoke")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "FIGURES", "REPORTS"):
-            patch.setattr(paths, name, folder / name.lower())
-            patch.setenv(f"WORKBOOK_{name}", str(folder / name.lower()))
-        yield runner.run("smoke", {}, []), folder
-
-
 def rows_of(notebook):
     return pd.read_csv(results.published_file("smoke", notebook))
 
