@@ -60,6 +60,12 @@ def test_headers_that_both_say_something_are_left_as_they_are():
     assert rows[0].find("th")["scope"] == "col"
 
 
+def test_a_head_that_says_nothing_is_left_out():
+    soup = tables_of(pd.DataFrame({"": ["smoke"]}, index=["run"])._repr_html_())
+    assert not soup.find("thead")
+    assert soup.find("th")["scope"] == "row"
+
+
 def test_an_empty_frame_is_no_table():
     assert not tables_of(pd.DataFrame().style.to_html()).find(["table", "figure"])
 

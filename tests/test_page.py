@@ -61,7 +61,12 @@ def everything():
         shown({"text/plain": "<Figure>"}),
         new_output("stream", name="stdout", text="found <b> \x1b[31mred\x1b[0m\n"),
         new_output("stream", name="stderr", text="a warning"),
-        new_output("error", ename="ValueError", evalue="no <x>", traceback=["\x1b[0;31mValueError\x1b[0m: no <x>"]),
+        new_output(
+            "error",
+            ename="ValueError",
+            evalue="no <x>",
+            traceback=["\x1b[38;5;28;01mraise\x1b[0m \x1b[31mx\x1b[0m <x>"],
+        ),
         place=PLACE._replace(problems=["This notebook failed: ValueError: no <x>."]),
     )
 
@@ -96,6 +101,7 @@ def test_pictures_have_words_and_a_size():
     images = BeautifulSoup(everything(), "html.parser").find_all("img")
     assert [image["alt"] for image in images] == ["A line & a dot", "Figure: Deep"]
     assert {(image["width"], image["height"]) for image in images} == {("64", "32")}
+    assert [image.parent["tabindex"] for image in images] == ["0", "0"], "wider than a phone, out of a keyboard's reach"
 
 
 def test_tables_of_outputs_say_where_their_rows_are():
@@ -128,6 +134,8 @@ def test_warnings_are_folded_and_errors_are_not():
     soup = BeautifulSoup(everything(), "html.parser")
     assert soup.find("details", class_="warning").pre.get_text() == "a warning"
     assert soup.find(id="error").find("p").get_text() == "ValueError: no <x>"
+    assert soup.find(id="error").pre.get_text() == "raise x <x>"
+    assert not soup.select("[style]"), "colours that are not of the page"
     banner = soup.main.find(class_="banner")
     assert banner.p.get_text() == "This notebook failed: ValueError: no <x>."
     assert banner.a["href"] == "#error"

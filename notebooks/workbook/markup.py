@@ -21,7 +21,7 @@ ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}, "t
 COLOURED = re.compile(r"highlight|ansi-[\w-]+|[a-z]{1,2}[a-z\d]?")  # classes of code and of a terminal's colours
 HEADINGS = re.compile(r"^h[1-6]$")
 LINKS = re.compile(r"(https?://|mailto:|#|[\w./-]+(#|$))")
-LONG = 40  # characters of a cell, from which it is given room and may break
+LONG = 30  # characters of a cell, from which it is given room and may break
 NUMBER = re.compile(r"^[-+]?[\d.,]+(e[-+]?\d+)?%?(\s*\[.*\])?$")
 
 
@@ -62,17 +62,22 @@ def tables(soup: BeautifulSoup, caption: Callable[[Tag, str], str]) -> None:
         for cell in table.find_all(["td", "th"]):
             _set_cell(cell)
         for part in table.find_all(["thead", "tbody", "tfoot"]):
-            if not part.find("tr"):
+            if not part.get_text(strip=True):
                 part.decompose()
         label = f"Table {number}: {heading_above(table)}".removesuffix(": ")
         table.wrap(soup.new_tag("figure", attrs={"class": "table"}))
-        scrolled = {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": label}
-        region = table.wrap(soup.new_tag("div", attrs=scrolled))
+        region = table.wrap(soup.new_tag("div"))
+        scrolled(region, "region", label)
         if below:
             region.insert_after(BeautifulSoup(f"<figcaption>{below}</figcaption>", "html.parser"))
     for holder in soup.find_all("div"):  # what pandas puts around a table
         if not holder.attrs and holder.find("figure"):
             holder.unwrap()
+
+
+def scrolled(tag: Tag, role: str, label: str) -> None:
+    """Make a tag that may be wider than the screen reachable by keyboard, with a role and a name."""
+    tag.attrs = {"class": "scroll", "role": role, "tabindex": "0", "aria-label": label}
 
 
 def headings(soup: BeautifulSoup, main: str) -> list[tuple[int, str, str]]:

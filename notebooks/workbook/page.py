@@ -63,8 +63,10 @@ def render(notebook: NotebookNode, title: str, place: Place) -> str:
     heavy = sum(map(len, drawn)) > HEAVY
     body = template("body.html.j2").render(parts=[part for cell in cells for part in _parts(cell, heavy)])
     soup = BeautifulSoup(body, "html.parser")
-    for image in soup.find_all("img"):
+    for number, image in enumerate(soup.find_all("img"), start=1):
         _set_image(image)
+        if image.find_parent("figure"):
+            markup.scrolled(image.parent, "group", f"Figure {number}")
     markup.tables(soup, lambda table, own: _caption(own, place) if table.find_parent(class_="output") else own)
     contents = markup.headings(soup, title)
     return template("page.html.j2").render(
@@ -123,9 +125,9 @@ def _parts(cell: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
 def _output(output: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
     if output.output_type == "stream":
         kind = "warning" if output.name == "stderr" else "printed"
-        yield {"kind": kind, "html": ansi2html(output.text.strip("\n"))}
+        yield {"kind": kind, "html": _terminal(output.text.strip("\n"))}
     elif output.output_type == "error":
-        traceback = ansi2html("\n".join(output.traceback))
+        traceback = _terminal("\n".join(output.traceback))
         yield {"kind": "error", "name": output.ename, "message": output.evalue, "html": traceback}
     elif "text/html" in output.data:
         yield {"kind": "html", "html": str(markup.plain(output.data["text/html"]))}
@@ -137,6 +139,11 @@ def _output(output: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
         yield {"kind": "html", "html": str(markup.plain(markdown2html(output.data["text/markdown"])))}
     elif "text/plain" in output.data:
         yield {"kind": "printed", "html": html.escape(output.data["text/plain"])}
+
+
+def _terminal(text: str) -> str:
+    """Text of a terminal as HTML, in the page's own colours: of any others nobody knows whether they can be read."""
+    return str(markup.plain(ansi2html(text)))
 
 
 def _images(cell: NotebookNode) -> list[str]:

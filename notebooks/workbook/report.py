@@ -114,10 +114,10 @@ def _ended(state: str) -> str:
 
 
 def _problems(entries: list[Entry], problems: list[str]) -> list[str]:
-    """Sentences for the index: how notebooks ended that did not end well, then what is wrong with the rows."""
-    return [
-        f"{entry.name} {_ended(entry.state)}." for entry in entries if entry.state not in (OK, "not run")
-    ] + problems
+    """Sentences for the index: which notebooks did not end well, then what is wrong with the rows of the others."""
+    ended = {entry.name: _ended(entry.state) for entry in entries if entry.state not in (OK, NOT_RUN)}
+    rest = [problem for problem in problems if not any(name in problem for name in ended)]
+    return [f"{name} {how}." for name, how in ended.items()] + rest
 
 
 def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
