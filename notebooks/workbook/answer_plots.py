@@ -151,7 +151,7 @@ def _finding(about: Asked, bars: list[Bar]) -> str:
     difference, speed = ways.difference(best, transformer), ways.times_as_fast(best, transformer).value
     found = {
         1: "finds more than",
-        0: "finds no less, within the margin, than",
+        0: "finds as much as",
         -1: "finds less than",
         None: "is undecided against",
     }

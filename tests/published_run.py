@@ -1,0 +1,118 @@
+"""A run whose rows and measurements are made up, so that the answers to it are known."""
+
+import numpy as np
+import pandas as pd
+from workbook import results
+
+N = 100  # queries
+SCORES = {  # mean NDCG@10 of each way to search; queries differ alike in all of them
+    "BM25": 0.60, "slow": 0.62, "slow + BM25 (rrf)": 0.68, "slow + BM25 (dbsf)": 0.70,
+    "fast": 0.40, "fast + BM25 (rrf)": 0.61, "fast + BM25 (dbsf)": 0.62,
+    "trained": 0.63, "trained + BM25 (rrf)": 0.66, "trained + BM25 (dbsf)": 0.67,
+}  # fmt: skip
+MODELS = {"fast": "fast", "slow": "slow", "trained": "custom-made-1"}
+
+
+def scores(label: str, rng_seed: int = 1) -> np.ndarray:
+    """Scores whose difference between two ways is nearly the same for all queries."""
+    query = np.random.default_rng(0).uniform(-0.3, 0.3, N)
+    noise = np.random.default_rng(rng_seed + sum(map(ord, label))).normal(0, 0.01, N)
+    return (SCORES[label] + query + noise - noise.mean() - query.mean()).clip(0, 1)
+
+
+def size_of(label: str) -> float:
+    return 100.0 if label == "BM25" else 1600.0
+
+
+def baselines(notebook: str, labels: list[str], corpus: str = "sha", setting: str = "float32") -> pd.DataFrame:
+    """Measure and give the rows of ways to search; a model's is slow or fast by its name."""
+    ways = [
+        {
+            "label": label, "judgements": {"ndcg@10": scores(label).tolist()}, "queries": 4,
+            "searched_bytes": size_of(label), "searching": [0.01] * 3,
+            "latency": [0.02 if "slow" in label else 0.001] * 4,
+            "indexing": [0.04, 0.05, 0.06] if "slow" in label else [0.0004, 0.0005, 0.0006],
+        }
+        for label in labels
+    ]  # fmt: skip
+    record = results.remember("baselines", {"corpus": corpus, "notebook": notebook}, lambda: {"ways": ways})
+    found = []
+    for label in labels:
+        model = next((name for start, name in MODELS.items() if label.startswith(start)), None)
+        names = {"corpus": "made", "work": label, "key": record["key"], "model": model}
+        stored = {"setting": setting, "search": "exact"} if model else {}
+        found.append({**names, **stored, "metric": "searched bytes per document", "value": size_of(label)})
+    return pd.DataFrame(found)
+
+
+def row(metric: str, value: float, low: float = np.nan, high: float = np.nan, n: int = N, **facts: object) -> dict:
+    return {"corpus": "made", "metric": metric, "value": value, "low": low, "high": high, "n": n, **facts}
+
+
+def rows() -> dict[str, pd.DataFrame]:
+    """Rows of every notebook."""
+    difference = {"metric": "ndcg@10 difference", "model": "fast"}
+    whole = {"model": "fast", "dimension": 64, "search": "exact", "setting": "float32", "key": "ce11"}
+    with_bm25 = [label for label in SCORES if not label.startswith("trained")]
+    speed = [
+        row("speed-up", value, 0.9 * value, 1.1 * value, 3, model="fast", key="5eed", work=work)
+        for value, work in [
+            (50.0, "8 words, both cut at 256 tokens, 2 threads, against slow"),
+            (40.0, "8 words, both cut at 256 tokens, 2 threads, against slow (int8)"),
+            (300.0, "160 words, both cut at 256 tokens, 2 threads, against slow"),
+            (2.0, "160 words, both cut at 256 tokens, 1 thread, against slow"),
+            (1.5, "160 words, each its own limit, 2 threads, against slow"),
+        ]
+    ]
+    cuts = [
+        {**row(**difference, value=value, low=value - 0.004, high=value + 0.004), "dimension": dimension,
+         "search": "exact", "setting": "float32", "key": f"c{dimension}"}
+        for dimension, value in [(32, -0.003), (16, -0.1)]
+    ]  # fmt: skip
+    settings = [
+        {**row(**difference, value=value, low=value - 0.004, high=value + 0.004), "dimension": 64,
+         "setting": setting, "search": search, "key": f"q{setting}"}
+        for setting, search, value in [
+            ("scalar-int8", "default-ef", 0.0), ("binary", "default-ef", -0.2), ("binary", "rescore-x3", -0.001),
+        ]
+    ]  # fmt: skip
+    sizes = [
+        row("bytes per vector", size, model="fast", dimension=64, setting=setting, search=search)
+        for setting, search, size in [
+            ("float32", "exact", 256), ("scalar-int8", "full-ef", 68), ("binary", "full-ef", 16)
+        ]
+    ]  # fmt: skip
+    chosen = "smallest, on queries that did not choose it"
+    return {
+        "01_static_vs_transformer": pd.concat([
+            baselines("01", with_bm25),
+            pd.DataFrame([
+                row("share kept", 0.645, 0.62, 0.67, model="fast", work="against slow"),
+                row("ndcg@10 difference", -0.22, -0.23, -0.21, model="fast", work="against slow"),
+                row("ndcg@10", 0.4, 0.39, 0.41, **whole),
+                *(row("megabytes", size, n=1, model=model) for model, size in [("fast", 30.0), ("slow", 90.0)]),
+            ]),
+        ]),
+        "02_encoding_speed": pd.DataFrame(speed),
+        "03_matryoshka_dimensions": pd.DataFrame([*cuts, row("bytes per vector", 256, **whole)]),
+        "04_quantization_vs_ndcg": pd.DataFrame([*settings, *sizes]),
+        "05_train_your_own": pd.concat([
+            baselines("05", list(SCORES)[:4] + list(SCORES)[7:]),
+            pd.DataFrame([
+                row("training seconds", 31.0, n=1, model="custom-made-1"),
+                row("megabytes", 20.0, n=1, model="custom-made-1"),
+            ]),
+        ]),
+        "06_your_data": pd.DataFrame([
+            {**row(**difference, value=0.0, low=-0.01, high=0.01), "dimension": 64, "setting": "binary",
+             "search": "rescore-x3", "work": chosen, "key": "0a0a"}
+        ]),
+    }  # fmt: skip
+
+
+def publish(monkeypatch, run: str = "made", without: tuple[str, ...] = ()) -> None:
+    """Publish the rows of all notebooks but some, as that run."""
+    monkeypatch.setenv("WORKBOOK_RUN", run)
+    for notebook, frame in rows().items():
+        if notebook not in without:
+            results.publish(notebook, frame)

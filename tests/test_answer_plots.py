@@ -1,0 +1,58 @@
+"""The figure of the answer draws what the run found, and its title says it."""
+
+import matplotlib.pyplot as plt
+import pytest
+from published_run import SCORES, publish
+from workbook import answer_plots, answers, evidence, ways
+
+
+@pytest.fixture
+def draw(data, monkeypatch):
+    def drawn(without=(), **changed):
+        for label, score in changed.items():
+            monkeypatch.setitem(SCORES, label, score)
+        publish(monkeypatch, without=without)
+        read = evidence.read("made")
+        return answer_plots.answer(answers.asked(read, ways.read(read)[0]))
+
+    yield drawn
+    plt.close("all")
+
+
+def names(axis):
+    return [label.get_text() for label in axis.get_yticklabels()]
+
+
+def test_it_compares_searches_with_the_transformer_and_compression_with_the_whole(draw):
+    searches, gains, compressed, savings = draw().axes
+    assert names(searches) == [
+        "slow + BM25 (rrf)", "trained + BM25 (rrf)", "trained", "fast + BM25 (rrf)", "BM25", "fast",
+    ]  # fmt: skip
+    assert names(compressed) == ["32 dimensions", "16 dimensions", "scalar-int8", "binary", "binary, rescored"]
+    assert searches.get_title(loc="left") == "instead of slow"
+    assert [text.get_text() for text in gains.texts] == ["1.0×", "100×", "100×", "100×", "100×", "100×"]  # noqa: RUF001
+    assert [text.get_text() for text in savings.texts] == ["2.0×", "4.0×", "3.8×", "16×", "16×"]  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("score", "said"), [(0.66, "finds more than slow"), (0.62, "finds as much as slow"), (0.4, "finds less than slow")]
+)
+def test_the_title_says_the_finding(draw, score, said):
+    title = " ".join(draw(**{"trained + BM25 (rrf)": score}).get_suptitle().split())
+    assert title.startswith("trained + BM25 (rrf)") and said in title and "100 times the documents a second" in title
+
+
+def test_each_verdict_has_a_marker_of_its_own():
+    looks = list(answer_plots.LOOKS.values())
+    assert len({marker for _, marker, _ in looks}) == len({color for color, *_ in looks}) == len(looks) == 4
+
+
+def test_the_caption_says_corpus_n_and_machine(draw):
+    figure = draw()
+    [caption] = [text.get_text() for text in figure.texts if text.get_fontsize() == 8]
+    assert caption.startswith("made, 100 queries, 95% bootstrap intervals") and "cores" in caption
+
+
+def test_what_was_not_run_is_not_drawn(draw):
+    figure = draw(without=("03_matryoshka_dimensions", "04_quantization_vs_ndcg", "05_train_your_own"))
+    assert len(figure.axes) == 2 and "trained" not in names(figure.axes[0])

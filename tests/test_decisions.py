@@ -1,0 +1,132 @@
+"""A place gets the way that finds the most among those that fit it, and the other half of the queries reports."""
+
+import numpy as np
+import pytest
+from published_run import publish
+from workbook import decisions, evidence, results, statistics, ways
+from workbook.decisions import Needs, Place
+from workbook.errors import WorkbookError
+
+SIZES = {"fast": 30.0, "slow": 90.0, "custom-made-1": 20.0}
+ROOMY = Place(documents=1_000, memory_mb=1_000, index_hours=10, query_ms=1_000)
+
+
+@pytest.fixture
+def found(data, monkeypatch):
+    publish(monkeypatch)
+    return ways.read(evidence.read("made"))[0]
+
+
+def decide(found, **places):
+    return decisions.decide(found, ways.find(found, "slow"), places, SIZES)
+
+
+def test_needs_are_what_was_measured_multiplied(found):
+    place = Place(documents=1_000_000, memory_mb=1, index_hours=1, query_ms=1, slower=2)
+    needs = decisions.needs(ways.find(found, "trained"), place, SIZES)
+    assert needs.memory_mb == pytest.approx(20 + 1_600)
+    assert needs.index_hours == pytest.approx(2 * 1_000_000 * 0.0005 / 3600)
+    assert needs.query_ms == pytest.approx(2 * 1)
+    assert decisions.needs(ways.find(found, "BM25"), place, SIZES).memory_mb == pytest.approx(100), "no model"
+
+
+def test_only_what_is_exceeded_is_told():
+    place = Place(documents=1, memory_mb=10, index_hours=1, query_ms=5)
+    assert Needs(10, 1, 5).beyond(place) == []
+    assert Needs(1234.5, 1, 5.5).beyond(place) == ["1.23e+03 MB", "5.5 ms a query"]
+
+
+def test_where_all_fits_the_best_is_taken(found):
+    [one] = decide(found, roomy=ROOMY)
+    assert one.way.label == "slow + BM25 (dbsf)" and one.fitting == len(found) and one.rival == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "best"),
+    [
+        ({"query_ms": 10}, "trained + BM25 (dbsf)"),
+        ({"index_hours": 0.001}, "trained + BM25 (dbsf)"),
+        ({"memory_mb": 50}, "trained + BM25 (dbsf)"),
+        ({"memory_mb": 15}, "BM25"),
+    ],
+)
+def test_a_limit_excludes_what_exceeds_it(found, limits, best):
+    [one] = decide(found, tight=Place(**{**vars(ROOMY), **limits}))
+    assert one.way.label == best
+    assert one.rival, "the transformer does not fit"
+
+
+def test_a_slower_processor_excludes_too(found):
+    [one] = decide(found, slow=Place(**{**vars(ROOMY), "query_ms": 30, "slower": 20}))
+    assert one.way.label == "trained + BM25 (dbsf)" and one.rival == ["400 ms a query"]
+
+
+def test_where_nothing_fits_the_least_is_told(found):
+    [one] = decide(found, tiny=Place(**{**vars(ROOMY), "memory_mb": 0.01}))
+    assert one.way is None and one.fitting == 0 and one.needs.memory_mb == pytest.approx(0.1)
+
+
+def test_the_half_that_did_not_choose_reports(found):
+    [one] = decide(found, roomy=ROOMY)
+    order = np.random.default_rng(0).permutation(100)
+    reporting = one.way.scores.iloc[np.sort(order[50:])]
+    assert one.score == statistics.mean(reporting)
+    assert one.difference.n == 50 and one.difference.value == pytest.approx(0.08, abs=0.01)
+
+
+def test_a_way_that_is_best_on_the_reporting_half_alone_is_not_chosen(found):
+    order = np.random.default_rng(0).permutation(100)
+    lucky = ways.find(found, "fast")
+    scores = lucky.scores.copy()
+    scores.iloc[order[50:]] = 1.0
+    scores.iloc[order[:50]] = 0.0
+    changed = [way._replace(scores=scores) if way is lucky else way for way in found]
+    [one] = decide(changed, roomy=ROOMY)
+    assert one.way.label == "slow + BM25 (dbsf)"
+
+
+def test_rows_and_table_show_the_same(found, monkeypatch):
+    places = {"roomy": ROOMY, "tiny": Place(**{**vars(ROOMY), "memory_mb": 0.01})}
+    decided = decide(found, **places)
+    rows = decisions.rows(decided, "made")
+    assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
+    assert set(rows[rows["work"].str.startswith("tiny: nothing fits")]["metric"].str.split(":").str[0]) == {"place"}
+    table = decisions.table(decided, ways.find(found, "slow"), places)
+    assert table.loc["roomy", "use"] == "slow + BM25 (dbsf)" and table.loc["roomy", "slow there"] == "fits too"
+    assert table.loc["roomy", "setting"] == "float32, whole vectors, exact"
+    assert table.loc["tiny", "use"].startswith("nothing fits") and table.loc["tiny", "NDCG@10"] == ""
+    assert table.loc["tiny", "slow there"].startswith("does not fit: 91.6 MB")
+
+
+def test_a_model_of_unknown_size_is_not_chosen(found):
+    sizes = {name: size for name, size in SIZES.items() if name != "custom-made-1"}
+    [one] = decisions.decide(found, ways.find(found, "slow"), {"tight": Place(1_000, 500, 10, 10)}, sizes)
+    assert one.way.label == "fast + BM25 (dbsf)"
+
+
+def test_without_a_transformer_or_enough_queries_nothing_is_decided(found):
+    with pytest.raises(WorkbookError, match="run notebook 01_static_vs_transformer first"):
+        decisions.decide(found, None, {"roomy": ROOMY}, SIZES)
+    few = [way._replace(scores=way.scores.head(19)) for way in found]
+    with pytest.raises(WorkbookError, match="19 queries are too few"):
+        decide(few, roomy=ROOMY)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "a place has documents, memory_mb"),
+        ({**vars(ROOMY), "colour": 1}, "a place has documents"),
+        ({**vars(ROOMY), "slower": 0}, "slower must be a number above 0, not 0"),
+        ({**vars(ROOMY), "documents": "many"}, "documents must be a number above 0, not 'many'"),
+        ({**vars(ROOMY), "memory_mb": True}, "memory_mb must be a number"),
+        ({**vars(ROOMY), "query_ms": float("inf")}, "query_ms must be a number"),
+    ],
+)
+def test_a_place_that_makes_no_sense_is_refused(values, said):
+    with pytest.raises(WorkbookError, match=said):
+        Place.of(**values)
+
+
+def test_a_place_need_not_say_how_slow_it_is():
+    assert Place.of(documents=1, memory_mb=2, index_hours=3, query_ms=4) == Place(1, 2, 3, 4, 1.0)
