@@ -266,7 +266,7 @@ def test_oversampling_needs_something_rescored(searched):
 
 
 def test_a_waterfall_leads_from_level_to_level(steps):
-    figure = grid_plots.waterfall(steps, "A finding")
+    figure = grid_plots.waterfall(steps, "a on sample")
     axis = figure.axes[0]
     bars = [(bar.get_y(), bar.get_height()) for bar in axis.patches]
     np.testing.assert_allclose(bars, [(0, 0.6), (0.6, -0.05), (0.55, -0.1), (0.45, 0.04), (0, 0.49)])
@@ -277,30 +277,32 @@ def test_a_waterfall_leads_from_level_to_level(steps):
     np.testing.assert_allclose([line[:, 1] for line in errors], [[0.53, 0.56], [0.43, 0.46], [0.47, 0.5]])
     colors = [bar.get_facecolor() for bar in axis.patches]
     assert colors[0] == colors[4] and colors[1] == colors[2] and len(set(colors)) == 3
-    assert title_of(figure) == "A finding"
+    assert title_of(figure) == (
+        "a on sample: NDCG@10 from 0.600 to 0.490, most lost to binary-scalar8-query, most won by rescored"
+    )
 
 
 def test_a_waterfall_says_where_its_axis_starts(steps):
-    axis = grid_plots.waterfall(steps, "A finding").axes[0]
+    axis = grid_plots.waterfall(steps, "a on sample").axes[0]
     assert axis.get_ylabel() == f"NDCG@10 (axis starts at {axis.get_ylim()[0]:g}, not at 0)"
     assert 0 < axis.get_ylim()[0] < 0.43
     whole = steps.assign(value=[0.6, -0.5, -0.05, 0.04, 0.09], low=np.nan, high=np.nan)
-    axis = grid_plots.waterfall(whole, "A finding").axes[0]
+    axis = grid_plots.waterfall(whole, "a on sample").axes[0]
     assert (axis.get_ylabel(), axis.get_ylim()[0]) == ("NDCG@10", 0)
 
 
 def test_a_waterfall_breaks_names_at_hyphens_and_names_the_queries_if_it_knows_them(steps):
-    figure = grid_plots.waterfall(steps.assign(corpus="sample", n=25), "A finding")
+    figure = grid_plots.waterfall(steps.assign(corpus="sample", n=25), "a on sample")
     names = [label.get_text().replace("-\n", "-").replace("\n", " ") for label in figure.axes[0].get_xticklabels()]
     assert names == steps["step"].tolist()
     assert grid_plots._wrapped("binary-scalar8-query", 9) == "binary-\nscalar8-\nquery"
     assert "sample, 25 queries, 95% bootstrap intervals" in caption_of(figure)
-    assert results.machine_label() in caption_of(grid_plots.waterfall(steps, "A finding"))
+    assert results.machine_label() in caption_of(grid_plots.waterfall(steps, "a on sample"))
 
 
 def test_a_waterfall_that_does_not_add_up_is_refused(steps):
     with pytest.raises(WorkbookError, match=r"0\.4900"):
-        grid_plots.waterfall(steps.assign(value=[0.6, -0.05, -0.1, 0.04, 0.5]), "A finding")
+        grid_plots.waterfall(steps.assign(value=[0.6, -0.05, -0.1, 0.04, 0.5]), "a on sample")
 
 
 def test_gains_losses_and_levels_differ_in_grey():
@@ -317,7 +319,7 @@ def test_what_is_given_is_not_changed(squares, searched, steps):
     grid_plots.heat_map(squares, "a")
     pareto_plot.pareto(squares, "full-ef")
     grid_plots.oversampling(searched, {"a": 64})
-    grid_plots.waterfall(steps, "A finding")
+    grid_plots.waterfall(steps, "a on sample")
     for one, was in zip(given, before, strict=True):
         pd.testing.assert_frame_equal(one, was)
 

@@ -29,9 +29,9 @@ def lines_of(axis):
 
 
 def test_matryoshka_draws_each_models_scores_and_says_what_is_kept(by_dimension):
-    axis = plots.matryoshka(by_dimension).axes[0]
-    assert lines_of(axis) == {"a": [0.3, 0.5, 0.6], "b": [0.5, 0.6, 0.7]}
-    assert axis.get_title(loc="left") == "NDCG@10 kept at 16 dimensions: 50% of 64 (a), 71% of 64 (b)"
+    figure = plots.matryoshka(by_dimension)
+    assert lines_of(figure.axes[0]) == {"a": [0.3, 0.5, 0.6], "b": [0.5, 0.6, 0.7]}
+    assert figure.get_suptitle() == "NDCG@10 kept at 16 dimensions: 50% of 64 (a), 71% of 64 (b)"
 
 
 def test_matryoshka_draws_what_to_compare_with(by_dimension):
@@ -44,16 +44,6 @@ def test_quantization_title_is_computed_from_the_rows(by_setting):
     figure = plots.quantization(by_setting, {"a": 64})
     assert figure.get_suptitle() == "One bit per dimension keeps 67% (a) of NDCG@10"
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["float32", "binary"]
-
-
-def test_speed_draws_texts_per_second_by_length():
-    speeds = rows(
-        "texts/s", model=["a", "a"], work=["8 words, batch of 32", "32 words, batch of 32"], value=[100.0, 50.0]
-    )
-    ratios = rows("speed-up", model="a", work=["8 words, against b", "32 words, against b"], value=[7.0, 9.0])
-    axis = plots.speed(pd.concat([speeds, ratios])).axes[0]
-    assert axis.get_title(loc="left") == "a encodes\n7 to 9 times as fast as b"
-    assert axis.get_xscale() == axis.get_yscale() == "log"
 
 
 def test_similarities_write_every_value():

@@ -47,7 +47,7 @@ def rows():
 
 
 def title_of(figure):
-    return figure.axes[0].get_title(loc="left").replace("\n", " ")
+    return figure.get_suptitle().replace("\n", " ")
 
 
 def caption_of(figure):

@@ -13,8 +13,7 @@ from workbook import plots, ways
 from workbook.answers import Asked, decide
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
-from workbook.grid_plots import set_title
-from workbook.plots import STYLE
+from workbook.plots import STYLE, set_title
 from workbook.statistics import Interval
 
 TIMES = "\N{MULTIPLICATION SIGN}"

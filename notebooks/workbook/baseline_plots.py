@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook.metrics import METRICS
-from workbook.plots import STYLE, caption
+from workbook.plots import STYLE, caption, set_title
 
 PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 
@@ -31,7 +31,7 @@ def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
                 errors = [points["value"] - points["low"], points["high"] - points["value"]]
                 if len(points):
                     axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=color)
-            axis.set_xlabel(METRICS[metric].label)
+            axis.set_xlabel(METRICS[metric].label.replace(", ", ",\n"))
             if metric != "ndcg@10":
                 axis.set_xscale("log")
                 wide = own["high"].max() > 20 * own["low"].min()
@@ -42,7 +42,7 @@ def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
         axes[0].invert_yaxis()
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower right", ncols=2)
-        figure.suptitle(_finding(rows, order, with_attention), x=0.01, ha="left", fontweight="bold")
+        set_title(figure, _finding(rows, order, with_attention))
         caption(figure, scores, "times: median and range")
     return figure
 
@@ -58,5 +58,5 @@ def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) ->
         share = found[best, PANELS[1]] / found[other, PANELS[1]]
         difference = f"{rival.value:+.3f} [{rival.low:+.3f}, {rival.high:+.3f}]"
         time = f"{share:.0%}" if share > 0.01 else "under 1%"
-        text += f",\n{difference} against {other}, a query in {time} of its time"
+        text += f", {difference} against {other}, a query in {time} of its time"
     return text

@@ -18,11 +18,10 @@ from matplotlib.ticker import StrMethodFormatter
 from workbook import plots, results
 from workbook.errors import WorkbookError
 from workbook.metrics import METRICS
-from workbook.plots import STYLE
+from workbook.plots import MARKERS, STYLE, set_title
 
 KEPT = 0.95  # share of the NDCG@10 of the whole float32 vector that a smaller vector should keep
 KEYS = ["model", "dimension", "setting", "search"]
-MARKERS = "osD^vP*Xp<>hd8H"
 LEVEL, GAIN, LOSS = "#cccccc", "#0072b2", "#e69f00"  # light, dark, middle when printed in grey
 ROUNDING = 0.0005  # a change is shown with three digits
 
@@ -100,7 +99,8 @@ def oversampling(rows: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
 def waterfall(steps: pd.DataFrame, title: str) -> Figure:
     """From the first level to the last, change by change: columns step, value, low, high; signed changes in between.
 
-    The caption also names corpus and n if the frame has these columns.
+    `title` says what is taken apart; where most is lost is added to it. The caption also names corpus and n if the frame
+    has these columns.
     Raises WorkbookError if the changes do not lead from the first level to the last.
     """
     values = steps["value"].to_numpy(float)
@@ -135,7 +135,7 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
         axis.set_ylim(bottom, top)
         cut = f" (axis starts at {bottom:g}, not at 0)" if bottom > 0 else ""
         axis.set_ylabel(METRICS["ndcg@10"].label + cut)
-        set_title(figure, title)
+        set_title(figure, f"{title}: {_waterfall_finding(steps)}")
         if {"corpus", "n"} <= set(steps.columns):
             plots.caption(figure, steps)
         else:
@@ -203,6 +203,19 @@ def _oversampling_finding(shares: pd.DataFrame) -> str:
     return f"NDCG@10 kept at worst: {said[0] + ' without rescoring, ' if worst.index[0] == 0 else ''}{most}"
 
 
+def _waterfall_finding(steps: pd.DataFrame) -> str:
+    """From where to where, and which step loses and wins back the most."""
+    changes = steps.iloc[1:-1]
+    levels = f"NDCG@10 from {steps['value'].iloc[0]:.3f} to {steps['value'].iloc[-1]:.3f}"
+    lost, won = (changes.iloc[place] for place in (changes["value"].argmin(), changes["value"].argmax()))
+    parts = [levels]
+    if lost["value"] < 0:
+        parts.append(f"most lost to {lost['step']}")
+    if won["value"] > 0:
+        parts.append(f"most won by {won['step']}")
+    return ", ".join(parts)
+
+
 def _region(values: np.ndarray) -> tuple[float, float]:
     """Limits of an axis around the values: the lower one 0, or a round number well below them all."""
     low, high = np.nanmin(values), np.nanmax(values)
@@ -232,11 +245,6 @@ def _readable_on(color: tuple) -> str:
     parts = np.array(to_rgb(color))
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "white"
-
-
-def set_title(figure: Figure, text: str) -> None:
-    width = int(8.8 * figure.get_figwidth())
-    figure.suptitle(textwrap.fill(text, width, break_on_hyphens=False), x=0.01, ha="left", fontweight="bold")
 
 
 def set_caption(figure: Figure, rows: pd.DataFrame, note: str) -> None:

@@ -10,9 +10,9 @@ from matplotlib.ticker import NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
 from workbook.errors import WorkbookError
-from workbook.grid_plots import MARKERS, scored, set_caption, set_title
+from workbook.grid_plots import scored, set_caption
 from workbook.metrics import METRICS
-from workbook.plots import STYLE
+from workbook.plots import MARKERS, STYLE, set_title
 
 LINE = 13  # points from a line of a table to the next
 

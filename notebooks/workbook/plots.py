@@ -4,6 +4,7 @@ Labels of a metric come from METRICS, colours of a model from its place among th
 say what was found, so they are computed from the rows.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -11,13 +12,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from workbook import paths, results
 from workbook.metrics import METRICS
 
 STYLE = paths.NOTEBOOKS / "workbook.mplstyle"
+MARKERS = "osD^vP*Xp<>hd8H"  # nothing is read off by colour alone
 
 
 def save(figure: Figure, corpus: str, name: str) -> Image:
@@ -57,7 +58,8 @@ def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[st
                     axis.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8,
                               color="black" if value > 0.6 else "white")  # fmt: skip
         figure.colorbar(image, ax=axes, shrink=0.6, label="cosine similarity")
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        set_title(figure, title)
+        note(figure, f"cosine similarity of {len(labels)} sentences in pairs; {results.machine_label()}")
     return figure
 
 
@@ -71,8 +73,9 @@ def matryoshka(frame: pd.DataFrame, references: Mapping[str, float] | None = Non
     ]
     with plt.style.context(STYLE):
         figure, axis = plt.subplots()
-        for model, lines in rows.sort_values("dimension").groupby("model", sort=False):
-            (line,) = axis.plot(lines["dimension"], lines["value"], marker="o", label=model)
+        ordered = rows.sort_values("dimension").groupby("model", sort=False)
+        for marker, (model, lines) in zip(MARKERS, ordered, strict=False):
+            (line,) = axis.plot(lines["dimension"], lines["value"], marker=marker, label=model)
             axis.fill_between(lines["dimension"], lines["low"], lines["high"], color=line.get_color(), alpha=0.15, lw=0)
         for name, score in (references or {}).items():
             axis.axhline(score, color="#888888", lw=1, ls="--")
@@ -84,7 +87,7 @@ def matryoshka(frame: pd.DataFrame, references: Mapping[str, float] | None = Non
         axis.minorticks_off()
         axis.set_ylim(bottom=0)
         axis.set(xlabel="dimensions kept (of a float32 vector)", ylabel=METRICS["ndcg@10"].label)
-        axis.set_title(f"NDCG@10 kept at {narrowest} dimensions: {', '.join(kept)}")
+        set_title(figure, f"NDCG@10 kept at {narrowest} dimensions: {', '.join(kept)}")
         axis.legend(loc="lower right")
         caption(figure, rows)
     return figure
@@ -111,43 +114,18 @@ def quantization(frame: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
                 offset = (number - (len(searches) - 1) / 2) * 0.22
                 errors = [points["value"] - points["low"], points["high"] - points["value"]]
                 axis.errorbar(
-                    points["value"], places + offset, xerr=errors, fmt="o", lw=1.2, label=_SEARCH_LABELS.get(name, name)
-                )
+                    points["value"], places + offset, xerr=errors, fmt=MARKERS[number], lw=1.2,
+                    label=_SEARCH_LABELS.get(name, name),
+                )  # fmt: skip
             axis.set_title(f"{model}, {dimension_of[model]} dimensions", fontsize=10)
             axis.set_xlabel(METRICS["ndcg@10"].label)
         axes[0][0].set_yticks(range(len(settings)), settings)
         axes[0][0].invert_yaxis()
         below = axes[0][0].transAxes + ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
         axes[0][0].legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=3)
-        figure.suptitle(_quantization_finding(rows, dimension_of), x=0.01, ha="left", fontweight="bold")
+        set_title(figure, _quantization_finding(rows, dimension_of))
         caption(figure, rows)
     return figure
-
-
-def speed(frame: pd.DataFrame) -> Figure:
-    """Texts per second by text length, a line per model with the range of its repeats; both axes logarithmic."""
-    rows = frame[frame["metric"] == "texts/s"]
-    rows = rows.assign(words=rows["work"].str.split().str[0].astype(int))
-    ratios = frame[frame["metric"] == "speed-up"]
-    with plt.style.context(STYLE):
-        figure, axis = plt.subplots()
-        for model, lines in rows.sort_values("words").groupby("model", sort=False):
-            errors = [lines["value"] - lines["low"], lines["high"] - lines["value"]]
-            axis.errorbar(lines["words"], lines["value"], yerr=errors, marker="o", label=model)
-        words = sorted(rows["words"].unique())
-        axis.set(xscale="log", yscale="log", xlabel="words per text", ylabel=METRICS["texts/s"].label)
-        axis.set_xticks(words, [str(count) for count in words])
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_title(_speed_finding(ratios))
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        note(figure, f"median and range of {rows['n'].max():.0f} repeats; {results.machine_label()}")
-    return figure
-
-
-def _speed_finding(ratios: pd.DataFrame) -> str:
-    rivals = ratios.groupby(ratios["work"].str.split(", against ").str[1], sort=False)["value"]
-    parts = [f"{values.min():,.0f} to {values.max():,.0f} times as fast as {rival}" for rival, values in rivals]
-    return f"{ratios['model'].iloc[0]} encodes\n" + ",\n".join(parts)
 
 
 _SEARCH_LABELS = {"exact": "exact", "default-ef": "no rescoring", "rescore": "rescored"}
@@ -162,6 +140,11 @@ def _quantization_finding(rows: pd.DataFrame, dimension_of: dict[str, int]) -> s
         if len(binary):
             parts.append(f"{binary.iloc[0] / base:.0%} ({model})")
     return f"One bit per dimension keeps {' and '.join(parts)} of NDCG@10" if parts else "NDCG@10 by quantization"
+
+
+def set_title(figure: Figure, text: str) -> None:
+    width = int(8.8 * figure.get_figwidth())
+    figure.suptitle(textwrap.fill(text, width, break_on_hyphens=False), x=0.01, ha="left", fontweight="bold")
 
 
 def caption(figure: Figure, rows: pd.DataFrame, more: str = "") -> None:

@@ -20,10 +20,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from workbook import plots, results, statistics
 from workbook.errors import WorkbookError
-from workbook.grid_plots import MARKERS, set_title
 from workbook.growth import GROWING, MB, Fit, points
 from workbook.metrics import METRICS
-from workbook.plots import STYLE
+from workbook.plots import MARKERS, STYLE, set_title
 from workbook.scale import Run, middle, repeats_of
 from workbook.timing import Times
 from workbook.training_plots import DASHES

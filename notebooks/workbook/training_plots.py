@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from workbook import results
 from workbook.custom import TRAINED
 from workbook.metrics import METRICS
-from workbook.plots import STYLE, caption, note
+from workbook.plots import MARKERS, STYLE, caption, note, set_title
 
 DASHES = ["-", "--", ":", "-.", (0, (1, 4)), (0, (8, 4))]  # of lines that are told apart without colour
 
@@ -19,15 +19,15 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, float]]], documents: in
     """Held-out NDCG@10 against seconds of training, a line for each training, a ring around the epoch it kept."""
     with plt.style.context(STYLE):
         figure, axis = plt.subplots()
-        for label, history in histories.items():
+        for marker, (label, history) in zip(cycle(MARKERS), histories.items(), strict=False):
             frame, kept = pd.DataFrame(history), max(history, key=lambda epoch: epoch["rank"])
-            (line,) = axis.plot(frame["seconds"], frame["score"], marker="o", label=label)
+            (line,) = axis.plot(frame["seconds"], frame["score"], marker=marker, label=label)
             band = frame["score"] - frame["error"], frame["score"] + frame["error"]
             axis.fill_between(frame["seconds"], *band, color=line.get_color(), alpha=0.08, lw=0)
-            axis.plot(kept["seconds"], kept["score"], "o", ms=11, mfc="none", color=line.get_color())
+            axis.plot(kept["seconds"], kept["score"], "o", ms=13, mfc="none", color=line.get_color())
         axis.set(xlabel="seconds of training, judging apart", ylabel=f"{METRICS['ndcg@10'].label} on held-out anchors")
-        axis.set_title(_curves_finding(histories))
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        set_title(figure, _curves_finding(histories))
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
         note(
             figure,
             f"{documents:,} documents held out; a point an epoch, the ring the one kept, the band one standard error; "
@@ -57,8 +57,8 @@ def steps(rows: pd.DataFrame, references: Mapping[str, float]) -> Figure:
         axis.set_yticks(range(len(labels)), labels)
         axis.invert_yaxis()
         axis.set(xlabel=METRICS["ndcg@10"].label)
-        axis.set_title(_steps_finding(rows, references))
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        set_title(figure, _steps_finding(rows, references))
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
         caption(figure, rows[rows["metric"] == "ndcg@10"], "thick bar: range over the seeds")
     return figure
 
@@ -67,7 +67,7 @@ def _curves_finding(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
     history = next(iter(histories.values()))
     kept = max(history, key=lambda epoch: epoch["rank"])
     return (
-        f"{kept['seconds']:.0f} s of training take the held-out NDCG@10\n"
+        f"{kept['seconds']:.0f} s of training take the held-out NDCG@10 "
         f"from {history[0]['score']:.3f} to {kept['score']:.3f}"
     )
 
@@ -75,4 +75,4 @@ def _curves_finding(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
 def _steps_finding(rows: pd.DataFrame, references: Mapping[str, float]) -> str:
     scores = rows[(rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")].set_index("work")["value"]
     others = [f"{label} {value:.3f}" for label, value in [*list(references.items())[-1:], *list(scores.items())[:1]]]
-    return f"Trained on documents alone: NDCG@10 {scores[TRAINED]:.3f}\n({', '.join(others)})"
+    return f"Trained on documents alone: NDCG@10 {scores[TRAINED]:.3f} ({', '.join(others)})"
