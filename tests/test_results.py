@@ -135,6 +135,12 @@ def test_a_gpu_is_named_where_there_is_one(tmp_path, monkeypatch):
     assert results.machine_label().endswith(", Planted GPU")
 
 
+def test_a_measurement_is_found_by_the_key_that_rows_give(data):
+    record = results.remember("speed", {"model": "a"}, lambda: {"seconds": [1.0]})
+    assert results.read("speed", record["key"]) == record
+    assert results.read("cells", record["key"]) is None and results.read("speed", "0" * 16) is None
+
+
 def test_published_rows_have_every_column(data, monkeypatch):
     monkeypatch.setenv("WORKBOOK_RUN", "quick")
     results.publish("01_static", ROWS)
@@ -143,7 +149,7 @@ def test_published_rows_have_every_column(data, monkeypatch):
     machine = file.with_name("01_static.machine.json")
     assert set(stored_files(data)) == {file, machine}
     facts = json.loads(machine.read_text(encoding="utf-8"))
-    assert facts.pop("published").startswith("20")
+    assert facts.pop("published").startswith("20") and facts.pop("schema") == results.SCHEMA
     assert facts == results.machine()
     published = pd.read_csv(file)
     assert published.columns.tolist() == ["notebook", "run", *results.COLUMNS]

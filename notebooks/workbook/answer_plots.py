@@ -59,10 +59,8 @@ def answer(about: Asked) -> Figure:
         _key(axes[0][0])
         set_title(figure, _finding(about, blocks[0][2]))
         n = max(bar.difference.n for *_, bars in blocks for bar in bars)
-        corpus = about.rows["corpus"].iloc[0]
-        plots.caption(
-            figure, pd.DataFrame({"corpus": [corpus], "n": [n]}), "bars at right: range of the repeats; grey: margin"
-        )
+        shown = pd.DataFrame({"corpus": [about.rows["corpus"].iloc[0]], "n": [n]})
+        plots.caption(figure, shown, "bars at right: range of the repeats; grey: the margin", about.machine)
     return figure
 
 

@@ -31,9 +31,10 @@ class Answer(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a question is answered from: rows, the ways to search, the two models compared, and the margin."""
+    """What a question is answered from: rows, their machine, the ways to search, the two models, and the margin."""
 
     rows: pd.DataFrame
+    machine: str
     ways: list[Way]
     static: str
     transformer: str
@@ -66,9 +67,9 @@ def asked(evidence: Evidence, found: list[Way], margin: float = statistics.MARGI
     rows = evidence.rows
     compared = rows[rows["notebook"].str.startswith("01") & (rows["metric"] == "share kept")]
     if compared.empty:
-        return Asked(rows, found, "", "", margin)
+        return Asked(rows, evidence.machine, found, "", "", margin)
     row = compared.iloc[0]
-    return Asked(rows, found, row["model"], row["work"].removeprefix("against "), margin)
+    return Asked(rows, evidence.machine, found, row["model"], row["work"].removeprefix("against "), margin)
 
 
 def answer(about: Asked) -> list[Answer]:

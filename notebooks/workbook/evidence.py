@@ -34,6 +34,11 @@ class Evidence(NamedTuple):
         """The corpus of the rows, the one that most of them are of; empty if there are none."""
         return next(iter(self.rows["corpus"].mode()), "")
 
+    @property
+    def machine(self) -> str:
+        """The machine of the rows in one line, for captions; empty if there are none."""
+        return next((results.label_of(facts) for facts in self.machines.values()), "")
+
 
 def needed() -> list[str]:
     """The notebooks that publish rows: all numbered ones but the last, which reads them."""
@@ -81,8 +86,7 @@ def what_is_read(evidence: Evidence) -> Styler:
     facts = {"run": evidence.run, "corpus": evidence.corpus, "read on": results.machine_label()}
     for notebook, machine in evidence.machines.items():
         count = (evidence.rows["notebook"] == notebook).sum()
-        where = f"{machine['cpu']}, {machine['cores']} cores, {machine['ram_gb']} GB, Python {machine['python']}"
-        facts[notebook] = f"{count:,} rows of {machine['published']} on {where}"
+        facts[notebook] = f"{count:,} rows of {machine['published']} on {results.label_of(machine)}"
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
     return frame.style.set_uuid("what-is-read").set_properties(**{"text-align": "left"}).format(escape="html")
 

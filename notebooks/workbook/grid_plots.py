@@ -97,11 +97,10 @@ def oversampling(rows: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
 
 
 def waterfall(steps: pd.DataFrame, title: str) -> Figure:
-    """From the first level to the last, change by change: columns step, value, low, high; signed changes in between.
+    """From the first level to the last, change by change: columns step, value, low, high; changes between.
 
-    `title` says what is taken apart; where most is lost is added to it. The caption also names corpus and n if the frame
-    has these columns.
-    Raises WorkbookError if the changes do not lead from the first level to the last.
+    `title` says what is taken apart; where most is lost is added to it. The caption also names corpus and n if
+    the frame has these columns. Raises WorkbookError if the changes do not lead from the first level to the last.
     """
     values = steps["value"].to_numpy(float)
     ends = np.append(np.cumsum(values[:-1]), values[-1])

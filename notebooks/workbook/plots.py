@@ -147,9 +147,10 @@ def set_title(figure: Figure, text: str) -> None:
     figure.suptitle(textwrap.fill(text, width, break_on_hyphens=False), x=0.01, ha="left", fontweight="bold")
 
 
-def caption(figure: Figure, rows: pd.DataFrame, more: str = "") -> None:
+def caption(figure: Figure, rows: pd.DataFrame, more: str = "", machine: str = "") -> None:
+    """Corpus, n, what the intervals are, and the machine: this one, or the one that is named."""
     parts = [f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals", more]
-    note(figure, "; ".join([*filter(None, parts), results.machine_label()]))
+    note(figure, "; ".join([*filter(None, parts), machine or results.machine_label()]))
 
 
 def note(figure: Figure, text: str) -> None:

@@ -51,8 +51,12 @@ def machine() -> dict[str, Any]:
 
 
 def machine_label() -> str:
-    """The machine in one line, for captions."""
-    facts = machine()
+    """This machine in one line, for captions."""
+    return label_of(machine())
+
+
+def label_of(facts: Mapping[str, Any]) -> str:
+    """A machine in one line, given what `machine` said of it."""
     gpu = f", {facts['gpu']}" if "gpu" in facts else ""
     return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB{gpu}"
 
