@@ -8,7 +8,7 @@ READY    := .venv/.ready
 
 export PYTHONPATH := notebooks
 
-.PHONY: help run-notebooks report bench bench-grid test lab lint clean
+.PHONY: help run-notebooks report readme bench bench-grid test lab lint clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their value
 
 report: $(READY)  ## build the HTML report of a run, given the same PROFILE, CORPUS and MODEL
 	@.venv/bin/python -m workbook report --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
+	    $(if $(MODEL),--model "$(MODEL)")
+
+readme: $(READY)  ## write the answer of a run into the README, given the same PROFILE, CORPUS and MODEL
+	@.venv/bin/python -m workbook readme --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)")
 
 bench: $(READY)  ## measure encoding, storing and indexing, and print the tables (PROFILE=scale unless given)

@@ -9,7 +9,7 @@ errors -> progress -> paths -> redact -> near_duplicates -> python_docs -> beir_
 -> growth -> claims -> parameters -> losses -> recommend -> snippets -> leakage -> custom -> limits -> published
 -> metrics -> tabular -> answers -> plots -> grid_plots -> pareto_plot -> training_plots -> baseline_plots
 -> scale_plots -> answer_plots -> contributions -> explorer -> explorer_html -> explorer_view -> plan -> runner
--> bench -> markup -> page -> report -> __main__
+-> bench -> markup -> page -> report -> front_page -> __main__
 
 A corpus (documents, queries, qrels) is encoded once into cached vectors; vectors, truncated to a Matryoshka dimension
 and stored with a quantization setting, become an index in a Qdrant engine; a search gives a run; the run is judged

@@ -1,4 +1,4 @@
-"""`python -m workbook run`, `report`, `bench` and `bench-grid`: the commands behind the targets of the Makefile."""
+"""`python -m workbook run`, `report`, `readme`, `bench`, `bench-grid`: the commands behind the Makefile's targets."""
 
 import argparse
 import os
@@ -36,6 +36,16 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _readme(options: argparse.Namespace) -> int:
+    from workbook import front_page, paths, runner
+
+    profile, overrides = options.profile, _overrides(options)
+    run, command = runner.run_name(profile, overrides), runner.command_of(profile, overrides)
+    front_page.write(paths.ROOT / "README.md", run, command)
+    print("the answer is written into README.md")
+    return 0
+
+
 def _overrides(options: argparse.Namespace) -> dict[str, str]:
     given = {"corpus": options.corpus, "static_model": options.model}
     return {name: value for name, value in given.items() if value}
@@ -64,9 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--notebook", action="append", default=[], help="only this notebook (may be repeated)")
     report = commands.add_parser("report", help="build the HTML report of what was run of a profile")
     report.set_defaults(command=_report)
+    readme = commands.add_parser("readme", help="write the answer of a run into README.md")
+    readme.set_defaults(command=_readme)
     bench = commands.add_parser("bench", help="measure encoding, storing and indexing, and print the tables")
     bench.set_defaults(command=_bench)
-    for command, profile in [(run, "default"), (report, "default"), (bench, "scale")]:
+    for command, profile in [(run, "default"), (report, "default"), (readme, "default"), (bench, "scale")]:
         command.add_argument(
             "--profile", default=profile, help="a profile of notebooks/runs.yaml (default: %(default)s)"
         )

@@ -49,7 +49,7 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN, an
     facts = _facts(pages, found) | _verdicts(entries, values)
     index = page.template("index.html.j2").render(
         place=page.Place("", run, facts, _problems(entries, found.problems), []), answers=answers, ok=OK, values=values,
-        cards=[(entry, _picture(entry)) for entry in entries], command=_command(profile, overrides),
+        cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
         others=[] if pages else [name for name in evidence.runs() if name != run],
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
@@ -153,12 +153,6 @@ def _picture(entry: Entry) -> tuple[str, str] | None:
     """The small picture of a notebook and what it shows."""
     picture = page.picture_of(entry.notebook) if entry.notebook is not None else None
     return (page.thumbnail(picture.png), picture.alt) if picture else None
-
-
-def _command(profile: str, overrides: Mapping[str, str]) -> str:
-    names = {"corpus": "CORPUS", "static_model": "MODEL"}
-    given = [f"{names[name]}={value}" for name, value in overrides.items()]
-    return " ".join(["make run-notebooks", f"PROFILE={profile}", *given])
 
 
 def _write(target: Path, text: str) -> Path:

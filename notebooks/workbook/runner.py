@@ -59,6 +59,13 @@ def run_name(profile: str, overrides: Mapping[str, str]) -> str:
     return "+".join([profile, *(Path(value).name.replace("/", "-") for value in overrides.values())])
 
 
+def command_of(profile: str, overrides: Mapping[str, str]) -> str:
+    """What one types for such a run."""
+    given = {"PROFILE": profile if profile != "default" else "", "CORPUS": overrides.get("corpus", ""),
+             "MODEL": overrides.get("static_model", "")}  # fmt: skip
+    return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
+
+
 def fetch(jobs: list[Job]) -> None:
     """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
 

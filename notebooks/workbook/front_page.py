@@ -1,0 +1,29 @@
+"""The answer on the README: what a run found, written between two marks, so that nobody types a number into it."""
+
+from pathlib import Path
+
+from workbook import answers, evidence, ways
+from workbook.errors import WorkbookError
+
+BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
+
+
+def write(file: Path, run: str, command: str) -> None:
+    """Put the headline and the answers of a run between the marks of a Markdown file.
+
+    Raises WorkbookError if the file has no marks, or if a notebook's rows are missing: half an answer is none.
+    """
+    text = file.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
+    read = evidence.read(run)
+    found, left_out = ways.read(read)
+    if problems := [*read.problems, *left_out]:
+        raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
+    about = answers.asked(read, found)
+    rows = [f"| {one.question} | {one.text} | `{one.notebook[:2]}` |" for one in answers.answer(about)]
+    table = ["| question | answer | notebook |", "|---|---|---|", *rows]
+    where = f"On {read.corpus}, {read.machine}; NDCG@10 differences with 95% intervals; `{command}`."
+    block = "\n".join([BEGIN, f"**{answers.headline(about)}**", "", *table, "", where, END])
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    file.write_text(f"{before}{block}{after}", encoding="utf-8")

@@ -1,0 +1,57 @@
+"""The README's answer is a run's, written between its marks."""
+
+import pytest
+from published_run import publish
+from workbook import __main__, front_page, paths, runner
+from workbook.errors import WorkbookError
+
+
+@pytest.fixture
+def page(data, tmp_path, monkeypatch):
+    publish(monkeypatch)
+    file = tmp_path / "README.md"
+    file.write_text(f"# Title\n\n{front_page.BEGIN}\nold\n{front_page.END}\n\nrest\n", encoding="utf-8")
+    return file
+
+
+def test_headline_and_answers_are_put_between_the_marks(page):
+    front_page.write(page, "made", "make run-notebooks CORPUS=made")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Title\n\n") and text.endswith(f"{front_page.END}\n\nrest\n") and "old" not in text
+    assert "**Not on this corpus: trained + BM25 (rrf), without attention, finds more than slow" in text
+    assert "| How much does a static model give up? | fast keeps 64%" in text
+    assert "`make run-notebooks CORPUS=made`" in text and "cores" in text
+
+
+def test_writing_again_changes_nothing(page):
+    front_page.write(page, "made", "make run-notebooks")
+    first = page.read_text(encoding="utf-8")
+    front_page.write(page, "made", "make run-notebooks")
+    assert page.read_text(encoding="utf-8") == first
+
+
+def test_half_an_answer_is_refused(page, monkeypatch):
+    before = page.read_text(encoding="utf-8")
+    with pytest.raises(WorkbookError, match=r"run nothing cannot answer: 01_static_vs_transformer has no rows"):
+        front_page.write(page, "nothing", "make run-notebooks")
+    assert page.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("text", ["", front_page.BEGIN, f"{front_page.END}\n{front_page.BEGIN}", front_page.BEGIN * 2])
+def test_a_file_without_its_marks_is_refused(page, text):
+    page.write_text(text)
+    with pytest.raises(WorkbookError, match=r"README\.md needs one line"):
+        front_page.write(page, "made", "make run-notebooks")
+
+
+def test_the_readme_has_the_marks_and_an_answer_between_them():
+    text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    answer = text.split(front_page.BEGIN)[1].split(front_page.END)[0]
+    assert answer.count("| ") > 20 and "Not measured" not in answer
+
+
+def test_the_command_writes_into_the_readme(page, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "ROOT", page.parent)
+    monkeypatch.setattr(runner, "run_name", lambda *_: "made")
+    assert __main__.main(["readme", "--corpus", "made"]) == 0
+    assert "make run-notebooks CORPUS=made" in page.read_text(encoding="utf-8")
