@@ -157,6 +157,12 @@ def test_the_same_notebook_gives_the_same_page():
     assert everything() == everything()
 
 
+def test_characters_stand_as_they_are():
+    assert "caf\u00e9 \u2013 \u201cso\u201d" in rendered(
+        new_output("stream", name="stdout", text="caf\u00e9 \u2013 \u201cso\u201d")
+    )
+
+
 def test_an_empty_notebook_is_a_page_too():
     empty = new_notebook()
     assert (page.title_of(empty), page.picture_of(empty)) == ("", None)

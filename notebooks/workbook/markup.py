@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 
 from bs4 import BeautifulSoup, Comment, Tag
+from bs4.dammit import EntitySubstitution
+from bs4.formatter import HTMLFormatter
 
 KEPT = re.compile(
     "^(a|abbr|b|blockquote|br|caption|code|d[dlt]|del|div|em|figcaption|figure|h[1-6r]|i|img|kbd|li|mark|ol|p|pre|q|s|small|"
@@ -21,8 +23,11 @@ ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}, "t
 COLOURED = re.compile(r"highlight|ansi-[\w-]+|[a-z]{1,2}[a-z\d]?")  # classes of code and of a terminal's colours
 HEADINGS = re.compile(r"^h[1-6]$")
 LINKS = re.compile(r"(https?://|mailto:|#|[\w./-]+(#|$))")
-LONG = 30  # characters of a cell, from which it is given room and may break
-NUMBER = re.compile(r"^[-+]?[\d.,]+(e[-+]?\d+)?%?(\s*\[.*\])?$")
+LONG, TEXT = 30, 120  # characters of a cell, from which it may break and is given room, and more of it
+NUMBER = re.compile(r"^[-+\u2212]?[\d.,]+(e[-+]?\d+)?%?(\s*\[.*\])?$")
+
+# Characters as they are, not as names: redact is to find them. HTML's void elements have no slash
+WRITTEN = HTMLFormatter(EntitySubstitution.substitute_xml, void_element_close_prefix=None)
 
 
 def plain(markup: str) -> BeautifulSoup:
@@ -120,7 +125,7 @@ def _set_cell(cell: Tag) -> None:
     if NUMBER.match(text):
         cell["class"] = "number"
     elif len(text) > LONG:
-        cell["class"] = "long"
+        cell["class"] = "long" if len(text) <= TEXT else "text"
 
 
 def _merge_header(table: Tag) -> None:

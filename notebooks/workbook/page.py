@@ -70,7 +70,11 @@ def render(notebook: NotebookNode, title: str, place: Place) -> str:
     markup.tables(soup, lambda table, own: _caption(own, place) if table.find_parent(class_="output") else own)
     contents = markup.headings(soup, title)
     return template("page.html.j2").render(
-        title=title, place=place, contents=contents, body=soup.decode(formatter="html5"), failed=soup.find(id="error")
+        title=title,
+        place=place,
+        contents=contents,
+        body=soup.decode(formatter=markup.WRITTEN),
+        failed=soup.find(id="error"),
     )
 
 
