@@ -1,5 +1,6 @@
 """Models trained here: their scores over seeds, their differences, and that what is measured is what was trained."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -191,3 +192,21 @@ def test_the_table_has_a_row_for_each_variant_and_no_comparison_with_itself():
             "one bit": "0.200 [0.100, 0.300]", "one bit, against trained": "",
         },
     }  # fmt: skip
+
+
+def test_the_model_trained_on_a_corpus_is_found_by_its_card(data):
+    assert custom.found("shop") == ""
+    trained = {
+        "custom-shop-00000001": (90, 0, 0.7),
+        "custom-shop-00000002": (90, 0, 0.8),
+        "custom-shop-00000003": (90, 5, 0.9),  # labelled
+        "custom-shop-00000004": (40, 0, 0.95),  # of fewer documents
+        "custom-shop-start-00000005": (90, 0, 1.0),
+        "custom-shop-online-00000006": (90, 0, 1.0),  # of another corpus
+    }
+    for name, (documents, extra, score) in trained.items():
+        history = [{"score": 1.0, "rank": 0}, {"score": score, "rank": 1}]  # the start is not among what is kept
+        card = {"documents": documents, "extra_pairs": extra, "history": history}
+        (data / "models" / name).mkdir(parents=True)
+        (data / "models" / name / "training.json").write_text(json.dumps(card), encoding="utf-8")
+    assert custom.found("shop") == "custom-shop-00000002"

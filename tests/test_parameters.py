@@ -269,3 +269,34 @@ def test_only_ones_own_data_can_do_without_a_model_to_compare_with():
 def test_a_file_is_for_the_notebook_that_knows_columns(own):
     with pytest.raises(WorkbookError, match="unknown corpus"):
         parameters.check({**GOOD, "corpus": own["corpus"]})
+
+
+EXPLORER = {
+    **{name: GOOD[name] for name in ("corpus", "static_model", "transformer_model", "dimensions", "settings")},
+    "custom_model": "", "top": 5, "hnsw_ef": 0, "fusion": "dbsf", "language": "english", "query": "bats",
+}  # fmt: skip
+
+BAD_EXPLORER = [
+    ("custom_model", "no-such-model", "unknown model"),
+    ("custom_model", "tiny-static", "give one of its own"),
+    ("static_model", "tiny-transformer", "give two models"),
+    ("dimensions", [128], "tiny-static has 64 dimensions"),
+    ("settings", ["product-x64"], "does not divide"),
+    ("settings", [], "not a list"),
+    ("top", 0, "above 0"),
+    ("hnsw_ef", -1, "0 or above 0"),
+    ("fusion", "sum", "unknown fusion 'sum'"),
+    ("query", "", "not a text"),
+]
+
+
+def test_the_explorer_takes_any_settings_and_needs_no_transformer():
+    parameters.check(EXPLORER)
+    parameters.check({**EXPLORER, "transformer_model": "", "dimensions": [], "settings": ["binary"]})
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD_EXPLORER)
+def test_a_bad_parameter_of_the_explorer_is_named_with_what_to_do(name, value, message):
+    with pytest.raises(WorkbookError, match=message) as raised:
+        parameters.check({**EXPLORER, "dimensions": [20], name: value})
+    assert "\n" not in str(raised.value)

@@ -49,10 +49,10 @@ def problem(text: str) -> str:
     return f'<p role="status">{escape(text[:1].upper() + text[1:])}.</p>'
 
 
-def status(answers: Sequence[Answer], milliseconds: float) -> str:
-    """How many ways to search answered, and in what time."""
+def status(answers: Sequence[Answer], how: str, milliseconds: float) -> str:
+    """How many ways to search answered, and in what time for all; `how` is where the controls stand."""
     answered = sum(not answer.problem for answer in answers)
-    return f'<p role="status">{answered} ways to search answered in {milliseconds:.0f} ms, one after the other.</p>'
+    return f'<p role="status">{answered} ways to search answered, {milliseconds:.0f} ms in all: {escape(how)}.</p>'
 
 
 def explanation(parts: Contributions, answer: Answer, document: Found) -> str:

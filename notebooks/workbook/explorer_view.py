@@ -16,12 +16,13 @@ Match = tuple[str, str]  # a way to search and a document's id
 
 
 class Page(NamedTuple):
-    """What is shown for a query, as HTML, and the matches that can be explained, by label."""
+    """What is shown for a query, as HTML; the matches that can be explained, by label, and the one that is."""
 
     status: str
-    results: str
-    matches: list[tuple[str, Match]]
-    explanation: str
+    results: str = ""
+    explanation: str = ""
+    matches: Sequence[tuple[str, Match]] = ()
+    match: Match | None = None
 
 
 class View:
@@ -31,12 +32,16 @@ class View:
         self._explorer = explorer
         wide = widgets.Layout(width="100%")
         style = {"description_width": "initial"}
-        self.query = widgets.Text(query, description="Query", placeholder="what are you looking for?", layout=wide)
+        self.query = widgets.Text(
+            query, description="Query", placeholder="what are you looking for?", layout=wide, style=style
+        )
         self.dimension = widgets.SelectionSlider(
             options=explorer.dimensions, value=explorer.dimensions[-1], description="Dimensions", style=style
         )
         self.setting = widgets.SelectionSlider(options=explorer.settings, description="Quantization", style=style)
-        self.rescore = widgets.Checkbox(description="Rescore with the original vectors", indent=False)
+        self.rescore = widgets.Checkbox(
+            description="Rescore with the original vectors", indent=False, layout=widgets.Layout(width="auto")
+        )
         self.oversampling = widgets.SelectionSlider(options=OVERSAMPLING, description="Oversampling", style=style)
         self.match = widgets.Dropdown(description="Explain", layout=wide, style=style)
         self._status, self._results, self._explanation = (widgets.HTML() for _ in range(3))
@@ -62,18 +67,26 @@ class View:
         try:
             answers = self._answers(query)
         except WorkbookError as error:
-            return Page(explorer_html.problem(str(error)), "", [], "")
+            return Page(explorer_html.problem(str(error)))
         matches = _matches(answers)
         found = [value for _, value in matches]
-        explanation = self._explained(answers, query, match if match in found else next(iter(found), None))
+        match = match if match in found else next(iter(found), None)
+        explanation = self._explained(answers, query, match)
         results = explorer_html.columns(answers, self._explorer.top)
-        status = explorer_html.status(answers, 1000 * (time.perf_counter() - started))
-        return Page(status, results, matches, explanation)
+        status = explorer_html.status(answers, self._how(), 1000 * (time.perf_counter() - started))
+        return Page(status, results, explanation, matches, match)
 
     def _answers(self, query: str) -> list[Answer]:
         rescore = self.rescore.value and self._has_codes()
         oversampling = float(self.oversampling.value) if rescore and self.oversampling.value > 1 else None
         return self._explorer.ask(query, self.dimension.value, self.setting.value, rescore, oversampling)
+
+    def _how(self) -> str:
+        """Where the controls stand, in words."""
+        times = (
+            f", rescored, oversampling {self.oversampling.value}" if self.rescore.value and self._has_codes() else ""
+        )
+        return f"{self.dimension.value} dimensions, {self.setting.value}{times}"
 
     def _has_codes(self) -> bool:
         return bool(SETTINGS[self.setting.value].config)
@@ -97,18 +110,13 @@ class View:
         self._show(self.answer(self.query.value, self.match.value))
 
     def _explain(self, change: dict) -> None:
-        if change["new"]:
-            self._show(self.answer(self.query.value, change["new"]))
+        self._show(self.answer(self.query.value, change["new"]))
 
     def _show(self, page: Page) -> None:
         self._status.value, self._results.value, self._explanation.value = page.status, page.results, page.explanation
-        if list(self.match.options) != page.matches:
-            chosen = self.match.value
-            self.match.unobserve(self._explain, "value")
-            self.match.options = page.matches
-            if chosen in dict(page.matches).values():
-                self.match.value = chosen
-            self.match.observe(self._explain, "value")
+        self.match.unobserve(self._explain, "value")
+        self.match.options, self.match.value = page.matches, page.match
+        self.match.observe(self._explain, "value")
         self.match.layout.visibility = "visible" if page.matches else "hidden"
 
 
