@@ -45,6 +45,8 @@ def test_the_first_query_is_answered_at_once(view):
     assert re.search(r"3 ways to search answered, \d+ ms in all: 64 dimensions, float32\.", shown(view, "status"))
     headings = re.findall(r"<h3>(\w+)</h3>", shown(view, "results"))
     assert headings == ["static", "custom", "BM25", "hybrid"]
+    [words] = re.findall(r'aria-label="BM25".*?</section>', shown(view, "results"))
+    assert "workbook-mark" not in words, "nothing can move what has no vectors"
     assert "256 bytes per vector" in shown(view, "results")
     assert "How lenders earn their money" in text_of(shown(view, "results"))
 

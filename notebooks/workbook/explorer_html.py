@@ -29,6 +29,7 @@ STYLE = """<style>
   font-size: 13px; }
 .workbook-mark { border: 1px solid currentColor; border-radius: 8px; font-size: 11px; padding: 0 6px;
   white-space: nowrap; }
+.workbook-explorer input:disabled + span { opacity: 0.5; }
 .workbook-mark.moved { font-weight: 600; }
 .workbook-tokens { display: flex; flex-wrap: wrap; gap: 2px; max-height: 260px; overflow-y: auto; }
 .workbook-tokens span { border-radius: 3px; font-size: 13px; line-height: 1.25; padding: 1px 4px; text-align: center; }
@@ -92,7 +93,7 @@ def _column(answer: Answer, top: int) -> str:
     sizes = [vectors] * bool(answer.bytes_per_vector) + [words] * bool(answer.bytes_of_words)
     facts = "".join(f"<p class=quiet>{each}</p>" for each in sizes)
     times = f"encode {answer.encode_ms:.1f} ms, search {answer.search_ms:.1f} ms"
-    found = "".join(f"<li>{_document(each, top)}</li>" for each in answer.found)
+    found = "".join(f"<li>{_document(answer, each, top)}</li>" for each in answer.found)
     gone = "".join(f"<p class=quiet>{escape(each.title or each.id)} (was {each.was})</p>" for each in answer.left)
     left = f"<h4>No longer in the first {top}</h4>{gone}" if gone else ""
     return (
@@ -100,10 +101,11 @@ def _column(answer: Answer, top: int) -> str:
     )
 
 
-def _document(each: Found, top: int) -> str:
+def _document(answer: Answer, each: Found, top: int) -> str:
     title = escape(each.title or each.id)
+    moved = _moved(each, top) if answer.setting else ""  # words have no setting that could move them
     return (
-        f"<b>{each.rank}. {title}</b><p>{_moved(each, top)} <span class=quiet>score {each.score:.4g}</span></p>"
+        f"<b>{each.rank}. {title}</b><p>{moved} <span class=quiet>score {each.score:.4g}</span></p>"
         f"<p class=quiet>{escape(each.snippet)}</p>"
     )
 

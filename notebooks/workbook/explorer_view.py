@@ -31,18 +31,26 @@ class View:
     def __init__(self, explorer: Explorer, query: str):
         self._explorer = explorer
         wide = widgets.Layout(width="100%")
-        style = {"description_width": "initial"}
+        style, narrow = {"description_width": "initial"}, widgets.Layout(width="270px")
         self.query = widgets.Text(
             query, description="Query", placeholder="what are you looking for?", layout=wide, style=style
         )
         self.dimension = widgets.SelectionSlider(
-            options=explorer.dimensions, value=explorer.dimensions[-1], description="Dimensions", style=style
+            options=explorer.dimensions,
+            value=explorer.dimensions[-1],
+            description="Dimensions",
+            style=style,
+            layout=narrow,
         )
-        self.setting = widgets.SelectionSlider(options=explorer.settings, description="Quantization", style=style)
+        self.setting = widgets.SelectionSlider(
+            options=explorer.settings, description="Quantization", style=style, layout=narrow
+        )
         self.rescore = widgets.Checkbox(
             description="Rescore with the original vectors", indent=False, layout=widgets.Layout(width="auto")
         )
-        self.oversampling = widgets.SelectionSlider(options=OVERSAMPLING, description="Oversampling", style=style)
+        self.oversampling = widgets.SelectionSlider(
+            options=OVERSAMPLING, description="Oversampling", style=style, layout=narrow
+        )
         self.match = widgets.Dropdown(description="Explain", layout=wide, style=style)
         self._status, self._results, self._explanation = (widgets.HTML() for _ in range(3))
         for widget, name in [(self.query, "query"), (self._results, "results"), (self._status, "status")]:
