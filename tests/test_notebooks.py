@@ -227,7 +227,8 @@ def test_07_answers_every_question_from_the_rows(smoke):
     assert f"tiny-static keeps {kept:.0%}" in text
     rows = rows_of("05_train_your_own")
     fused = [value(rows, work=f"trained{how}, against tiny-transformer", metric="ndcg@10 difference") for how in HYBRID]
-    assert f"NDCG@10 {min(fused):+.3f} [" in text, "the fusion that finds less speaks for both"
+    least = f"{min(fused):+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert f"NDCG@10 {least} [" in text, "the fusion that finds less speaks for both"
 
 
 def test_07_decides_for_each_place_by_half_of_the_queries(smoke):

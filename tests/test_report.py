@@ -7,6 +7,7 @@ import re
 import html5lib
 import nbformat
 import pandas as pd
+import published_run
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -87,9 +88,9 @@ def written(project):
 
 def test_a_whole_run_has_an_index_pages_and_rows(project):
     everything()
-    index = build(project, answers="<h2>The answer</h2>")
+    index = build(project)
     text = words(index)
-    for said in ("3 of 3 notebooks", "1 of 2 values", "The answer", "corpus tiny", "2026-01-02 03:04 UTC", "5 minutes"):
+    for said in ("3 of 3 notebooks", "1 of 2 values", "corpus tiny", "2026-01-02 03:04 UTC", "5 minutes"):
         assert said in text, said
     assert results.machine()["cpu"] in text
     assert "No results" not in text
@@ -273,7 +274,7 @@ def test_what_cannot_be_is_refused(project, profile, overrides, message):
 
 
 def test_the_command_says_where_the_index_is(project, monkeypatch, capsys):
-    monkeypatch.setattr(report.build, "__defaults__", (project / "runs.yaml", ""))
+    monkeypatch.setattr(report.build, "__defaults__", (project / "runs.yaml",))
     assert __main__.main(["report", "--profile", "tiny"]) == 0
     assert capsys.readouterr().out.strip().endswith("index.html")
     assert __main__.main(["report", "--profile", "nightly"]) == 1
@@ -282,3 +283,21 @@ def test_the_command_says_where_the_index_is(project, monkeypatch, capsys):
 
 def test_the_last_notebook_reads_what_the_others_published(project):
     assert evidence.needed() == ["01_first", "02_second"]
+
+
+def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
+    published_run.publish(monkeypatch, run="smoke", without=("06_your_data",))
+    index = report.build("smoke", {})
+    text = words(index)
+    assert "The answer Not on this corpus: trained + BM25 (rrf), without attention, finds more than slow" in text
+    assert "How much faster does it encode? fast encodes 40 [36, 44] times as fast" in text
+    assert "n = 3, rows of 02_encoding_speed , key 5eed" in text
+    assert "Which setting, for this corpus? Not measured: run notebook 06." in text
+    soup = BeautifulSoup(index.read_text(encoding="utf-8"), "html.parser")
+    assert all((index.parent / link["href"]).is_file() for link in soup.select(".answers a"))
+
+
+def test_without_rows_the_index_answers_nothing(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
+    assert "The answer" not in words(report.build("smoke", {}))

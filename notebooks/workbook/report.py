@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from workbook import evidence, page, paths, redact, results, runner
+from workbook import answers, evidence, page, paths, redact, results, runner, ways
 from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
 OK, NOT_RUN = "OK", "not run"
@@ -29,10 +29,10 @@ class Entry(NamedTuple):
     rows: page.Rows | None
 
 
-def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN, answers: str = "") -> Path:
+def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) -> Path:
     """Write reports/<run>/: index.html, a page for each notebook that was run, rows/. Returns the index.
 
-    `answers` is HTML for the top of the index. Raises WorkbookError for a profile or an override that cannot be.
+    Raises WorkbookError for a profile or an override that cannot be.
     """
     plan = read(plan_file)
     run = runner.run_name(profile, overrides)
@@ -47,8 +47,11 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN, an
         else:
             target.unlink(missing_ok=True)  # of an earlier report
     facts = _facts(pages, found) | _verdicts(entries, values)
+    measured, left_out = ways.read(found)
+    about = answers.asked(found, measured)
     index = page.template("index.html.j2").render(
-        place=page.Place("", run, facts, _problems(entries, found.problems), []), answers=answers, ok=OK, values=values,
+        place=page.Place("", run, facts, _problems(entries, [*found.problems, *left_out]), []), ok=OK, values=values,
+        headline=answers.headline(about), answered=answers.answer(about) if len(found.rows) else [],
         cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
         others=[] if pages else [name for name in evidence.runs() if name != run],
     )  # fmt: skip
