@@ -133,6 +133,6 @@ def test_without_notebook_01_nothing_is_answered(asked):
 
 def test_the_table_names_notebook_and_keys(asked):
     html = answers.table(answers.answer(asked())).to_html()
-    assert "02_encoding_speed" in html and "5eed" in html
+    assert "02: 5eed" in html
     frame = answers.table(answers.answer(asked())).data
-    assert isinstance(frame, pd.DataFrame) and list(frame.columns) == ["answer", "n", "notebook", "keys"]
+    assert isinstance(frame, pd.DataFrame) and list(frame.columns) == ["answer", "n", "from"]

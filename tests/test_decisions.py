@@ -92,10 +92,10 @@ def test_rows_and_table_show_the_same(found, monkeypatch):
     assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
     assert set(rows[rows["work"].str.startswith("tiny: nothing fits")]["metric"].str.split(":").str[0]) == {"place"}
     table = decisions.table(decided, ways.find(found, "slow"), places)
-    assert table.loc["roomy", "use"] == "slow + BM25 (dbsf)" and table.loc["roomy", "slow there"] == "fits too"
-    assert table.loc["roomy", "setting"] == "float32, whole vectors, exact"
-    assert table.loc["tiny", "use"].startswith("nothing fits") and table.loc["tiny", "NDCG@10"] == ""
-    assert table.loc["tiny", "slow there"].startswith("does not fit: 91.6 MB")
+    assert table.loc["use", "roomy"] == "slow + BM25 (dbsf)" and table.loc["slow there", "roomy"] == "fits too"
+    assert table.loc["stored and searched", "roomy"] == "float32, whole vectors, exact"
+    assert table.loc["use", "tiny"].startswith("nothing fits") and table.loc["NDCG@10", "tiny"] == ""
+    assert table.loc["slow there", "tiny"].startswith("does not fit: 91.6 MB")
 
 
 def test_a_model_of_unknown_size_is_not_chosen(found):

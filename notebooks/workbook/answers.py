@@ -78,14 +78,11 @@ def answer(about: Asked) -> list[Answer]:
 
 
 def table(answered: list[Answer]) -> Styler:
-    """The answers as people read them, each with its n, its notebook and the keys of its measurements."""
+    """The answers as people read them, each with its n, the number of its notebook and the keys of its measurements."""
     shown = {
-        one.question: {
-            "answer": one.text, "n": "" if one.n is None else f"{one.n:,}", "notebook": one.notebook,
-            "keys": ", ".join(one.keys[:KEYS_TOLD]) + (" ..." if len(one.keys) > KEYS_TOLD else ""),
-        }
+        one.question: {"answer": one.text, "n": "" if one.n is None else f"{one.n:,}", "from": _source(one)}
         for one in answered
-    }  # fmt: skip
+    }
     styler = Styler(pd.DataFrame.from_dict(shown, orient="index"), uuid="answers", cell_ids=False)
     return styler.format(escape="html").set_properties(**{"text-align": "left"})
 
@@ -126,6 +123,11 @@ def decide(difference: Interval, margin: float) -> int | None:
     if difference.low > -margin:
         return 0
     return -1 if difference.high < 0 else None
+
+
+def _source(one: Answer) -> str:
+    keys = ", ".join(one.keys[:KEYS_TOLD]) + (" ..." if len(one.keys) > KEYS_TOLD else "")
+    return f"{one.notebook[:2]}: {keys}" if one.notebook else ""
 
 
 def _answered(about: Asked, question: str, notebook: str, work: Callable[[Asked], Answer | None]) -> Answer:
@@ -279,8 +281,8 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
     ("How few dimensions will do?", "03", _cut),
     ("What does quantization cost?", "04", _quantized),
     ("What does training on the corpus add?", "05", _training),
-    ("And counting words?", "05", _words),
-    ("With words beside it, is attention needed?", "05", _hybrid),
+    ("Does BM25, which counts words, do as well?", "05", _words),
+    ("With BM25 beside it, is attention needed?", "05", _hybrid),
     ("Which setting, for this corpus?", "06", _own),
 ]
 

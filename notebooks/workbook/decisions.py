@@ -109,7 +109,7 @@ def decide(
 
 
 def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, Place]) -> pd.DataFrame:
-    """The decisions as people read them: a row for each place."""
+    """The decisions as people read them: a column for each place."""
     found = {}
     for one in decisions:
         place, way = places[one.place], one.way
@@ -117,15 +117,15 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
         found[one.place] = {
             "documents": f"{place.documents:,}",
             "use": way.label if way else "nothing fits; the least memory would be",
-            "setting": _setting(way) if way else "",
-            "NDCG@10": str(one.score) if way else "",
-            f"against {transformer.label}": "" if not way or way is transformer else str(one.difference),
+            "stored and searched": _setting(way) if way else "",
+            "NDCG@10": _short(one.score) if way else "",
+            f"against {transformer.label}": "" if not way or way is transformer else _short(one.difference),
             "memory (MB)": f"{one.needs.memory_mb:,.3g} of {place.memory_mb:,.6g}",
             "to index (h)": f"{one.needs.index_hours:,.2g} of {place.index_hours:g}",
             "a query (ms)": f"{one.needs.query_ms:,.2g} of {place.query_ms:g}",
             f"{transformer.label} there": "" if way is transformer else rival,
         }
-    return pd.DataFrame.from_dict(found, orient="index")
+    return pd.DataFrame(found)
 
 
 def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
@@ -161,6 +161,11 @@ def _decide(
         name, best, taken[id(best)], len(fitting), statistics.mean(scores), statistics.mean_difference(scores, other),
         rival,
     )  # fmt: skip
+
+
+def _short(interval: Interval) -> str:
+    """In three digits, which a column of five has room for."""
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _setting(way: Way) -> str:
