@@ -95,6 +95,7 @@ def test_what_finds_nothing_is_said_in_a_sentence(view, query, said):
     view.query.value = query
     assert said in shown(view, "status")
     assert view.root.children[-1].value == "" and view.match.options == ()
+    assert view.match.layout.visibility == "hidden" != view.query.layout.visibility
     if query:
         assert "tiny-static knows no word of this query." in shown(view, "results")
         assert "No document has a word of this query." in shown(view, "results")

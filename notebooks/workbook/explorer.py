@@ -258,5 +258,6 @@ def _knows(encoder: Encoder, query: str) -> bool:
     """Whether a static model has a vector of any of the query's words; a transformer has one of every text."""
     if encoder.kind != "static":
         return True
-    tokens, _ = encoder.token_vectors(query)
-    return any(token != getattr(encoder.model.tokenizer.model, "unk_token", None) for token in tokens)
+    tokenizer = encoder.model.tokenizer
+    unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "")
+    return any(number != unknown for number in encoder.tokenize([query])[0])

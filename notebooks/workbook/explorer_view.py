@@ -30,10 +30,13 @@ class View:
 
     def __init__(self, explorer: Explorer, query: str):
         self._explorer = explorer
-        wide = widgets.Layout(width="100%")
-        style, narrow = {"description_width": "initial"}, widgets.Layout(width="270px")
+        style, narrow = {"description_width": "initial"}, widgets.Layout(width="255px")
         self.query = widgets.Text(
-            query, description="Query", placeholder="what are you looking for?", layout=wide, style=style
+            query,
+            description="Query",
+            placeholder="what are you looking for?",
+            layout=widgets.Layout(width="100%"),
+            style=style,
         )
         self.dimension = widgets.SelectionSlider(
             options=explorer.dimensions,
@@ -46,12 +49,14 @@ class View:
             options=explorer.settings, description="Quantization", style=style, layout=narrow
         )
         self.rescore = widgets.Checkbox(
-            description="Rescore with the original vectors", indent=False, layout=widgets.Layout(width="auto")
+            description="Rescore with the original vectors",
+            indent=False,
+            layout=widgets.Layout(width="auto", margin="2px 16px 2px 2px"),
         )
         self.oversampling = widgets.SelectionSlider(
             options=OVERSAMPLING, description="Oversampling", style=style, layout=narrow
         )
-        self.match = widgets.Dropdown(description="Explain", layout=wide, style=style)
+        self.match = widgets.Dropdown(description="Explain", layout=widgets.Layout(width="100%"), style=style)
         self._status, self._results, self._explanation = (widgets.HTML() for _ in range(3))
         for widget, name in [(self.query, "query"), (self._results, "results"), (self._status, "status")]:
             widget.add_class(f"workbook-{name}")
