@@ -35,7 +35,7 @@ STYLE = """<style>
 .workbook-tokens span { border-radius: 3px; font-size: 13px; line-height: 1.25; padding: 1px 4px; text-align: center; }
 .workbook-tokens small { display: block; font-size: 10px; min-height: 1.2em; }
 .workbook-why table { border-collapse: collapse; font-size: 13px; margin: 0; }
-.workbook-why th, .workbook-why td { border: 0; padding: 2px 14px 2px 0; text-align: left; }
+.workbook-why th, .workbook-why td { border: 0; overflow-wrap: normal; padding: 2px 8px 2px 0; text-align: left; }
 .workbook-why .number { font-variant-numeric: tabular-nums; text-align: right; }
 </style>"""
 
@@ -53,7 +53,8 @@ def problem(text: str) -> str:
 def status(answers: Sequence[Answer], how: str, milliseconds: float) -> str:
     """How many ways to search answered, and in what time for all; `how` is where the controls stand."""
     answered = sum(not answer.problem for answer in answers)
-    return f'<p role="status">{answered} ways to search answered, {milliseconds:.0f} ms in all: {escape(how)}.</p>'
+    ways = "way" if answered == 1 else "ways"
+    return f'<p role="status">{answered} {ways} to search answered, {milliseconds:.0f} ms in all: {escape(how)}.</p>'
 
 
 def explanation(parts: Contributions, answer: Answer, document: Found) -> str:
@@ -105,7 +106,7 @@ def _document(answer: Answer, each: Found, top: int) -> str:
     title = escape(each.title or each.id)
     moved = _moved(each, top) if answer.setting else ""  # words have no setting that could move them
     return (
-        f"<b>{each.rank}. {title}</b><p>{moved} <span class=quiet>score {each.score:.4g}</span></p>"
+        f"<b>{each.rank}.&nbsp;{title}</b><p>{moved} <span class=quiet>score {each.score:.4g}</span></p>"
         f"<p class=quiet>{escape(each.snippet)}</p>"
     )
 
