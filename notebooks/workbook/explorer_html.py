@@ -34,8 +34,9 @@ STYLE = """<style>
 .workbook-tokens { display: flex; flex-wrap: wrap; gap: 2px; max-height: 260px; overflow-y: auto; }
 .workbook-tokens span { border-radius: 3px; font-size: 13px; line-height: 1.25; padding: 1px 4px; text-align: center; }
 .workbook-tokens small { display: block; font-size: 10px; min-height: 1.2em; }
-.workbook-why table { border-collapse: collapse; font-size: 13px; margin: 0; }
-.workbook-why th, .workbook-why td { border: 0; overflow-wrap: normal; padding: 2px 8px 2px 0; text-align: left; }
+.workbook-why table { border-collapse: collapse; font-size: 12px; margin: 0; }
+.workbook-why th, .workbook-why td { border: 0; padding: 2px 5px 2px 0; text-align: left; }
+.workbook-why th, .workbook-why .number { overflow-wrap: normal; white-space: nowrap; }
 .workbook-why .number { font-variant-numeric: tabular-nums; text-align: right; }
 </style>"""
 
