@@ -51,9 +51,9 @@ def executable() -> str | None:
     return next((found for name in [own, *BROWSERS] if name and (found := shutil.which(name))), None)
 
 
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the window in reports/screenshots/."""
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+def shoot(page: Page, name: str, whole: bool = False) -> None:
+    """Keep a picture of the window, or of the whole page, in reports/screenshots/."""
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=whole)
 
 
 # module by module: Playwright keeps an event loop running, which the tests that run notebooks cannot have around them

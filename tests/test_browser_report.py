@@ -86,7 +86,7 @@ def test_a_page_fits_a_screen_and_a_phone_in_light_and_dark(opened, name, scheme
     for width, height in (WIDE, PHONE):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        shoot(page, f"report-{name}-{scheme}-{width}")
+        shoot(page, f"report-{name}-{scheme}-{width}", whole=True)
 
 
 def test_the_schemes_differ(opened):
