@@ -16,7 +16,6 @@ from workbook.custom import TRAINED
 from workbook.engine import FUSIONS
 from workbook.evidence import Evidence
 from workbook.statistics import Interval
-from workbook.tabular import KEYS_TOLD
 from workbook.ways import Way
 
 
@@ -126,8 +125,8 @@ def decide(difference: Interval, margin: float) -> int | None:
 
 
 def _source(one: Answer) -> str:
-    keys = ", ".join(one.keys[:KEYS_TOLD]) + (" ..." if len(one.keys) > KEYS_TOLD else "")
-    return f"{one.notebook[:2]}: {keys}" if one.notebook else ""
+    more = f" and {len(one.keys) - 1} more" if len(one.keys) > 1 else ""
+    return f"{one.notebook[:2]}: {one.keys[0] if one.keys else ''}{more}" if one.notebook else ""
 
 
 def _answered(about: Asked, question: str, notebook: str, work: Callable[[Asked], Answer | None]) -> Answer:
@@ -267,10 +266,10 @@ def _own(about: Asked) -> Answer | None:
     if chosen.empty:
         return _from(rows.head(1), "Nothing could be recommended: notebook 06 says what would decide.", None)
     told = {
-        f"{row.setting}, {row.dimension} dimensions, {row.search}": _signed(_interval(row))
+        f"{row.setting}, {row.dimension} dimensions, {row.search}: {_judged(_interval(row), about.margin)}"
         for row in chosen.itertuples()
     }
-    text = f"Chosen on half of the queries, reported on the other: {'; '.join(f'{k}: {v}' for k, v in told.items())}."
+    text = f"Chosen on half of the queries, reported on the other: {'; '.join(sorted(told))}."
     return _from(chosen, text, int(chosen["n"].min()))
 
 
@@ -298,6 +297,11 @@ def _from(rows: pd.DataFrame, text: str, n: int | None) -> Answer:
 
 def _by_ways(text: str, *used: Way) -> Answer:
     return Answer("", text, len(used[0].scores), used[0].notebook, tuple(dict.fromkeys(way.key for way in used)))
+
+
+def _judged(interval: Interval, margin: float) -> str:
+    word = {1: "more", 0: f"as much, to {margin:g}", -1: "less", None: "undecided"}[decide(interval, margin)]
+    return f"{_signed(interval)}, {word}"
 
 
 def _signed(interval: Interval) -> str:
