@@ -144,7 +144,8 @@ def speeds(rows: pd.DataFrame) -> Figure:
             _label_ends(axis, ends)
         axis.set_xlabel("words per text")
         if len(cuts) > 1:
-            axes[0, 0].legend(handles=_cut_handles(cuts), loc="upper right", handlelength=3.5, fontsize=SMALL)
+            above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": len(cuts)}  # no line runs there
+            axes[0, 0].legend(handles=_cut_handles(cuts), handlelength=3.5, fontsize=SMALL, **above)
         set_title(figure, _speeds_finding(ratios))
         _note(figure, *_speeds_notes(shown, ratios))
     return figure
