@@ -105,8 +105,8 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={_free_port()}",
         f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", "--LabApp.extension_manager=readonly",
         # should the tests be killed: it then ends by itself
-        "--MappingKernelManager.cull_idle_timeout=300", "--MappingKernelManager.cull_connected=True",
-        "--ServerApp.shutdown_no_activity_timeout=300",
+        "--MappingKernelManager.cull_idle_timeout=300", "--MappingKernelManager.cull_interval=60",
+        "--MappingKernelManager.cull_connected=True", "--ServerApp.shutdown_no_activity_timeout=300",
     ]  # fmt: skip
     log = home / "lab.log"
     with log.open("wb") as output:
