@@ -1,6 +1,5 @@
 """Answers say what the rows say: other rows give other words."""
 
-import pandas as pd
 import pytest
 from published_run import SCORES, publish
 from workbook import answers, evidence, ways
@@ -131,8 +130,10 @@ def test_without_notebook_01_nothing_is_answered(asked):
     assert answers.headline(about) == "Nothing can be said yet: notebooks 01 and 05 have to be run first."
 
 
-def test_the_table_names_notebook_and_keys(asked):
-    html = answers.table(answers.answer(asked())).to_html()
-    assert "02: 5eed" in html
-    frame = answers.table(answers.answer(asked())).data
-    assert isinstance(frame, pd.DataFrame) and list(frame.columns) == ["answer", "n", "from"]
+def test_the_words_name_notebook_n_and_keys(asked):
+    told = answers.in_words(answers.answer(asked())).split("\n\n")
+    assert len(told) == len(answers.QUESTIONS)
+    assert told[1].startswith("**How much faster does it encode?** fast encodes 40 [36, 44] times")
+    assert told[1].endswith("*(n = 3; rows of 02_encoding_speed; keys 5eed)*")
+    missing = answers.in_words(answers.answer(asked(without=("06_your_data",))))
+    assert "Which setting, for this corpus?** Chosen on half" in missing, "rows of an earlier time are still there"

@@ -161,3 +161,9 @@ def test_a_ratio_that_does_not_divide_and_an_unknown_fusion_are_refused(corpus, 
         Explorer(corpus, encoders.load("tiny-static"), dimensions=[20], settings=["product-x64"])
     with pytest.raises(WorkbookError, match="unknown fusion 'sum'"):
         Explorer(corpus, encoders.load("tiny-static"), dimensions=[16], settings=["binary"], fusion="sum")
+
+
+def test_an_answer_says_whether_it_was_rescored(explorer):
+    for rescore in (False, True):
+        answers = explorer.ask(QUERY, 64, "binary", rescore)
+        assert {answer.rescored for answer in answers if answer.bytes_per_vector} == {rescore}

@@ -44,12 +44,6 @@ def test_a_file_without_its_marks_is_refused(page, text):
         front_page.write(page, "made", "make run-notebooks")
 
 
-def test_the_readme_has_the_marks_and_an_answer_between_them():
-    text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
-    answer = text.split(front_page.BEGIN)[1].split(front_page.END)[0]
-    assert answer.count("| ") > 20 and "Not measured" not in answer
-
-
 def test_the_command_writes_into_the_readme(page, monkeypatch, capsys):
     monkeypatch.setattr(paths, "ROOT", page.parent)
     monkeypatch.setattr(runner, "run_name", lambda *_: "made")

@@ -54,6 +54,24 @@ def test_what_was_not_run_says_so():
     assert len(table) == len(published.read())
 
 
+def test_bm25_of_a_notebook_is_compared_with_the_published():
+    row = {
+        "corpus": "scifact",
+        "work": "BM25",
+        "metric": "ndcg@10",
+        "value": 0.6834,
+        "low": 0.64,
+        "high": 0.72,
+        "n": 300,
+    }
+    others = [{**row, "work": "a + BM25 (rrf)"}, {**row, "metric": "mrr@10"}]
+    table = published.compare(
+        pd.concat([pd.DataFrame([ours(0.6)]), published.as_published(pd.DataFrame([row, *others]))])
+    )
+    found = table[(table["model"] == "BM25") & (table["dataset"] == "scifact")]
+    assert found["verdict"].tolist() == ["in our interval"] * 2 and set(found["ours"]) == {0.6834}
+
+
 HEADER = "dataset,model,setting,search,metric,value,source\n"
 PUBLISHED = """known,a,float32,exact,ndcg@10,0.5,first
 known,a,float32,exact,ndcg@10,0.6,second

@@ -49,5 +49,13 @@ def test_the_same_table_gives_the_same_html_and_escapes_it(rows):
     assert "&lt;b&gt;" in first and "1,234.57" in first and "None" not in first
 
 
+def test_counts_are_whole_and_one_repeat_has_no_range(rows):
+    frame = pd.DataFrame({"queries to decide": [1287.0, None], "n": [300, 300], "value": [0.5, 1.0]})
+    html = tabular.sourced(frame, rows).to_html()
+    assert ">1,287<" in html and ">300<" in html and ">1.0000<" in html
+    once = rows.assign(n=1)
+    assert tabular.table(once, ["model"], ["ndcg@10"]).data.loc["a"].tolist() == ["0.6000"]
+
+
 def test_every_metric_that_is_measured_can_be_shown():
     assert set(evaluation.METRICS) <= set(METRICS)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook import plots, ways
-from workbook.answers import Asked, decide
+from workbook.answers import Asked, decide, times
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
 from workbook.plots import STYLE, set_title
@@ -47,7 +47,7 @@ def answer(about: Asked) -> Figure:
     heights = [len(bars) + 1.2 for *_, bars in blocks]
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(
-            len(blocks), 2, figsize=(10.5, 1.4 + 0.36 * sum(heights)), squeeze=False,
+            len(blocks), 2, figsize=(10.5, 1.4 + 0.32 * sum(heights)), squeeze=False,
             gridspec_kw={"height_ratios": heights, "width_ratios": [3, 2]},
         )  # fmt: skip
         for (title, gain, bars), (left, right) in zip(blocks, axes, strict=True):
@@ -154,5 +154,5 @@ def _finding(about: Asked, bars: list[Bar]) -> str:
     }
     return (
         f"{best.label} {found[decide(difference, about.margin)]} {transformer.label}, {difference.value:+.3f} "
-        f"[{difference.low:+.3f}, {difference.high:+.3f}] NDCG@10, with {speed:,.0f} times the documents a second"
+        f"[{difference.low:+.3f}, {difference.high:+.3f}] NDCG@10, with {times(speed)} the documents a second"
     )

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 from workbook import statistics, ways
 from workbook.baselines import BM25
@@ -16,6 +15,7 @@ from workbook.custom import TRAINED
 from workbook.engine import FUSIONS
 from workbook.evidence import Evidence
 from workbook.statistics import Interval
+from workbook.tabular import KEYS_TOLD
 from workbook.ways import Way
 
 
@@ -76,14 +76,9 @@ def answer(about: Asked) -> list[Answer]:
     return [_answered(about, question, notebook, work) for question, notebook, work in QUESTIONS]
 
 
-def table(answered: list[Answer]) -> Styler:
-    """The answers as people read them, each with its n, the number of its notebook and the keys of its measurements."""
-    shown = {
-        one.question: {"answer": one.text, "n": "" if one.n is None else f"{one.n:,}", "from": _source(one)}
-        for one in answered
-    }
-    styler = Styler(pd.DataFrame.from_dict(shown, orient="index"), uuid="answers", cell_ids=False)
-    return styler.format(escape="html").set_properties(**{"text-align": "left"})
+def in_words(answered: list[Answer]) -> str:
+    """The answers in Markdown, a paragraph for each, with its n, its notebook and the keys of its measurements."""
+    return "\n\n".join(f"**{one.question}** {one.text} {_source(one)}" for one in answered)
 
 
 def headline(about: Asked) -> str:
@@ -108,7 +103,7 @@ def headline(about: Asked) -> str:
         None: "Whether attention beside BM25 finds more is undecided",
     }[decide(added, about.margin)]
     return (
-        f"{first} (NDCG@10 {_signed(alone)}), and encodes and indexes {_times(speed)} as many documents a second. "
+        f"{first} (NDCG@10 {_signed(alone)}), and encodes and indexes {times(speed)} as many documents a second. "
         f"{second}: {both.label} against {best.label} is {_signed(added)}."
     )
 
@@ -125,8 +120,12 @@ def decide(difference: Interval, margin: float) -> int | None:
 
 
 def _source(one: Answer) -> str:
-    more = f" and {len(one.keys) - 1} more" if len(one.keys) > 1 else ""
-    return f"{one.notebook[:2]}: {one.keys[0] if one.keys else ''}{more}" if one.notebook else ""
+    if not one.notebook:
+        return ""
+    n = f"n = {one.n:,}; " if one.n else ""
+    keys = f"; keys {', '.join(one.keys[:KEYS_TOLD])}" if one.keys else ""
+    more = f" and {len(one.keys) - KEYS_TOLD} more" if len(one.keys) > KEYS_TOLD else ""
+    return f"*({n}rows of {one.notebook}{keys}{more})*"
 
 
 def _answered(about: Asked, question: str, notebook: str, work: Callable[[Asked], Answer | None]) -> Answer:
@@ -173,7 +172,8 @@ def _smaller(about: Asked) -> Answer | None:
     text = (
         f"{about.static} has {sizes[about.static]:,.1f} MB on disk and {about.transformer} "
         f"{sizes[about.transformer]:,.1f}; "
-        f"of a document a search reads {way.searched_bytes:,.0f} bytes and {other.searched_bytes:,.0f}."
+        f"of a document a search reads {way.searched_bytes:,.0f} bytes with the one and "
+        f"{other.searched_bytes:,.0f} with the other."
     )
     return Answer("", text, None, way.notebook, (way.key,))
 
@@ -240,7 +240,7 @@ def _words(about: Asked) -> Answer | None:
     speed = ways.times_as_fast(words, transformer).value
     text = (
         f"BM25 against {transformer.label}: {_signed(ways.difference(words, transformer))}, "
-        f"{_times(speed)} as many documents a second."
+        f"{times(speed)} as many documents a second."
     )
     return _by_ways(text, words, transformer)
 
@@ -308,5 +308,6 @@ def _signed(interval: Interval) -> str:
     return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]".replace("-", "\N{MINUS SIGN}")
 
 
-def _times(ratio: float) -> str:
+def times(ratio: float) -> str:
+    """A factor in words: whole from ten up."""
     return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"

@@ -62,6 +62,7 @@ class Answer:
     found: list[Found] = field(default_factory=list)
     left: list[Found] = field(default_factory=list)
     problem: str = ""
+    rescored: bool = False
 
 
 class Explorer:
@@ -121,9 +122,8 @@ class Explorer:
         """
         self._check(query, dimension, setting, rescore)
         search = Search(self._hnsw_ef, rescore=rescore, oversampling=oversampling)
-        with timing.threads(
-            1
-        ):  # threads that wait for each other in a short text cost a busy machine more than they save
+        # one thread: more wait for each other in a text this short
+        with timing.threads(1):
             asked = {each.name: (_timed(partial(_encode, each, query)), _knows(each, query)) for each in self.models}
         words = _timed(partial(self._bm25.queries, [query]))
         by_vectors = partial(self._by_vectors, asked, dimension, setting, search)
@@ -204,7 +204,7 @@ class Explorer:
         found, left = self._compared(hits, find(whole, REACH, Search(exact=True)))
         sizes = index.bytes_per_vector, self._bytes_of_words if words else 0
         milliseconds = 1000 * (seconds + words_seconds), 1000 * hits.seconds
-        return Answer(way, name, own, setting, *sizes, *milliseconds, found, left)
+        return Answer(way, name, own, setting, *sizes, *milliseconds, found, left, rescored=search.rescore)
 
     def _by_words(self, words: list[Sparse], seconds: float) -> Answer:
         hits = self._of_words.search_words(words, self.top)

@@ -62,7 +62,10 @@ def explanation(parts: Contributions, answer: Answer, document: Found) -> str:
     """A static model's match: the sum, the pairs that make the most of it, and every token with its share."""
     whole = parts.score
     ranked = answer.setting == "float32"
-    by = "which it is ranked by" if ranked else f"while {answer.setting} codes were searched (score {document.score:g})"
+    then = ", then the original vectors of the best" if answer.rescored else ""
+    by = "which it is ranked by"
+    if not ranked:
+        by = f"while {answer.setting} codes were searched{then} (score {document.score:g})"
     rows = "".join(
         f"<tr><td>{escape(part.query)}</td><td>{escape(part.document)}</td><td class=number>{part.places}</td>"
         f"<td class=number>{part.score:+.4f}</td><td class=number>{_percent(part.score, whole)}</td></tr>"

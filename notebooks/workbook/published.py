@@ -3,6 +3,7 @@
 import pandas as pd
 
 from workbook import paths
+from workbook.baselines import BM25
 from workbook.errors import WorkbookError
 
 FILE = paths.ROOT / "data" / "published.csv"
@@ -29,6 +30,12 @@ def scores(dataset: str) -> dict[str, float]:
     frame = read()
     own = frame[(frame["dataset"] == dataset) & (frame["metric"] == "ndcg@10") & (frame["setting"] != "binary")]
     return own.drop_duplicates("model").set_index("model")["value"].to_dict()
+
+
+def as_published(baselines: pd.DataFrame) -> pd.DataFrame:
+    """BM25's rows of a notebook's baselines, named as a published value of BM25 is, for `compare`."""
+    words = baselines[(baselines["work"] == BM25) & (baselines["metric"] == "ndcg@10")]
+    return words.assign(model=BM25, dimension=0, setting="sparse", search="exact")
 
 
 def compare(rows: pd.DataFrame) -> pd.DataFrame:

@@ -46,7 +46,9 @@ def sourced(frame: pd.DataFrame, rows: pd.DataFrame, digits: int = 4) -> Styler:
     name = hashlib.sha256(f"{caption}{list(frame.columns)}".encode()).hexdigest()[:8]
     styler = Styler(frame, uuid=name, caption=caption, cell_ids=False)  # a Styler's id is random unless it is given
     styler.set_table_styles([{"selector": "caption", "props": "caption-side: bottom; text-align: left"}])
-    return styler.format(precision=digits, thousands=",", na_rep="", escape="html")
+    styler.format(precision=digits, thousands=",", na_rep="", escape="html")
+    counts = [name for name in frame.select_dtypes("number") if (frame[name].dropna() % 1 == 0).all()]
+    return styler.format("{:,.0f}", subset=counts, na_rep="")
 
 
 def source(rows: pd.DataFrame) -> str:
@@ -63,6 +65,6 @@ def source(rows: pd.DataFrame) -> str:
 def _text(row: tuple) -> str:
     digits = METRICS[row.metric].digits
     text = f"{row.value:,.{digits}f}"
-    if pd.notna(getattr(row, "low", np.nan)):
+    if pd.notna(getattr(row, "low", np.nan)) and getattr(row, "n", 0) != 1:  # one repeat has no range
         text += f" [{row.low:,.{digits}f}, {row.high:,.{digits}f}]"
     return text
