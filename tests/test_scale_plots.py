@@ -219,6 +219,7 @@ def test_what_was_not_measured_here_says_so_and_is_not_in_the_title(two):
 
 
 def test_phases_name_what_ran_and_interruptions(two):
+    assert caption_of(scale_plots.phases(two, repeats=3)).startswith("each the middle one of 3 runs; ")
     caption = caption_of(scale_plots.phases(two))
     assert caption.count("assembled from sample, seed 0; static, 64 dimensions, binary") == 1
     assert results.machine_label() in caption and "interrupted" not in caption

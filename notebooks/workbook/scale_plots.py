@@ -84,9 +84,10 @@ def growth(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> Figure:
     return figure
 
 
-def phases(runs: Mapping[str, Run], references: Mapping[str, float] | None = None) -> Figure:
-    """Seconds of each phase, a bar for each labelled run; `references` are others' totals: a label with its source.
+def phases(runs: Mapping[str, Run], references: Mapping[str, float] | None = None, repeats: int = 1) -> Figure:
+    """Seconds of each phase, a bar for each labelled run, the middle one of so many `repeats`.
 
+    `references` are others' totals: a label with its source.
     Raises WorkbookError for no runs, or runs of different numbers of documents.
     """
     references, sizes = dict(references or {}), {run.n for run in runs.values()}
@@ -112,7 +113,8 @@ def phases(runs: Mapping[str, Run], references: Mapping[str, float] | None = Non
         handles = [Patch(fc=FILLS[phase][0], ec="black", lw=0.8, label=name) for phase, name in PHASES.items()]
         axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=SMALL)
         set_title(figure, _phases_finding(runs))
-        _note(figure, *_about(runs.values()), *_interruptions(runs))
+        middle = [f"each the middle one of {repeats} runs"] if repeats > 1 else []
+        _note(figure, *middle, *_about(runs.values()), *_interruptions(runs))
         figure.draw_without_rendering()
         for place, run in enumerate(runs.values()):
             _write_seconds(axis, place, run)
