@@ -1,7 +1,9 @@
 """What the rows of a run answer, in sentences: computed, so that other rows give other words.
 
-An interval decides: all of it above zero is more, all of it below is less, all of it above minus the margin is no less,
-within the margin, and anything else is undecided. Each answer stands by itself; none is adjusted for the others.
+An interval decides: all of it above zero is more, all of it below is less, all of it above minus the margin is as much,
+to the margin, and anything else is undecided. Where a grid of comparisons was made, Holm's p-values of it decide. With
+BM25 beside both, a static model and the transformer are compared by the same fusion, and the fusion that favours the
+static model less decides.
 """
 
 from collections.abc import Callable
@@ -12,20 +14,23 @@ import pandas as pd
 from workbook import statistics, ways
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
-from workbook.engine import FUSIONS
+from workbook.engine import FUSIONS, Search
 from workbook.evidence import Evidence
-from workbook.statistics import Interval
+from workbook.statistics import ALPHA, Interval
 from workbook.tabular import KEYS_TOLD
 from workbook.ways import Way
 
+MORE, AS_MUCH, LESS, UNDECIDED = "more", "as much", "less", "undecided"
+MISSING = "Not measured"
+
 
 class Answer(NamedTuple):
-    """An answer, the notebook it is from and the keys of its measurements. `n`: queries, or repeats of a time."""
+    """An answer, the notebooks it is from and the keys of its measurements. `n`: queries, or repeats of a time."""
 
     question: str
     text: str
     n: int | None = None
-    notebook: str = ""
+    notebooks: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
 
 
@@ -52,13 +57,22 @@ class Asked(NamedTuple):
         sizes = self.rows[(self.rows["metric"] == "megabytes") & self.rows["work"].isna()]
         return sizes.drop_duplicates("model").set_index("model")["value"].to_dict()
 
+    @property
+    def best(self) -> str:
+        """The static model to ask with: the one trained here, or else the general one."""
+        return TRAINED if self.way(TRAINED) else self.static
+
     def way(self, label: str) -> Way | None:
         return ways.find(self.ways, label)
 
-    def fused(self, label: str) -> Way | None:
-        """The model with BM25, by the fusion that finds less: to take the better one would be a choice by its score."""
-        found = [way for how in FUSIONS if (way := self.way(f"{label} + BM25 ({how})"))]
-        return min(found, key=lambda way: way.scores.mean(), default=None)
+    def fused(self, label: str) -> list[Way]:
+        """A model with BM25, by each fusion."""
+        return [way for how in FUSIONS if (way := self.way(f"{label} + BM25 ({how})"))]
+
+    def alike(self) -> list[tuple[Way, Way]]:
+        """The static model and the transformer, with BM25 by the same fusion; first where the static does worse."""
+        pairs = list(zip(self.fused(self.best), self.fused(self.transformer), strict=False))
+        return sorted(pairs, key=lambda pair: ways.difference(*pair).value)
 
 
 def asked(evidence: Evidence, found: list[Way], margin: float = statistics.MARGIN) -> Asked:
@@ -72,65 +86,102 @@ def asked(evidence: Evidence, found: list[Way], margin: float = statistics.MARGI
 
 
 def answer(about: Asked) -> list[Answer]:
-    """An answer to each question; where its rows are missing, which notebook to run."""
-    return [_answered(about, question, notebook, work) for question, notebook, work in QUESTIONS]
+    """An answer to each question; where its rows are missing, which notebooks to run."""
+    found = []
+    for question, notebook, work in QUESTIONS:
+        needed = " and ".join(sorted({"01", notebook})) if not about.transformer else notebook
+        one = work(about) if about.transformer else None
+        found.append(one._replace(question=question) if one else Answer(question, f"{MISSING}: run notebook {needed}."))
+    return found
 
 
 def in_words(answered: list[Answer]) -> str:
-    """The answers in Markdown, a paragraph for each, with its n, its notebook and the keys of its measurements."""
-    return "\n\n".join(f"**{one.question}** {one.text} {_source(one)}" for one in answered)
+    """The answers in Markdown, a paragraph for each, with its n, its notebooks and the keys of its measurements."""
+    return "\n\n".join(f"**{one.question}** {one.text} {_source(one)}".rstrip() for one in answered)
 
 
 def headline(about: Asked) -> str:
-    """Should you pay attention? In two sentences, from the ways to search."""
-    best = about.fused(TRAINED) or about.fused(about.static)
-    transformer, both = about.way(about.transformer), about.fused(about.transformer)
-    if not (best and transformer and both):
-        return "Nothing can be said yet: notebooks 01 and 05 have to be run first."
-    alone, added = ways.difference(best, transformer), ways.difference(both, best)
-    speed = ways.times_as_fast(best, transformer).value
-    within = f"{about.margin:g}"
+    """Should you pay attention? With BM25 beside both, and against the transformer alone."""
+    transformer, pairs = about.way(about.transformer), about.alike()
+    if not (transformer and pairs):
+        return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
+    best, both = pairs[0]
+    alike, alone = ways.difference(best, both), ways.difference(best, transformer)
     first = {
-        1: f"Not on this corpus: {best.label}, without attention, finds more than {transformer.label}",
-        0: f"Not on this corpus: {best.label}, without attention, finds as much as {transformer.label}, to {within}",
-        -1: f"On this corpus attention pays: {best.label}, without it, finds less than {transformer.label}",
-        None: f"Undecided with {alone.n} queries: {best.label}, without attention, against {transformer.label}",
-    }[decide(alone, about.margin)]
-    second = {
-        1: "Attention beside BM25 still finds more",
-        0: f"Attention beside BM25 finds as much, to {within}, or more",
-        -1: "Attention beside BM25 finds less",
-        None: "Whether attention beside BM25 finds more is undecided",
-    }[decide(added, about.margin)]
+        MORE: f"Not on this corpus: {best.label} finds more than {both.label}",
+        AS_MUCH: f"Not on this corpus: {best.label} finds as much as {both.label}, to {about.margin:g}",
+        LESS: f"On this corpus attention still adds something: {best.label} finds less than {both.label}",
+        UNDECIDED: f"Undecided with {alike.n} queries: {best.label} against {both.label}",
+    }[decide(alike, about.margin)]
+    speed = ways.times_as_fast(best, about.transformer, about.ways)
+    fast = f", and {times(speed)} as many documents a second, encoded (that in float32) and indexed" if speed else ""
     return (
-        f"{first} (NDCG@10 {_signed(alone)}), and encodes and indexes {times(speed)} as many documents a second. "
-        f"{second}: {both.label} against {best.label} is {_signed(added)}."
+        f"{first}, {signed(alike)} NDCG@10. "
+        f"Against {transformer.label} alone: {signed(alone)}, {_said(alone, about.margin)}{fast}."
     )
 
 
-def decide(difference: Interval, margin: float) -> int | None:
-    """1: more; 0: less by no more than the margin, if at all; -1: less; None: undecided."""
+def decide(difference: Interval, margin: float) -> str:
+    """MORE, AS_MUCH (less by no more than the margin, if at all), LESS, or UNDECIDED, by the interval alone."""
     if difference.n < statistics.MIN_QUERIES:
-        return None
+        return UNDECIDED
     if difference.low > 0:
-        return 1
+        return MORE
     if difference.low > -margin:
-        return 0
-    return -1 if difference.high < 0 else None
+        return AS_MUCH
+    return LESS if difference.high < 0 else UNDECIDED
 
 
-def _source(one: Answer) -> str:
-    if not one.notebook:
-        return ""
-    n = f"n = {one.n:,}; " if one.n else ""
-    keys = f"; keys {', '.join(one.keys[:KEYS_TOLD])}" if one.keys else ""
-    more = f" and {len(one.keys) - KEYS_TOLD} more" if len(one.keys) > KEYS_TOLD else ""
-    return f"*({n}rows of {one.notebook}{keys}{more})*"
+def adjusted(about: Asked, row: pd.Series) -> str:
+    """The same of one comparison of the grid of notebook 03 or 04, by its p-values, which are adjusted for the grid."""
+    grid = about.rows[about.rows["notebook"] == row["notebook"]]
+    same = grid[["model", "dimension", "setting", "search"]].eq(row[["model", "dimension", "setting", "search"]])
+    p = grid[same.all(axis=1)].set_index("metric")["value"]
+    return by_p_values(interval(row), p["p difference"], p["p margin"])
 
 
-def _answered(about: Asked, question: str, notebook: str, work: Callable[[Asked], Answer | None]) -> Answer:
-    found = work(about) if about.transformer else None
-    return found._replace(question=question) if found else Answer(question, f"Not measured: run notebook {notebook}.")
+def by_p_values(difference: Interval, p_difference: float, p_margin: float) -> str:
+    """The same by adjusted p-values, as in `statistics.verdicts`."""
+    found = statistics.decide(difference, p_difference, p_margin)
+    if difference.value > 0 and p_difference < ALPHA and difference.n >= statistics.MIN_QUERIES:
+        return MORE
+    return {statistics.NO_WORSE: AS_MUCH, statistics.WORSE: LESS}.get(found, UNDECIDED)
+
+
+def compressed(about: Asked) -> list[tuple[str, float, pd.Series]]:
+    """What compressing the static model costs: name, bytes per vector, and row of the difference to the whole vector.
+
+    Cuts of notebook 03, searched exactly; settings of notebook 04, whole vectors, as an index has them untold and with
+    the most candidates rescored.
+    """
+    cuts = about.of("03", "ndcg@10 difference", model=about.static, search="exact").sort_values("dimension")[::-1]
+    found = [(f"{row['dimension']} dimensions", 4.0 * row["dimension"], row) for _, row in cuts.iterrows()]
+    rows = about.of("04", "ndcg@10 difference", model=about.static)
+    rows = rows[(rows["dimension"] == rows["dimension"].max()) & (rows["setting"] != "float32")]
+    sizes = about.of("04", "bytes per vector", model=about.static, dimension=rows["dimension"].max())
+    size = sizes.drop_duplicates("setting").set_index("setting")["value"]
+    rescored = {name: Search.named(name).oversampling or 1 for name in rows["search"] if Search.named(name).rescore}
+    searches = ["default-ef", max(rescored, key=rescored.get, default="")]
+    for _, row in rows[rows["search"].isin(searches)].iterrows():
+        name = row["setting"] if row["search"] == "default-ef" else f"{row['setting']}, rescored"
+        found.append((name, size[row["setting"]], row))
+    return found
+
+
+def signed(difference: Interval) -> str:
+    """A difference with its interval, with signs."""
+    text = f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def times(ratio: float) -> str:
+    """A factor in words: whole from ten up."""
+    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+
+
+def interval(row: pd.Series) -> Interval:
+    """The interval of a row."""
+    return Interval(row["value"], row["low"], row["high"], int(row["n"]))
 
 
 def _kept(about: Asked) -> Answer | None:
@@ -141,9 +192,10 @@ def _kept(about: Asked) -> Answer | None:
     kept = share.iloc[0]
     text = (
         f"{about.static} keeps {kept['value']:.0%} [{kept['low']:.0%}, {kept['high']:.0%}] of the NDCG@10 of "
-        f"{about.transformer}: {_signed(_interval(lost.iloc[0]))}."
+        f"{about.transformer}: {signed(interval(lost.iloc[0]))}."
     )
-    return _from(about.of("01", "ndcg@10", search="exact"), text, int(kept["n"]))
+    scores = about.of("01", "ndcg@10", search="exact")
+    return _from(scores[scores["work"].isna()], text, int(kept["n"]))
 
 
 def _faster(about: Asked) -> Answer | None:
@@ -153,123 +205,117 @@ def _faster(about: Asked) -> Answer | None:
         return None
     length = ratios["work"].str.split(" words").str[0].astype(int)
     fairest = ratios.loc[ratios.groupby(length)["value"].idxmin()].assign(words=length)
-    ends = fairest.sort_values("words").iloc[[0, -1]]
+    ends = fairest.sort_values("words").iloc[[0, -1]].drop_duplicates("words")
     told = [
         f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.work.split('against ')[1]} "
         f"on texts of {row.words:,} words"
         for row in ends.itertuples()
     ]
     rival = "the rival is the fastest form of it on this machine, cut at the same token"
-    text = f"{about.static} encodes {', '.join(told)}; {rival}."
+    text = f"{about.static} encodes {', '.join(told)} (range of the repeats); {rival}."
     return _from(ends, text, int(ends["n"].min()))
 
 
 def _smaller(about: Asked) -> Answer | None:
-    sizes = about.megabytes
-    way, other = about.way(about.static), about.way(about.transformer)
-    if not {about.static, about.transformer} <= set(sizes) or not (way and other):
+    sizes, way, other = about.megabytes, about.way(about.static), about.way(about.transformer)
+    if not ({about.static, about.transformer} <= set(sizes) and way and other and way.searched_bytes):
         return None
     text = (
         f"{about.static} has {sizes[about.static]:,.1f} MB on disk and {about.transformer} "
-        f"{sizes[about.transformer]:,.1f}; "
-        f"of a document a search reads {way.searched_bytes:,.0f} bytes with the one and "
-        f"{other.searched_bytes:,.0f} with the other."
+        f"{sizes[about.transformer]:,.1f}; of a document a search reads {way.searched_bytes:,.0f} bytes with the one "
+        f"and {other.searched_bytes:,.0f} with the other."
     )
-    return Answer("", text, None, way.notebook, (way.key,))
+    return _by_ways(text, way, other)._replace(n=None)
 
 
 def _cut(about: Asked) -> Answer | None:
-    cuts = about.of("03", "ndcg@10 difference", model=about.static, search="exact").sort_values("dimension")[::-1]
-    if cuts.empty:
+    if about.of("03", "bytes per vector", model=about.static).empty:
         return None
-    fine = [row for _, row in cuts.iterrows() if decide(_interval(row), about.margin) in (0, 1)]
-    least = min(fine, key=lambda row: row["dimension"], default=None)
-    told = [f"{row['dimension']}: {_signed(_interval(row))}" for _, row in cuts.head(3).iterrows()]
-    first = (
-        f"{least['dimension']} dimensions lose no more than {about.margin:g}"
-        if least is not None
-        else f"No cut that was tried is shown to lose no more than {about.margin:g}"
-    )
-    return _from(cuts, f"{first}; {about.static} cut to {', to '.join(told)}.", int(cuts["n"].max()))
+    cuts = [row for name, _, row in compressed(about) if name.endswith(" dimensions")]
+    if not cuts:
+        return _from(
+            about.of("03", "bytes per vector", model=about.static), f"{about.static} has no fewer to cut to.", None
+        )
+    fine = [row for row in cuts if adjusted(about, row) in (MORE, AS_MUCH)]
+    first = f"No cut that was tried is shown to lose less than {about.margin:g}"
+    if fine:
+        least = min(fine, key=lambda row: row["dimension"])
+        first = (
+            f"{least['dimension']} dimensions are shown to lose less than {about.margin:g}, {signed(interval(least))}"
+        )
+    told = [f"{row['dimension']}: {signed(interval(row))}" for row in cuts[:3]]
+    return _from(pd.DataFrame(cuts), f"{first}; {about.static} cut to {', to '.join(told)}.", int(cuts[0]["n"]))
 
 
 def _quantized(about: Asked) -> Answer | None:
-    changes = about.of("04", "ndcg@10 difference", model=about.static)
-    changes = changes[changes["dimension"] == changes["dimension"].max()]
-    sizes = about.of("04", "bytes per vector", model=about.static).drop_duplicates(["dimension", "setting"])
-    size = sizes.set_index(["dimension", "setting"])["value"]
-    told, used = [], []
-    for setting, search in _usual(changes):
-        row = changes[(changes["setting"] == setting) & (changes["search"] == search)].iloc[0]
-        said = "rescored" if search.startswith("rescore") else "not rescored"
-        told.append(f"{setting} ({size[row['dimension'], setting]:,.0f} bytes), {said}: {_signed(_interval(row))}")
-        used.append(row)
-    if not told:
+    chosen = [one for one in compressed(about) if one[2]["setting"] in ("scalar-int8", "binary")]
+    if not chosen:
         return None
-    return _from(pd.DataFrame(used), f"{about.static}, whole vectors: {'; '.join(told)}.", int(used[0]["n"]))
-
-
-def _usual(changes: pd.DataFrame) -> list[tuple[str, str]]:
-    """Eight bits and one bit as an index has them untold, and one bit with the most candidates rescored."""
-    searches = {
-        setting: list(changes[changes["setting"] == setting]["search"]) for setting in ("scalar-int8", "binary")
-    }
-    wanted = [(setting, "default-ef") for setting, names in searches.items() if "default-ef" in names]
-    rescored = [name for name in searches["binary"] if name.startswith("rescore")]
-    return wanted + [("binary", rescored[-1])] * bool(rescored)
+    told = [
+        f"{name} ({size:,.0f} bytes): {signed(interval(row))}, {adjusted(about, row)}" for name, size, row in chosen
+    ]
+    rows = pd.DataFrame([row for *_, row in chosen])
+    text = f"{about.static}, whole vectors on HNSW against float32 searched exactly: {'; '.join(told)}."
+    return _from(rows, text, int(rows["n"].max()))
 
 
 def _training(about: Asked) -> Answer | None:
-    trained, start, transformer = about.way(TRAINED), about.way(about.static), about.way(about.transformer)
-    if not (trained and start and transformer):
+    differences = about.of("05", "ndcg@10 difference", setting="float32").dropna(subset=["dimension"]).set_index("work")
+    from_start, to_judge = f"distilled, against {TRAINED}", f"{TRAINED}, against {about.transformer}"
+    if not {from_start, to_judge} <= set(differences.index):
         return None
-    seconds = about.of("05", "training seconds", model=trained.model)["value"]
-    took = f" in {seconds.iloc[0]:,.0f} s of training" if len(seconds) else ""
+    lost, judged = differences.loc[from_start], differences.loc[to_judge]
+    gained = Interval(-lost["value"], -lost["high"], -lost["low"], int(lost["n"]))
+    seconds = about.of("05", "training seconds", model=judged["model"])["value"]
+    seeds = about.of("05", "ndcg@10 over seeds", work=TRAINED)["n"]
+    took = f" in {seconds.iloc[0]:,.0f} s" if len(seconds) else ""
+    mean = f", mean over {int(seeds.max())} seeds" if len(seeds) and seeds.max() > 1 else ", one seed"
     text = (
-        f"Trained on the corpus's own text{took}, without a query or a judgement, it finds "
-        f"{_signed(ways.difference(trained, start))} over {start.label}; against {transformer.label} it is "
-        f"{_signed(ways.difference(trained, transformer))}."
+        f"Trained{took} on the corpus's own text, without a query or a judgement{mean}, it finds {signed(gained)} over "
+        f"{about.static}, which it starts from; against {about.transformer} it is {signed(interval(judged))}."
     )
-    return _by_ways(text, trained, start, transformer)
+    return _from(differences.loc[[from_start, to_judge]], text, gained.n)
 
 
 def _words(about: Asked) -> Answer | None:
     words, transformer = about.way(BM25), about.way(about.transformer)
     if not (words and transformer):
         return None
-    speed = ways.times_as_fast(words, transformer).value
-    text = (
-        f"BM25 against {transformer.label}: {_signed(ways.difference(words, transformer))}, "
-        f"{times(speed)} as many documents a second."
-    )
+    speed = ways.times_as_fast(words, about.transformer, about.ways)
+    fast = f", with {times(speed)} as many documents a second" if speed else ""
+    difference = ways.difference(words, transformer)
+    text = f"BM25 against {transformer.label} alone: {signed(difference)}, {_said(difference, about.margin)}{fast}."
     return _by_ways(text, words, transformer)
 
 
 def _hybrid(about: Asked) -> Answer | None:
-    best, transformer = about.fused(TRAINED) or about.fused(about.static), about.way(about.transformer)
-    words, both = about.way(BM25), about.fused(about.transformer)
-    if not (best and transformer and words and both):
+    words, pairs = about.way(BM25), about.alike()
+    if not (words and pairs):
         return None
-    text = (
-        f"{best.label} against BM25 alone: {_signed(ways.difference(best, words))}; against {transformer.label}: "
-        f"{_signed(ways.difference(best, transformer))}; {both.label} against {best.label}: "
-        f"{_signed(ways.difference(both, best))}."
-    )
-    return _by_ways(text, best, words, transformer, both)
+    told = [f"{best.label} against {both.label}: {signed(ways.difference(best, both))}" for best, both in pairs]
+    told += [f"{pairs[0][0].label} against BM25 alone: {signed(ways.difference(pairs[0][0], words))}"]
+    used = [way for pair in pairs for way in pair]
+    return _by_ways("; ".join(told) + ".", *used, words)
 
 
 def _own(about: Asked) -> Answer | None:
     rows = about.of("06", "ndcg@10 difference")
     if rows.empty:
         return None
-    chosen = rows[rows["work"].str.contains("on queries that did not choose it", na=False)]
+    chosen = rows[rows["work"].str.endswith(statistics.REPORTED, na=False)]
     if chosen.empty:
         return _from(rows.head(1), "Nothing could be recommended: notebook 06 says what would decide.", None)
-    told = {
-        f"{row.setting}, {row.dimension} dimensions, {row.search}: {_judged(_interval(row), about.margin)}"
-        for row in chosen.itertuples()
-    }
-    text = f"Chosen on half of the queries, reported on the other: {'; '.join(sorted(told))}."
+    told = {}
+    for _, row in chosen.iterrows():
+        verdict = row["work"].partition(": ")[2].removesuffix(f", {statistics.REPORTED}")
+        told[f"{row['setting']}, {row['dimension']} dimensions, {row['search']}"] = (
+            f"{signed(interval(row))}, {verdict}"
+        )
+    none = "" if any(statistics.NO_WORSE in text for text in told.values()) else "None is confirmed. "
+    text = (
+        f"{none}{chosen['model'].iloc[0]} against its whole float32 vector, chosen on half of the queries, reported "
+        f"on the other: {'; '.join(f'{name}: {text}' for name, text in told.items())}."
+    )
     return _from(chosen, text, int(chosen["n"].min()))
 
 
@@ -286,28 +332,24 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
 ]
 
 
-def _interval(row: object) -> Interval:
-    values = row if isinstance(row, pd.Series) else row._asdict()
-    return Interval(values["value"], values["low"], values["high"], int(values["n"]))
+def _said(difference: Interval, margin: float) -> str:
+    found = decide(difference, margin)
+    return f"as much, to {margin:g}" if found == AS_MUCH else found
 
 
 def _from(rows: pd.DataFrame, text: str, n: int | None) -> Answer:
-    return Answer("", text, n, rows["notebook"].iloc[0], tuple(dict.fromkeys(rows["key"].dropna())))
+    return Answer("", text, n, tuple(dict.fromkeys(rows["notebook"])), tuple(dict.fromkeys(rows["key"].dropna())))
 
 
 def _by_ways(text: str, *used: Way) -> Answer:
-    return Answer("", text, len(used[0].scores), used[0].notebook, tuple(dict.fromkeys(way.key for way in used)))
+    notebooks, keys = (tuple(dict.fromkeys(getattr(way, name) for way in used)) for name in ("notebook", "key"))
+    return Answer("", text, len(used[0].scores), notebooks, keys)
 
 
-def _judged(interval: Interval, margin: float) -> str:
-    word = {1: "more", 0: f"as much, to {margin:g}", -1: "less", None: "undecided"}[decide(interval, margin)]
-    return f"{_signed(interval)}, {word}"
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]".replace("-", "\N{MINUS SIGN}")
-
-
-def times(ratio: float) -> str:
-    """A factor in words: whole from ten up."""
-    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+def _source(one: Answer) -> str:
+    if not one.notebooks:
+        return ""
+    n = f"n = {one.n:,}; " if one.n else ""
+    keys = f"; keys {', '.join(one.keys[:KEYS_TOLD])}" if one.keys else ""
+    more = f" and {len(one.keys) - KEYS_TOLD} more" if len(one.keys) > KEYS_TOLD else ""
+    return f"*({n}rows of {', '.join(one.notebooks)}{keys}{more})*"

@@ -108,7 +108,8 @@ def measure(
             raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
     identities = [[each.identity(role) for role in ("document", "query")] for each in models.values()]
     about = {
-        "corpus": corpus.sha256, "models": identities, "labels": list(models), "dimension": dimension,
+        "corpus": corpus.sha256, "documents": len(corpus.documents), "models": identities, "labels": list(models),
+        "dimension": dimension,
         "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
         "language": language, "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),

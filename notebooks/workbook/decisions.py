@@ -2,7 +2,9 @@
 
 A place has so many documents and limits: memory, time to index, time for a query. Of the ways that fit, the one that
 finds the most on half of the queries is chosen, and the other half reports on it. Sizes and times of the place are the
-measured ones of a document or query, multiplied; its processor is taken to be so many times slower than this machine.
+measured ones of a document, multiplied; its processor is taken to be so many times slower than this machine. The time
+of a query is the measured one; that of an exact search, which reads all documents, is multiplied by their number too.
+That of one by HNSW or by words is not, though it grows somewhat.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +18,6 @@ from workbook import statistics
 from workbook.errors import WorkbookError
 from workbook.statistics import Interval
 from workbook.ways import Way
-
-REPORTED = "on queries that did not choose it"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Decision:
     """The choice for a place, what it takes, and what the reporting half says: NDCG@10, and against the transformer.
 
     `way` is None where nothing fits, and then `needs` are those of the way that takes the least memory. `rival` are the
-    transformer's limits exceeded; empty if it fits too.
+    the limits that the transformer alone exceeds, stored as it fits best; empty if it fits too.
     """
 
     place: str
@@ -82,10 +82,11 @@ class Decision:
 
 def needs(way: Way, place: Place, megabytes: Mapping[str, float]) -> Needs:
     """What a way takes at a place; `megabytes`: size of each model. Words alone need no model."""
+    more = max(1, place.documents / way.documents) if way.search == "exact" else 1
     return Needs(
         memory_mb=(megabytes[way.model] if way.model else 0) + place.documents * way.searched_bytes / 1e6,
-        index_hours=place.slower * place.documents * float(np.median(way.indexing)) / 3600,
-        query_ms=place.slower * way.latency.value,
+        index_hours=place.slower * place.documents * way.indexing.value / 3600,
+        query_ms=place.slower * more * way.latency.value,
     )
 
 
@@ -93,7 +94,7 @@ def decide(
     ways: Sequence[Way], transformer: Way | None, places: Mapping[str, Place], megabytes: Mapping[str, float],
     seed: int = 0,
 ) -> list[Decision]:  # fmt: skip
-    """Choose for each place among the ways whose model's size is known; queries are halved by `seed`.
+    """Choose for each place among the ways whose size and model's size are known; queries are halved by `seed`.
 
     Raises WorkbookError where the transformer was not measured, or for fewer queries than two halves can decide with.
     """
@@ -102,9 +103,10 @@ def decide(
     n = len(transformer.scores)
     if n < 2 * statistics.MIN_QUERIES:
         raise WorkbookError(f"{n} queries are too few to choose by one half and report on the other")
-    order = np.random.default_rng(seed).permutation(n)
-    choosing, reporting = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
-    known = [way for way in ways if not way.model or way.model in megabytes]
+    choosing, reporting = statistics.halves(n, seed)
+    known = [way for way in ways if way.searched_bytes is not None and (not way.model or way.model in megabytes)]
+    if not known:
+        raise WorkbookError("no way to search was measured in bytes: run notebooks 01 and 05 on engine edge")
     return [_decide(name, place, known, transformer, megabytes, choosing, reporting) for name, place in places.items()]
 
 
@@ -138,7 +140,7 @@ def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
             names |= {"model": way.model, "dimension": way.dimension, "setting": way.setting, "search": way.search}
             names |= {"key": way.key}
             found += [
-                {**names, "work": f"{names['work']}, {REPORTED}", "metric": metric, **interval._asdict()}
+                {**names, "work": f"{names['work']}, {statistics.REPORTED}", "metric": metric, **interval._asdict()}
                 for metric, interval in (("ndcg@10", one.score), ("ndcg@10 difference", one.difference))
             ]
         found += [{**names, "metric": f"place: {name}", "value": value} for name, value in asdict(one.needs).items()]
@@ -150,7 +152,8 @@ def _decide(
     choosing: np.ndarray, reporting: np.ndarray,
 ) -> Decision:  # fmt: skip
     taken = {id(way): needs(way, place, megabytes) for way in ways}
-    rival = needs(transformer, place, megabytes).beyond(place)
+    alone = [way for way in ways if way.label == transformer.label]
+    rival = min((taken[id(way)].beyond(place) for way in alone), key=len, default=["its size is not known"])
     fitting = [way for way in ways if not taken[id(way)].beyond(place)]
     if not fitting:
         least = min(taken.values(), key=lambda each: each.memory_mb)

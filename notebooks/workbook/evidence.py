@@ -1,11 +1,13 @@
 """What a run published: the rows of all its notebooks, and what keeps some of them from being used together.
 
 Times compare only on one machine with one set of packages. Where a run has rows of several, those of this machine are
-kept if there are any, else those of the machine that most notebooks were run on; the others are left out and named.
+kept if there are any, else those of the machine that most notebooks were run on; of several corpora, those of the one
+that most rows are of. The others are left out and named.
 """
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +33,8 @@ class Evidence(NamedTuple):
 
     @property
     def corpus(self) -> str:
-        """The corpus of the rows, the one that most of them are of; empty if there are none."""
-        return next(iter(self.rows["corpus"].mode()), "")
+        """The corpus of the rows; empty if there are none."""
+        return next(iter(self.rows["corpus"]), "")
 
     @property
     def machine(self) -> str:
@@ -46,28 +48,32 @@ def needed() -> list[str]:
 
 
 def runs() -> list[str]:
-    """Names of the runs that have rows, the latest first."""
+    """Names of the runs that have rows of a notebook that measures, the latest first."""
     folder = results.published_file("", "x").parent
-    found = {file.parent.name: file.stat().st_mtime_ns for file in sorted(folder.glob("*/*.csv"))}
+    files = sorted(file for file in folder.glob("*/*.csv") if file.stem in needed())
+    found = {file.parent.name: file.stat().st_mtime_ns for file in files}
     return sorted(found, key=lambda name: -found[name])
 
 
 def latest() -> str:
-    """The run that this process belongs to if it has rows, else the latest that has; `interactive` if none has."""
-    here, found = results.run_name(), runs()
-    return here if here in found or not found else found[0]
+    """The run that the runner started this process for; in JupyterLab the latest that has rows."""
+    found = runs()
+    return found[0] if found and not results.is_of_a_run() else results.run_name()
 
 
-def read(run: str) -> Evidence:
-    """The rows of a run that go together. Never raises: what is missing or does not fit is among the problems."""
+def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
+    """The rows of a run that go together, of these notebooks, or of all that publish rows.
+
+    Never raises: what is missing or does not fit is among the problems.
+    """
     frames, machines, problems = {}, {}, []
-    for notebook in needed():
+    for notebook in needed() if notebooks is None else notebooks:
         file = results.published_file(run, notebook)
         try:
             frames[notebook], machines[notebook] = _read(file)
         except FileNotFoundError:
             problems.append(f"{notebook} has no rows in run {run}: it was not run, or not to its end.")
-        except ValueError as error:
+        except (OSError, TypeError, ValueError) as error:
             problems.append(f"The rows of {notebook} in run {run} cannot be used ({error}): run it again.")
     kept = _of_one_machine(machines)
     for notebook in [name for name in machines if name not in kept]:
@@ -75,6 +81,16 @@ def read(run: str) -> Evidence:
         problems.append(
             f"{notebook} was run on another machine than the rest ({_difference(machines[notebook], other)}): "
             f"its rows are left out; run it again here."
+        )
+    corpora = {notebook: next(iter(frames[notebook]["corpus"]), "") for notebook in kept}  # its own stands first
+    main = max(
+        corpora.values(), key=lambda corpus: sum(len(frames[n]) for n in kept if corpora[n] == corpus), default=""
+    )
+    for notebook in [name for name in kept if corpora[name] != main]:
+        kept.remove(notebook)
+        problems.append(
+            f"{notebook} was run on another corpus than the rest ({corpora[notebook]}, not {main}): "
+            f"its rows are left out; run it again on {main}."
         )
     rows = [frames[notebook] for notebook in kept]
     whole = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(HEADER))
@@ -95,7 +111,8 @@ def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows and the facts beside them. Raises FileNotFoundError, or ValueError for anything of another schema."""
     frame = pd.read_csv(file, dtype={"dimension": "Int64", "key": str, "work": str, "model": str})
     facts = json.loads(file.with_suffix(".machine.json").read_text(encoding="utf-8"))
-    if not isinstance(facts, dict) or facts.get("schema") != results.SCHEMA or tuple(frame.columns) != HEADER:
+    told = isinstance(facts, dict) and {*results.machine(), *TOLD} - {"gpu"} <= set(facts)
+    if not told or facts["schema"] != results.SCHEMA or tuple(frame.columns) != HEADER:
         raise ValueError(f"not of schema {results.SCHEMA}")
     return frame, facts
 

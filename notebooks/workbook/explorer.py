@@ -145,7 +145,7 @@ class Explorer:
         )
 
     def _nearest(self, encoder: Encoder, dimension: int) -> int:
-        """The static model's own choice of dimensions; of another model, the nearest that it has, the larger of two."""
+        """The dimension that a model is asked in: the static one in that given, others in their nearest."""
         if encoder is self.static:
             return dimension
         return min(encoder.matryoshka, key=lambda own: (abs(own - dimension), -own))

@@ -77,12 +77,13 @@ def explanation(parts: Contributions, answer: Answer, document: Found) -> str:
 <h3>Why “{escape(document.title or document.id)}”?</h3>
 <p>{parts.pairs.size:,} pairs of tokens sum to {parts.pairs.sum():.4f}: the cosine of the float32 vectors in
 {answer.dimension} dimensions, {whole:.4f}, {by}.</p>
-<h4>Tokens of the query, with their share of the score</h4>{_tokens(parts.query_tokens, parts.of_query, whole)}
+<h4>Tokens of the query, with their share of the score</h4>
+{_tokens("the query", parts.query_tokens, parts.of_query, whole)}
 <h4>The largest pairs</h4>
 <table><thead><tr><th scope=col>query</th><th scope=col>document</th><th scope=col class=number>places</th>
 <th scope=col class=number>adds</th><th scope=col class=number>share</th></tr></thead><tbody>{rows}</tbody></table>
 <h4>Tokens of the document, with their share of the score</h4>
-{_tokens(parts.document_tokens[:TOKENS], parts.of_document[:TOKENS], whole)}{more}
+{_tokens("the document", parts.document_tokens[:TOKENS], parts.of_document[:TOKENS], whole)}{more}
 <p class=quiet>Darker: more of the score; underlined: takes away from it. No number: less than half a percent.</p>
 </section>"""
 
@@ -125,19 +126,19 @@ def _moved(each: Found, top: int) -> str:
     return f'<span class="workbook-mark moved">{text}</span>'
 
 
-def _tokens(tokens: Sequence[str], shares: np.ndarray, whole: float) -> str:
+def _tokens(text: str, tokens: Sequence[str], shares: np.ndarray, whole: float) -> str:
     largest = max(np.abs(shares).max(), 1e-12)
     shown = "".join(_token(token, share, share / largest, whole) for token, share in zip(tokens, shares, strict=True))
-    return f'<div class="workbook-tokens" tabindex="0">{shown}</div>'
+    return f'<div class="workbook-tokens" role="group" aria-label="Tokens of {text}" tabindex="0">{shown}</div>'
 
 
 def _token(token: str, share: float, depth: float, whole: float) -> str:
     colour = f"color-mix(in srgb, var(--jp-brand-color1, #1976d2) {round(DEEPEST * abs(depth))}%, transparent)"
     under = ";text-decoration:underline" if share < 0 else ""
     percent = _percent(share, whole)
-    number = percent if abs(share / whole) >= 0.005 else ""
+    number = percent if whole and abs(share / whole) >= 0.005 else ""
     return f'<span style="background:{colour}{under}">{escape(token)}<small>{number}</small></span>'
 
 
 def _percent(share: float, whole: float) -> str:
-    return f"{100 * share / whole:+.0f}%" if whole else ""
+    return f"{100 * share / abs(whole):+.0f}%" if whole else ""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workbook import answers, evidence, ways
+from workbook import answers, evidence, redact, ways
 from workbook.errors import WorkbookError
 
 BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
@@ -11,7 +11,7 @@ BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer 
 def write(file: Path, run: str, command: str) -> None:
     """Put the headline and the answers of a run between the marks of a Markdown file.
 
-    Raises WorkbookError if the file has no marks, or if a notebook's rows are missing: half an answer is none.
+    Raises WorkbookError if the file has no marks, or if something is not answered: half an answer is none.
     """
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
@@ -21,9 +21,18 @@ def write(file: Path, run: str, command: str) -> None:
     if problems := [*read.problems, *left_out]:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
     about = answers.asked(read, found)
-    rows = [f"| {one.question} | {one.text} | `{one.notebook[:2]}` |" for one in answers.answer(about)]
-    table = ["| question | answer | notebook |", "|---|---|---|", *rows]
-    where = f"On {read.corpus}, {read.machine}; NDCG@10 differences with 95% intervals; `{command}`."
-    block = "\n".join([BEGIN, f"**{answers.headline(about)}**", "", *table, "", where, END])
+    answered, said = answers.answer(about), answers.headline(about)
+    if missing := next((text for text in (*(one.text for one in answered), said) if answers.MISSING in text), ""):
+        raise WorkbookError(f"run {run} cannot answer. {missing}")
+    rows = [
+        f"| {one.question} | {one.text} | {one.n or ''} | {', '.join(f'`{name[:2]}`' for name in one.notebooks)} |"
+        for one in answered
+    ]
+    table = ["| question | answer | n | notebook |", "|---|---|---|---|", *rows]
+    where = (
+        f"On {read.corpus}, {read.machine}. Differences are in NDCG@10, paired, with 95% intervals; factors of speed "
+        f"are medians, with the range of the repeats where one is given. Made by `{command}`."
+    )
+    block = "\n".join([BEGIN, f"**{said}**", "", *table, "", redact.clean(where), END])
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     file.write_text(f"{before}{block}{after}", encoding="utf-8")

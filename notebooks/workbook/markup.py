@@ -47,7 +47,7 @@ def plain(markup: str) -> BeautifulSoup:
             tag["class"] = classes
         if tag.name == "a" and not LINKS.match(tag.get("href", "")):
             tag.unwrap()
-        if tag.name == "img" and not tag.get("src", "").startswith("data:image/"):
+        if tag.name == "img" and not tag.get("src", "").startswith("data:image/png;"):
             tag.replace_with(tag.get("alt", ""))
     return soup
 

@@ -59,15 +59,15 @@ class Picture(NamedTuple):
 def render(notebook: NotebookNode, title: str, place: Place) -> str:
     """The page of a notebook as HTML. Its first heading, `title`, is the page's."""
     cells = [cell for cell in notebook.cells if not ERROR_NOTES & set(cell.metadata.get("tags", []))]
-    drawn = [image for cell in cells for image in _images(cell)]
-    heavy = sum(map(len, drawn)) > HEAVY
+    drawn = [_picture(output) for cell in cells for output in cell.get("outputs", [])]
+    heavy = sum(len(picture.png) for picture in drawn if picture) > HEAVY
     body = template("body.html.j2").render(parts=[part for cell in cells for part in _parts(cell, heavy)])
     soup = BeautifulSoup(body, "html.parser")
     for number, image in enumerate(soup.find_all("img"), start=1):
         _set_image(image)
         if image.find_parent("figure"):
             markup.scrolled(image.parent, "group", f"Figure {number}")
-    markup.tables(soup, lambda table, own: _caption(own, place) if table.find_parent(class_="output") else own)
+    markup.tables(soup, lambda _, own: _caption(own, place) if own else "")
     contents = markup.headings(soup, title)
     return template("page.html.j2").render(
         title=title,
@@ -97,12 +97,9 @@ def title_of(notebook: NotebookNode) -> str:
 
 def picture_of(notebook: NotebookNode) -> Picture | None:
     """The notebook's first figure, if it has one that can be read."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                alt = output.metadata.get("image/png", {}).get("alt", "")
-                return Picture(base64.b64decode(output.data["image/png"]), alt or f"Figure: {title_of(notebook)}")
-    return None
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    picture = next(filter(None, map(_picture, outputs)), None)
+    return picture and picture._replace(alt=picture.alt or f"Figure: {title_of(notebook)}")
 
 
 def thumbnail(png: bytes, width: int = 480) -> str:
@@ -135,10 +132,12 @@ def _output(output: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
         yield {"kind": "error", "name": output.ename, "message": output.evalue, "html": traceback}
     elif "text/html" in output.data:
         yield {"kind": "html", "html": str(markup.plain(output.data["text/html"]))}
-    elif "image/png" in output.data:
-        png = base64.b64decode(output.data["image/png"])
-        alt = output.metadata.get("image/png", {}).get("alt", "")
-        yield {"kind": "image", "address": _address(_lighter(png) if heavy else png), "alt": alt}
+    elif picture := _picture(output):
+        yield {
+            "kind": "image",
+            "address": _address(_lighter(picture.png) if heavy else picture.png),
+            "alt": picture.alt,
+        }
     elif "text/markdown" in output.data:
         yield {"kind": "html", "html": str(markup.plain(markdown2html(output.data["text/markdown"])))}
     elif "text/plain" in output.data:
@@ -150,8 +149,14 @@ def _terminal(text: str) -> str:
     return str(markup.plain(ansi2html(text)))
 
 
-def _images(cell: NotebookNode) -> list[str]:
-    return [output.data["image/png"] for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+def _picture(output: NotebookNode) -> Picture | None:
+    """The PNG of an output, if it has one and it can be read."""
+    try:
+        png = base64.b64decode(output.get("data", {})["image/png"])
+        Image.open(io.BytesIO(png)).verify()
+    except (KeyError, ValueError, OSError, SyntaxError):  # Pillow's own of a broken PNG
+        return None
+    return Picture(png, output.metadata.get("image/png", {}).get("alt", ""))
 
 
 def _set_image(image: Any) -> None:

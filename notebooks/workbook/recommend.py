@@ -108,8 +108,7 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     if not candidates:
         raise WorkbookError("no search that one would run was measured: add default-ef or rescore-x2 to the searches")
     n = len(reference.judgements)
-    order = np.random.default_rng(seed).permutation(n)
-    choosing, reporting = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+    choosing, reporting = statistics.halves(n, seed)
     result = partial(Recommendation, reference, margin, n)
     if result([]).obstacle:
         return result([])
@@ -171,16 +170,16 @@ def table(choices: Sequence[Choice], weights: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def rows(corpus: Corpus, choices: Sequence[Choice]) -> pd.DataFrame:
-    """The reporting half's difference of each choice, in the long format of `results`."""
+def rows(corpus: Corpus, found: Recommendation) -> pd.DataFrame:
+    """The reporting half's difference of each choice, in the long format of `results`; `work` tells its verdict."""
     return pd.DataFrame(
         {
             "corpus": corpus.name, "model": choice.cell.model, "dimension": choice.cell.dimension,
             "setting": choice.cell.setting, "search": choice.cell.search, "key": choice.cell.key,
-            "work": f"{choice.role}, on queries that did not choose it", "metric": "ndcg@10 difference",
-            **choice.difference._asdict(),
+            "work": f"{choice.role}: {choice.verdict} ({found.margin:g}), {statistics.REPORTED}",
+            "metric": "ndcg@10 difference", **choice.difference._asdict(),
         }
-        for choice in choices
+        for choice in found.choices
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,8 +25,13 @@ HOMES = re.compile(BEFORE + r"(?:[A-Za-z]:)?" + SEPARATOR + "(?:home|Users)" + S
 LOGIN = re.compile(r"(?<=://)[^/\s\"'<>:@]*:[^/\s\"'<>@]+(?=@)")
 
 
-def clean(text: str) -> str:
-    """The text without secrets (`***`) and this machine's folders (named from the project: `.`, `./data`, `~`)."""
+def clean(text: str, places: Iterable[str] = ()) -> str:
+    """The text without secrets (`***`) and this machine's folders (named from the project: `.`, `./data`, `~`).
+
+    `places` are more of this machine's paths; of each the last part stays.
+    """
+    for place in sorted(places, key=len, reverse=True):
+        text = re.sub(_pattern(Path(place)), lambda _, name=Path(place).name: name, text)
     for name, value in os.environ.items():
         if SECRET.search(name) and len(value) >= SHORTEST:
             text = re.sub(_any_way(value), "***", text)

@@ -17,6 +17,7 @@ from workbook import answers, evidence, page, paths, redact, results, runner, wa
 from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
 OK, NOT_RUN = "OK", "not run"
+READS = "07_should_you_pay_attention"  # answers from the rows of the others; without it in the plan, nothing is asked
 
 
 class Entry(NamedTuple):
@@ -36,8 +37,10 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     """
     plan = read(plan_file)
     run = runner.run_name(profile, overrides)
-    found = evidence.read(run)
-    entries = [_entry(job, run) for job in prepare(plan, profile, overrides, [])]
+    jobs = prepare(plan, profile, overrides, [])
+    planned = {job.notebook for job in jobs}
+    found = evidence.read(run, [name for name in evidence.needed() if name in planned])
+    entries = [_entry(job, run) for job in jobs]
     values = compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
     pages = [entry for entry in entries if entry.notebook is not None]
     for entry in entries:
@@ -49,9 +52,10 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     facts = _facts(pages, found) | _verdicts(entries, values)
     measured, left_out = ways.read(found)
     about = answers.asked(found, measured)
+    problems = _problems(entries, [*found.problems, *left_out])
     index = page.template("index.html.j2").render(
-        place=page.Place("", run, facts, _problems(entries, [*found.problems, *left_out]), []), ok=OK, values=values,
-        headline=answers.headline(about), answered=answers.answer(about) if len(found.rows) else [],
+        place=page.Place("", run, facts, problems, []), ok=OK, values=values,
+        headline=answers.headline(about), answered=answers.answer(about) if len(found.rows) and READS in planned else [],
         cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
         others=[] if pages else [name for name in evidence.runs() if name != run],
     )  # fmt: skip
@@ -148,8 +152,7 @@ def _verdicts(entries: list[Entry], values: list[Expected]) -> dict[str, str]:
 
 
 def _machine(facts: Mapping[str, Any]) -> str:
-    gpu = f", {facts['gpu']}" if "gpu" in facts else ""
-    return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB{gpu}, Python {facts['python']}"
+    return f"{results.label_of(facts)}, Python {facts['python']}"
 
 
 def _picture(entry: Entry) -> tuple[str, str] | None:

@@ -27,7 +27,7 @@ from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 
-SCHEMA = 2
+SCHEMA = 3
 COLUMNS = (
     "corpus", "model", "dimension", "setting", "search", "work", "metric", "value", "low", "high", "n", "key",
 )  # fmt: skip
@@ -131,6 +131,11 @@ def _shown(value: object) -> str:
 def run_name() -> str:
     """The run these rows belong to: set by the runner, `interactive` in JupyterLab."""
     return os.environ.get("WORKBOOK_RUN", "interactive")
+
+
+def is_of_a_run() -> bool:
+    """Whether the runner started this process."""
+    return "WORKBOOK_RUN" in os.environ
 
 
 def publish(notebook: str, frame: pd.DataFrame) -> str:

@@ -124,7 +124,10 @@ def execute(job: Job, run_name: str) -> Outcome:
     finally:
         if running.exists():
             with paths.atomic(file) as temporary:
-                temporary.write_text(redact.clean(running.read_text(encoding="utf-8")), encoding="utf-8")
+                given = [value for value in job.parameters.values() if isinstance(value, str)]
+                places = [value for value in given if Path(value).is_absolute()]
+                text = redact.clean(running.read_text(encoding="utf-8"), places)
+                temporary.write_text(text, encoding="utf-8")
             running.unlink()
     return Outcome(job.notebook, time.perf_counter() - started, error, file)
 

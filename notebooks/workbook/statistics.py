@@ -20,6 +20,7 @@ ALPHA, POWER = 0.05, 0.8
 MIN_QUERIES = 10  # fewer decide nothing
 DECIMALS = 12  # of a difference; the rest is rounding: 0.60 - 0.61 is not 0.50 - 0.51
 NO_WORSE, WORSE, UNDECIDED = "no worse than the margin", "worse", "undecided"
+REPORTED = "on queries that did not choose it"  # in the rows of what was chosen by its score
 
 
 class Interval(NamedTuple):
@@ -98,10 +99,25 @@ def verdicts(pairs: Sequence[tuple[pd.Series, pd.Series]], margin: float = MARGI
     found = []
     for pair, each, p_difference, p_margin in zip(pairs, differences, p_differences, p_margins, strict=True):
         interval = mean_difference(*pair)
-        verdict = _decide(interval, p_difference, p_margin)
+        verdict = decide(interval, p_difference, p_margin)
         needed = _queries_needed(each, margin) if verdict == UNDECIDED else None
         found.append(Verdict(interval, float(p_difference), float(p_margin), verdict, needed))
     return found
+
+
+def decide(difference: Interval, p_difference: float, p_margin: float) -> str:
+    """What adjusted p-values decide of a difference, see `verdicts`."""
+    if difference.n < MIN_QUERIES:
+        return UNDECIDED
+    if p_margin < ALPHA:
+        return NO_WORSE
+    return WORSE if difference.value < 0 and p_difference < ALPHA else UNDECIDED
+
+
+def halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of n queries in two halves drawn by seed, each in order: one chooses, (n // 2,), the other reports."""
+    order = np.random.default_rng(seed).permutation(n)
+    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
 
 
 def _family_p(differences: Sequence[np.ndarray]) -> np.ndarray:
@@ -126,14 +142,6 @@ def _sign_flip_p(differences: np.ndarray) -> np.ndarray:
         signs = rng.integers(0, 2, (min(1_000, resamples - start), len(differences))) * 2.0 - 1.0
         extreme += (np.abs(signs @ differences) >= observed).sum(axis=0)
     return extreme / (resamples + 1)
-
-
-def _decide(difference: Interval, p_difference: float, p_margin: float) -> str:
-    if difference.n < MIN_QUERIES:
-        return UNDECIDED
-    if p_margin < ALPHA:
-        return NO_WORSE
-    return WORSE if difference.value < 0 and p_difference < ALPHA else UNDECIDED
 
 
 def _margin_p(differences: np.ndarray, margin: float) -> float:

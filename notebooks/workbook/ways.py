@@ -5,11 +5,9 @@ Rows say which there are, and each names the measurement that it came from; that
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from workbook import results, statistics
-from workbook.baselines import SEARCHED
 from workbook.evidence import Evidence
 from workbook.statistics import Interval
 from workbook.timing import Times
@@ -20,8 +18,9 @@ NOTEBOOKS = ("01_static_vs_transformer", "04_quantization_vs_ndcg", "05_train_yo
 class Way(NamedTuple):
     """One way to search: how it is stored and searched, NDCG@10 of each query, and what it costs.
 
-    `searched_bytes` is of one document; `latency` milliseconds of a query and `indexing` seconds of a document, one of
-    each repeat, both with encoding. `dimension` is None for whole vectors and for words alone.
+    `dimension` is None for whole vectors and for words alone; `documents` were searched. `searched_bytes` of one
+    document, None where the engine did not tell; `latency`, milliseconds of a query, and `indexing`, seconds of a
+    document, are with encoding: median, and range of the queries or the repeats.
     """
 
     label: str
@@ -31,20 +30,18 @@ class Way(NamedTuple):
     search: str
     notebook: str
     key: str
+    documents: int
     scores: pd.Series
-    searched_bytes: float
+    searched_bytes: float | None
     latency: Times
-    indexing: np.ndarray
+    indexing: Times
 
 
 def read(evidence: Evidence) -> tuple[list[Way], list[str]]:
-    """The ways of a run that were measured on the same queries, and sentences on those that cannot be had.
-
-    Of a way that several notebooks measured, the last is taken.
-    """
+    """The ways of a run, each as often as it was measured, and sentences on those that cannot be had."""
     rows = evidence.rows
-    listed = rows[rows["notebook"].isin(NOTEBOOKS) & (rows["metric"] == SEARCHED)]
-    found, problems, corpus = {}, [], None
+    listed = rows[rows["notebook"].isin(NOTEBOOKS) & (rows["metric"] == "indexed documents/s")]
+    found, problems, corpus = [], [], None
     for (notebook, key), own in listed.groupby(["notebook", "key"], sort=False):
         record = results.read("baselines", key)
         if record is None:
@@ -55,15 +52,19 @@ def read(evidence: Evidence) -> tuple[list[Way], list[str]]:
             problems.append(f"{notebook} was run on another corpus than the rest: its ways to search are left out.")
             continue
         measured = {values["label"]: values for values in record["values"]["ways"]}
-        for row in own.itertuples():
-            way = _way(row, measured[row.work])
-            found[way.label, way.setting, way.search, way.dimension] = way
-    return list(found.values()), problems
+        found += [_way(row, measured[row.work], record["about"]["documents"]) for row in own.itertuples()]
+    return found, problems
+
+
+def distinct(ways: list[Way]) -> list[Way]:
+    """Each way once, as it was measured last."""
+    return list({(way.label, way.setting, way.search, way.dimension): way for way in ways}.values())
 
 
 def find(ways: list[Way], label: str) -> Way | None:
-    """The way with that label and whole float32 vectors, or words alone; None if it was not measured."""
-    return next((way for way in ways if way.label == label and way.setting in ("", "float32")), None)
+    """The way with that label and whole float32 vectors, or words alone, measured last; None if it was not."""
+    whole = [way for way in ways if way.label == label and way.setting in ("", "float32") and way.dimension is None]
+    return whole[-1] if whole else None
 
 
 def difference(way: Way, other: Way) -> Interval:
@@ -71,18 +72,19 @@ def difference(way: Way, other: Way) -> Interval:
     return statistics.mean_difference(way.scores, other.scores)
 
 
-def times_as_fast(way: Way, other: Way) -> Times:
-    """How many times as many documents a second are encoded and indexed, the ratio within each repeat."""
-    repeats = min(len(way.indexing), len(other.indexing))
-    return Times.of(list(other.indexing[:repeats] / way.indexing[:repeats]))
+def times_as_fast(way: Way, label: str, ways: list[Way]) -> float | None:
+    """How many times as many documents a second a way encodes and indexes as the one with that label: of the medians.
+
+    Both of one measurement, one after the other; None where they were not measured together.
+    """
+    together = find([other for other in ways if other.key == way.key], label)
+    return together.indexing.value / way.indexing.value if together else None
 
 
-def _way(row: tuple, values: dict) -> Way:
-    text = {
-        name: value if isinstance(value := getattr(row, name), str) else "" for name in ("model", "setting", "search")
-    }
+def _way(row: tuple, values: dict, documents: int) -> Way:
+    model, setting, search = (name if isinstance(name, str) else "" for name in (row.model, row.setting, row.search))
     return Way(
-        row.work, text["model"], None if pd.isna(row.dimension) else int(row.dimension), text["setting"],
-        text["search"], row.notebook, row.key, pd.Series(values["judgements"]["ndcg@10"]), row.value,
-        Times.of([1000 * seconds for seconds in values["latency"]]), np.array(values["indexing"]),
+        row.work, model, None if pd.isna(row.dimension) else int(row.dimension), setting, search, row.notebook, row.key,
+        documents, pd.Series(values["judgements"]["ndcg@10"]), values["searched_bytes"],
+        Times.of([1000 * seconds for seconds in values["latency"]]), Times.of(values["indexing"]),
     )  # fmt: skip
