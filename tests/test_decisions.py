@@ -1,6 +1,5 @@
 """A place gets the way that finds the most among those that fit it, and the other half of the queries reports."""
 
-import numpy as np
 import pytest
 from published_run import publish
 from workbook import decisions, evidence, results, statistics, ways
@@ -14,7 +13,7 @@ ROOMY = Place(documents=1_000, memory_mb=1_000, index_hours=10, query_ms=1_000)
 @pytest.fixture
 def found(data, monkeypatch):
     publish(monkeypatch)
-    return ways.read(evidence.read("made"))[0]
+    return ways.distinct(ways.read(evidence.read("made"))[0])
 
 
 def decide(found, **places):
@@ -26,7 +25,9 @@ def test_needs_are_what_was_measured_multiplied(found):
     needs = decisions.needs(ways.find(found, "trained"), place, SIZES)
     assert needs.memory_mb == pytest.approx(20 + 1_600)
     assert needs.index_hours == pytest.approx(2 * 1_000_000 * 0.0005 / 3600)
-    assert needs.query_ms == pytest.approx(2 * 1)
+    assert needs.query_ms == pytest.approx(2 * 1 * 1_000), "an exact search reads a thousand times as many documents"
+    graph = ways.find(found, "trained")._replace(search="default-ef")
+    assert decisions.needs(graph, place, SIZES).query_ms == pytest.approx(2 * 1)
     assert decisions.needs(ways.find(found, "BM25"), place, SIZES).memory_mb == pytest.approx(100), "no model"
 
 
@@ -68,18 +69,17 @@ def test_where_nothing_fits_the_least_is_told(found):
 
 def test_the_half_that_did_not_choose_reports(found):
     [one] = decide(found, roomy=ROOMY)
-    order = np.random.default_rng(0).permutation(100)
-    reporting = one.way.scores.iloc[np.sort(order[50:])]
-    assert one.score == statistics.mean(reporting)
+    _, reporting = statistics.halves(100, seed=0)
+    assert one.score == statistics.mean(one.way.scores.iloc[reporting])
     assert one.difference.n == 50 and one.difference.value == pytest.approx(0.08, abs=0.01)
 
 
 def test_a_way_that_is_best_on_the_reporting_half_alone_is_not_chosen(found):
-    order = np.random.default_rng(0).permutation(100)
+    choosing, reporting = statistics.halves(100, seed=0)
     lucky = ways.find(found, "fast")
     scores = lucky.scores.copy()
-    scores.iloc[order[50:]] = 1.0
-    scores.iloc[order[:50]] = 0.0
+    scores.iloc[reporting] = 1.0
+    scores.iloc[choosing] = 0.0
     changed = [way._replace(scores=scores) if way is lucky else way for way in found]
     [one] = decide(changed, roomy=ROOMY)
     assert one.way.label == "slow + BM25 (dbsf)"
@@ -102,6 +102,18 @@ def test_a_model_of_unknown_size_is_not_chosen(found):
     sizes = {name: size for name, size in SIZES.items() if name != "custom-made-1"}
     [one] = decisions.decide(found, ways.find(found, "slow"), {"tight": Place(1_000, 500, 10, 10)}, sizes)
     assert one.way.label == "fast + BM25 (dbsf)"
+
+
+def test_the_transformer_is_judged_as_it_fits_best(found):
+    small = ways.find(found, "slow")._replace(setting="binary", search="rescore-x3", searched_bytes=90.0)
+    [one] = decide([*found, small], tight=Place(100_000, 100, 10, 1_000))
+    assert one.rival == [] and decide(found, tight=Place(100_000, 100, 10, 1_000))[0].rival != []
+
+
+def test_ways_of_unknown_size_are_not_chosen(found):
+    unknown = [way._replace(searched_bytes=None) for way in found]
+    with pytest.raises(WorkbookError, match="run notebooks 01 and 05 on engine edge"):
+        decide(unknown, roomy=ROOMY)
 
 
 def test_without_a_transformer_or_enough_queries_nothing_is_decided(found):

@@ -53,6 +53,8 @@ def test_a_run_without_rows_is_empty_and_says_so(data):
         lambda file: file.write_bytes(b"\xff\xfe\x00"),
         lambda file: file.with_suffix(".machine.json").write_text("{"),
         lambda file: file.with_suffix(".machine.json").write_text("[]"),
+        lambda file: file.with_suffix(".machine.json").write_text(json.dumps({"schema": results.SCHEMA})),
+        lambda file: file.write_text(file.read_text().replace(",64,", ",1.5,")),
         lambda file: edit("04_quantization_vs_ndcg", schema=results.SCHEMA - 1),
     ],
 )
@@ -95,11 +97,28 @@ def test_other_packages_are_another_machine(made):
     assert "numpy 1.0, not" in problem
 
 
-def test_the_latest_run_is_read_where_this_one_has_no_rows(made, monkeypatch):
+def test_in_jupyterlab_the_latest_run_that_measured_is_read(made, monkeypatch):
     monkeypatch.setenv("WORKBOOK_RUN", "interactive")
-    assert evidence.latest() == "made"
-    monkeypatch.setenv("WORKBOOK_RUN", "made")
-    assert evidence.latest() == "made"
+    results.publish("07_should_you_pay_attention", rows()["06_your_data"])
+    assert evidence.latest() == "interactive", "the runner says which"
+    monkeypatch.delenv("WORKBOOK_RUN")
+    assert results.run_name() == "interactive"
+    assert evidence.runs() == ["made"] and evidence.latest() == "made", "notebook 07 measures nothing"
+
+
+def test_only_what_is_asked_for_is_missed(made):
+    found = evidence.read("nothing", ["02_encoding_speed"])
+    assert [problem[:17] for problem in found.problems] == ["02_encoding_speed"]
+    assert evidence.read("made", ["02_encoding_speed"]).problems == []
+
+
+def test_rows_of_another_corpus_are_left_out_and_named(made):
+    other = rows()["03_matryoshka_dimensions"].assign(corpus="other")
+    results.publish("03_matryoshka_dimensions", other)
+    found = evidence.read("made")
+    [problem] = found.problems
+    assert problem.startswith("03_matryoshka_dimensions was run on another corpus than the rest (other, not made)")
+    assert found.corpus == "made" and "03_matryoshka_dimensions" not in found.machines
 
 
 def test_what_is_read_names_run_rows_and_machine(made):

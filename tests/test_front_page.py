@@ -1,5 +1,7 @@
 """The README's answer is a run's, written between its marks."""
 
+import shutil
+
 import pytest
 from published_run import publish
 from workbook import __main__, front_page, paths, runner
@@ -18,8 +20,9 @@ def test_headline_and_answers_are_put_between_the_marks(page):
     front_page.write(page, "made", "make run-notebooks CORPUS=made")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\n") and text.endswith(f"{front_page.END}\n\nrest\n") and "old" not in text
-    assert "**Not on this corpus: trained + BM25 (rrf), without attention, finds more than slow" in text
+    assert "**On this corpus attention still adds something: trained + BM25 (dbsf) finds less than slow + BM25" in text
     assert "| How much does a static model give up? | fast keeps 64%" in text
+    assert "| 3 | `02` |" in text and "medians, with the range of the repeats" in text
     assert "`make run-notebooks CORPUS=made`" in text and "cores" in text
 
 
@@ -35,6 +38,18 @@ def test_half_an_answer_is_refused(page, monkeypatch):
     with pytest.raises(WorkbookError, match=r"run nothing cannot answer: 01_static_vs_transformer has no rows"):
         front_page.write(page, "nothing", "make run-notebooks")
     assert page.read_text(encoding="utf-8") == before
+
+
+def test_ways_that_were_not_measured_are_no_answer(page, monkeypatch):
+    publish(monkeypatch)
+    shutil.rmtree(paths.DATA / "results" / "baselines")
+    with pytest.raises(WorkbookError, match=r"run made cannot answer: The measurement \w+ of 01_static_vs_transformer"):
+        front_page.write(page, "made", "make run-notebooks")
+
+
+def test_a_path_of_this_machine_stays_out(page):
+    front_page.write(page, "made", f"make run-notebooks CORPUS={paths.ROOT}/shop")
+    assert str(paths.ROOT) not in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("text", ["", front_page.BEGIN, f"{front_page.END}\n{front_page.BEGIN}", front_page.BEGIN * 2])

@@ -226,9 +226,14 @@ def test_07_answers_every_question_from_the_rows(smoke):
     kept = value(rows_of("01_static_vs_transformer"), metric="share kept")
     assert f"tiny-static keeps {kept:.0%}" in text
     rows = rows_of("05_train_your_own")
-    fused = [value(rows, work=f"trained{how}, against tiny-transformer", metric="ndcg@10 difference") for how in HYBRID]
-    least = f"{min(fused):+.3f}".replace("-", "\N{MINUS SIGN}")
-    assert f"NDCG@10 {least} [" in text, "the fusion that finds less speaks for both"
+    for how in HYBRID:
+        assert f"trained{how} against tiny-transformer{how}: " in text
+    trained = value(
+        rows, work="trained, against tiny-transformer", setting="float32", dimension=64, metric="ndcg@10 difference"
+    )
+    assert f"against tiny-transformer it is {trained:+.3f}".replace("-", "\N{MINUS SIGN}") in text, (
+        "mean over the seeds"
+    )
 
 
 def test_07_decides_for_each_place_by_half_of_the_queries(smoke):

@@ -110,14 +110,15 @@ def test_tables_of_outputs_say_where_their_rows_are():
     assert [table.find(role="region")["aria-label"][:7] for table in tables] == ["Table 1", "Table 2", "Table 3"]
     captions = [" ".join(table.figcaption.get_text().split()) if table.figcaption else None for table in tables]
     assert captions == [
-        None, "Rows of 01_first (1,234), run smoke", "Run x, 1 row. Rows of 01_first (1,234), run smoke",
-    ]  # fmt: skip
-    assert tables[1].figcaption.a["href"] == "rows/01_first.csv"
+        None, None, "Run x, 1 row. Rows of 01_first (1,234), run smoke",
+    ], "a table that does not say which rows it shows shows none"  # fmt: skip
+    assert tables[2].figcaption.a["href"] == "rows/01_first.csv"
     assert all(heading["scope"] for heading in soup.find_all("th"))
 
 
 def test_a_notebook_without_rows_says_so():
-    html = rendered(shown({"text/html": "<table><tr><td>1</td></tr></table>"}), place=PLACE._replace(rows=[]))
+    table = "<table><caption>Run smoke, 1 row</caption><tr><td>1</td></tr></table>"
+    html = rendered(shown({"text/html": table}), place=PLACE._replace(rows=[]))
     assert "01_first published no rows in run smoke" in html
 
 
@@ -217,3 +218,8 @@ def test_contrast_is_that_of_wcag():
 def test_no_colour_is_written_outside_the_two_schemes():
     rules = LOOK[LOOK.index("* { box-sizing") :]
     assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", rules)) <= {"#ffffff"}, "only pictures stand on white in both"
+
+
+def test_a_picture_that_cannot_be_read_is_left_out():
+    html = rendered(shown({"image/png": "bm8gcG5n", "text/plain": "<Figure>"}))
+    assert "<img" not in html and "&lt;Figure&gt;" in html

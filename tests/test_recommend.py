@@ -219,9 +219,11 @@ def test_the_table_says_each_choice_in_the_words_of_people(measured):
 
 def test_the_rows_can_be_published(measured):
     sample, found, weights = measured
-    rows = pd.concat([recommend.rows(sample, found.choices), weights])
+    rows = pd.concat([recommend.rows(sample, found), weights])
     assert set(rows.columns) <= set(results.COLUMNS)
     reported = rows[rows["metric"] == "ndcg@10 difference"]
-    assert reported["work"].str.partition(",")[0].tolist() == list(recommend.ROLES)
+    assert reported["work"].str.partition(": ")[0].tolist() == list(recommend.ROLES)
+    verdicts = [f"{choice.verdict} ({found.margin:g}), on queries that did not choose it" for choice in found.choices]
+    assert reported["work"].str.partition(": ")[2].tolist() == verdicts
     assert (reported["n"] == 13).all(), "the larger half of 25 reports"
     assert reported["value"].tolist() == [choice.difference.value for choice in found.choices]

@@ -69,7 +69,13 @@ def publish(name, **facts):
 
 def everything():
     for name in TITLES:
-        execute(name, new_output("display_data", data={"text/html": "<table><tr><td>1</td></tr></table>"}))
+        execute(
+            name,
+            new_output(
+                "display_data",
+                data={"text/html": "<table><caption>Run tiny, 1 row</caption><tr><td>1</td></tr></table>"},
+            ),
+        )
     publish("01_first")
     publish("02_second")
 
@@ -290,7 +296,7 @@ def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):
     published_run.publish(monkeypatch, run="smoke", without=("06_your_data",))
     index = report.build("smoke", {})
     text = words(index)
-    assert "The answer Not on this corpus: trained + BM25 (rrf), without attention, finds more than slow" in text
+    assert "The answer On this corpus attention still adds something: trained + BM25 (dbsf) finds less" in text
     assert "How much faster does it encode? fast encodes 40 [36, 44] times as fast" in text
     assert "n = 3, rows of 02_encoding_speed , key 5eed" in text
     assert "Which setting, for this corpus? Not measured: run notebook 06." in text

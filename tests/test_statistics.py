@@ -253,3 +253,10 @@ def test_intervals_agree_with_scipys_bootstrap(skew):
     kept = statistics.share_kept(values, baseline)
     width = kept.high - kept.low
     assert [kept.low, kept.high] == pytest.approx(list(ratio.confidence_interval), abs=width / 20)
+
+
+def test_halves_are_all_the_queries_once():
+    choosing, reporting = statistics.halves(25, seed=3)
+    assert (len(choosing), len(reporting)) == (12, 13)
+    assert sorted([*choosing, *reporting]) == list(range(25))
+    assert list(choosing) == sorted(choosing) and list(statistics.halves(25, seed=4)[0]) != list(choosing)

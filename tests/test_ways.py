@@ -11,10 +11,11 @@ def made(data, monkeypatch):
     publish(monkeypatch)
 
 
-def test_every_way_is_there_once_with_its_scores(made):
-    found, problems = ways.read(evidence.read("made"))
+def test_every_way_is_there_with_its_scores(made):
+    measured, problems = ways.read(evidence.read("made"))
+    found = ways.distinct(measured)
     assert problems == []
-    assert sorted(way.label for way in found) == sorted(SCORES)
+    assert sorted(way.label for way in found) == sorted(SCORES) and len(measured) > len(found)
     for way in found:
         np.testing.assert_allclose(way.scores, scores(way.label))
         assert (way.notebook[:2] == "01") == way.label.startswith("fast"), "of two measurements the last is taken"
@@ -25,17 +26,37 @@ def test_a_way_says_how_it_is_stored_and_what_it_costs(made):
     words, trained = ways.find(found, "BM25"), ways.find(found, "trained")
     assert (words.model, words.setting, words.search, words.dimension) == ("", "", "", None)
     assert (trained.model, trained.setting, trained.search) == ("custom-made-1", "float32", "exact")
-    assert trained.searched_bytes == 1600 and trained.latency == (1, 1, 1, 4)
+    assert trained.searched_bytes == 1600 and trained.documents == 1_000
+    assert trained.latency == (1, 1, 1, 4) and trained.indexing == (0.0005, 0.0004, 0.0006, 3)
     assert ways.find(found, "nobody") is None
 
 
-def test_differences_are_paired_and_ratios_are_within_a_repeat(made):
+def test_differences_are_paired(made):
     found, _ = ways.read(evidence.read("made"))
-    trained, slow = ways.find(found, "trained"), ways.find(found, "slow")
-    difference = ways.difference(trained, slow)
+    difference = ways.difference(ways.find(found, "trained"), ways.find(found, "slow"))
     assert difference.value == pytest.approx(0.01, abs=0.005) and difference.n == N
     assert difference.high - difference.low < 0.01, "queries differ by 0.6, but alike"
-    assert ways.times_as_fast(trained, slow) == pytest.approx((100, 100, 100, 3))
+
+
+def test_a_ratio_is_of_one_measurement(made):
+    found, _ = ways.read(evidence.read("made"))
+    assert ways.times_as_fast(ways.find(found, "trained"), "slow", found) == pytest.approx(100)
+    assert ways.times_as_fast(ways.find(found, "fast"), "slow", found) == pytest.approx(100), "slow of notebook 01"
+    apart = [way for way in found if not (way.label == "slow" and way.notebook.startswith("01"))]
+    assert ways.times_as_fast(ways.find(found, "fast"), "slow", apart) is None
+
+
+def test_a_cut_way_is_not_taken_for_the_whole(made):
+    found, _ = ways.read(evidence.read("made"))
+    cut = ways.find(found, "trained")._replace(dimension=16)
+    assert ways.find([*found, cut], "trained").dimension is None and ways.find([cut], "trained") is None
+
+
+def test_a_way_without_bytes_is_a_way(data, monkeypatch):
+    monkeypatch.setenv("WORKBOOK_RUN", "made")
+    results.publish("01_static_vs_transformer", baselines("01", ["slow"], has_bytes=False))
+    found, problems = ways.read(evidence.read("made", ["01_static_vs_transformer"]))
+    assert [(way.label, way.searched_bytes) for way in found] == [("slow", None)] and problems == []
 
 
 def test_a_compressed_way_stands_beside_the_whole_one(made, monkeypatch):

@@ -34,7 +34,7 @@ class Evidence(NamedTuple):
     @property
     def corpus(self) -> str:
         """The corpus of the rows; empty if there are none."""
-        return next(iter(self.rows["corpus"]), "")
+        return _corpus(self.rows)
 
     @property
     def machine(self) -> str:
@@ -82,10 +82,11 @@ def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
             f"{notebook} was run on another machine than the rest ({_difference(machines[notebook], other)}): "
             f"its rows are left out; run it again here."
         )
-    corpora = {notebook: next(iter(frames[notebook]["corpus"]), "") for notebook in kept}  # its own stands first
-    main = max(
-        corpora.values(), key=lambda corpus: sum(len(frames[n]) for n in kept if corpora[n] == corpus), default=""
-    )
+    corpora = {notebook: _corpus(frames[notebook]) for notebook in kept}
+    sizes = Counter()
+    for notebook in kept:
+        sizes[corpora[notebook]] += len(frames[notebook])
+    main = sizes.most_common(1)[0][0] if sizes else ""
     for notebook in [name for name in kept if corpora[name] != main]:
         kept.remove(notebook)
         problems.append(
@@ -115,6 +116,12 @@ def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     if not told or facts["schema"] != results.SCHEMA or tuple(frame.columns) != HEADER:
         raise ValueError(f"not of schema {results.SCHEMA}")
     return frame, facts
+
+
+def _corpus(rows: pd.DataFrame) -> str:
+    """What a notebook was run on: its own corpus stands in its first row. Empty if there is none."""
+    first = next(iter(rows["corpus"]), "")
+    return first if isinstance(first, str) else ""
 
 
 def _of_one_machine(machines: dict[str, dict[str, Any]]) -> list[str]:

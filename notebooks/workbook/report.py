@@ -53,9 +53,10 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     measured, left_out = ways.read(found)
     about = answers.asked(found, measured)
     problems = _problems(entries, [*found.problems, *left_out])
+    answered = answers.answer(about) if len(found.rows) and READS in planned else []
     index = page.template("index.html.j2").render(
         place=page.Place("", run, facts, problems, []), ok=OK, values=values,
-        headline=answers.headline(about), answered=answers.answer(about) if len(found.rows) and READS in planned else [],
+        headline=answers.headline(about), answered=answered,
         cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
         others=[] if pages else [name for name in evidence.runs() if name != run],
     )  # fmt: skip
