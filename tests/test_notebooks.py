@@ -242,7 +242,8 @@ def test_07_decides_for_each_place_by_half_of_the_queries(smoke):
     assert set(rows["work"].str.split(": ").str[0]) == places
     reported = rows[rows["metric"] == "ndcg@10"]
     assert len(reported) == len(places) and (reported["n"] == 13).all(), "25 queries: 12 choose, 13 report"
-    memory = rows[rows["metric"] == "place: memory_mb"].set_index(rows["work"].str.split(": ").str[0])["value"]
+    found = rows[rows["metric"] == "place: memory_mb"]
+    memory = dict(zip(found["work"].str.split(": ").str[0], found["value"], strict=True))
     assert memory["embedded device"] < memory["phone"] < memory["server"]
 
 
