@@ -231,9 +231,8 @@ def test_07_answers_every_question_from_the_rows(smoke):
     trained = value(
         rows, work="trained, against tiny-transformer", setting="float32", dimension=64, metric="ndcg@10 difference"
     )
-    assert f"against tiny-transformer it is {trained:+.3f}".replace("-", "\N{MINUS SIGN}") in text, (
-        "mean over the seeds"
-    )
+    shown = f"{trained:+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert f"against tiny-transformer it is {shown}" in text, "mean over the seeds"
 
 
 def test_07_decides_for_each_place_by_half_of_the_queries(smoke):
