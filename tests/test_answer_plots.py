@@ -43,11 +43,11 @@ def test_the_title_compares_like_with_like_and_tells_the_speed(draw):
 
 
 def test_colours_are_those_of_adjusted_verdicts(draw):
-    figure = draw()
-    drawn = {
-        tuple(line.get_color() for line in axis.get_lines() if line.get_marker() in "^sov") for axis in figure.axes
-    }
-    assert any(answer_plots.LOOKS["less"][0] in colours for colours in drawn)
+    axis = draw().axes[2]
+    points = [line for line in axis.get_lines() if line.get_marker() in "^sov" and len(line.get_xdata()) == 1]
+    drawn = {names(axis)[int(line.get_ydata()[0])]: (line.get_color(), line.get_marker()) for line in points}
+    verdicts = ["as much", "less", "as much", "less", "as much"]
+    assert list(drawn.values()) == [answer_plots.LOOKS[verdict] for verdict in verdicts]
 
 
 def test_without_anything_to_draw_it_says_what_to_run(data, monkeypatch):

@@ -183,3 +183,9 @@ def test_the_words_name_notebook_n_and_keys(asked):
 def test_what_is_missing_has_no_source(asked):
     told = answers.in_words(answers.answer(asked(without=("06_your_data",))))
     assert told.endswith("**Which setting, for this corpus?** Not measured: run notebook 06.")
+
+
+def test_only_the_same_fusions_are_compared(asked):
+    about = asked()
+    kept = [way for way in about.ways if way.label not in ("trained + BM25 (rrf)", "slow + BM25 (dbsf)")]
+    assert about._replace(ways=kept).alike() == []

@@ -75,3 +75,9 @@ def test_a_short_value_or_another_variable_is_no_secret(monkeypatch):
 def test_a_login_in_an_address_is_taken_out():
     text = "at https://ann:pass@host:6333/x, not http://host:6333/a@b"
     assert redact.clean(text) == "at https://***@host:6333/x, not http://host:6333/a@b"
+
+
+def test_of_more_places_the_last_part_stays(folders):
+    text = 'corpus = "/data/clients/acme/shop.csv", "/data/clients/acme/shop.csv.old"'
+    assert redact.clean(text) == text, "a path that is named by nobody is no secret"
+    assert redact.clean(text, ["/data/clients/acme/shop.csv"]) == 'corpus = "shop.csv", "shop.csv.old"'

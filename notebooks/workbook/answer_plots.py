@@ -85,7 +85,7 @@ def _searches(about: Asked) -> list[Bar]:
     transformer = about.way(about.transformer)
     alone = [about.way(about.static), about.way(TRAINED), about.way(BM25)]
     found = [way for way in alone if way]
-    found += [way for label in (about.static, TRAINED, about.transformer) for way in about.fused(label)]
+    found += [way for label in (about.static, TRAINED, about.transformer) for way in about.fused(label).values()]
     if not (transformer and found):
         return []
     judged = statistics.verdicts([(way.scores, transformer.scores) for way in found], about.margin)

@@ -65,13 +65,14 @@ class Asked(NamedTuple):
     def way(self, label: str) -> Way | None:
         return ways.find(self.ways, label)
 
-    def fused(self, label: str) -> list[Way]:
-        """A model with BM25, by each fusion."""
-        return [way for how in FUSIONS if (way := self.way(f"{label} + BM25 ({how})"))]
+    def fused(self, label: str) -> dict[str, Way]:
+        """A model with BM25, by each fusion that was measured."""
+        return {how: way for how in FUSIONS if (way := self.way(f"{label} + BM25 ({how})"))}
 
     def alike(self) -> list[tuple[Way, Way]]:
         """The static model and the transformer, with BM25 by the same fusion; first where the static does worse."""
-        pairs = list(zip(self.fused(self.best), self.fused(self.transformer), strict=False))
+        static, transformer = self.fused(self.best), self.fused(self.transformer)
+        pairs = [(static[how], transformer[how]) for how in FUSIONS if how in static and how in transformer]
         return sorted(pairs, key=lambda pair: ways.difference(*pair).value)
 
 

@@ -25,7 +25,6 @@ from workbook.timing import Times
 
 BM25 = "BM25"
 TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
-SEARCHED = "searched bytes per document"  # metric: what a search reads of a document
 TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded, in each repeat
 
 
@@ -280,4 +279,4 @@ def _rows(corpus: Corpus, each: Baseline) -> Iterator[dict]:
     yield {**names, "metric": "latency ms with encoding", **Times.of(_milliseconds(each))._asdict()}
     yield {**names, "metric": "indexed documents/s", **Times.of(_documents(each))._asdict()}
     if each.searched_bytes is not None:
-        yield {**names, "metric": SEARCHED, "value": each.searched_bytes}
+        yield {**names, "metric": "searched bytes per document", "value": each.searched_bytes}
