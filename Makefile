@@ -5,10 +5,12 @@ MODEL    ?=
 NOTEBOOK ?=
 PYTHON   ?= python3
 READY    := .venv/.ready
+TOOLS    := .venv/.tools
+SECONDS  ?= 600
 
 export PYTHONPATH := notebooks
 
-.PHONY: help run-notebooks report readme bench bench-grid test lab lint clean
+.PHONY: help run-notebooks report readme bench bench-grid test coverage fuzz mutation audit lab lint clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,18 @@ bench-grid: $(READY)  ## print how fast the grid of settings is measured
 test: $(READY)  ## run the tests
 	.venv/bin/python -m pytest
 
+coverage: $(TOOLS)  ## run the tests, and list what of the package they did not run (by hand: half an hour)
+	@echo TODO
+
+fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
+	@echo TODO
+
+mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (by hand: an hour)
+	@echo TODO
+
+audit: $(TOOLS)  ## list known vulnerabilities of the installed packages; asks a server
+	@echo TODO
+
 lab: $(READY)  ## explore the notebooks in JupyterLab
 	.venv/bin/jupyter lab notebooks
 
@@ -54,4 +68,8 @@ $(READY): requirements.txt
 	@echo "installing requirements.txt into .venv: a few minutes"
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(TOOLS): tests/tools.txt $(READY)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r tests/tools.txt
 	@touch $@
