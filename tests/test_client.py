@@ -3,9 +3,7 @@
 The server is a stand-in over real HTTP; where QDRANT_URL is set, the contract is also kept by a real one.
 """
 
-import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from qdrant_client import QdrantClient, models
-from workbook import engine, paths
+from workbook import engine, locks, paths
 from workbook import server as remote
 from workbook.bm25 import Sparse
 from workbook.client import ANYWHERE, ClientIndex, Placement
@@ -431,26 +429,22 @@ class TestNothingIsLeftBehind:
         index.close()
         assert set(server.collections) == set(others)
 
-    @pytest.mark.parametrize(
-        ("changed", "stays"),
-        [
-            ({}, True),
-            ({"pid": None}, False),
-            ({"started": 0}, False),
-            ({"pid": 2**22 + 1}, False),
-            ({"pid": 2**22 + 1, "host": "another"}, True),
-            ({"pid": None, "url_sha256": "another"}, True),
-        ],
-        ids=["ours", "given up", "its id was given anew", "dead", "another machine's", "another server's"],
-    )
-    def test_whose_it_is_decides(self, server, changed, stays):
-        index = index_on(server)
-        [entry] = (paths.DATA / "server").iterdir()
-        owner = json.loads(entry.read_text())
-        assert (owner["pid"], owner["host"]) == (os.getpid(), platform.node()) and server.url not in entry.read_text()
-        entry.write_text(json.dumps({**owner, **changed}))
+    @pytest.mark.parametrize("ours", [True, False], ids=["ours", "another server's"])
+    @pytest.mark.parametrize("held", [True, False], ids=["in use", "given up"])
+    def test_whose_it_is_decides(self, server, held, ours):
+        entry = locks.Scratch(paths.DATA / "server")
+        server.create(entry.path.name, {"vectors": {"size": 8, "distance": "Cosine"}})
+        (entry.path / remote.SERVER).write_text(remote._url_sha256() if ours else "another")
+        if not held:
+            entry.leave()
         connect()
-        assert (index._collection in server.collections) == entry.exists() == stays
+        assert (entry.path.name in server.collections) == entry.path.exists() == (held or not ours)
+        entry.close()
+
+    def test_an_entry_tells_no_address(self, server):
+        index = index_on(server)
+        [file] = (paths.DATA / "server").glob(f"*/{remote.SERVER}")
+        assert server.url not in file.read_text() and file.parent.name == index._collection
         index.close()
 
     def test_closing_twice_deletes_once(self, server):

@@ -1,12 +1,12 @@
 """Qdrant Edge: Qdrant's own Rust segments, HNSW and quantization, in this process.
 
-The shard lives on a RAM disk where there is one, without a write-ahead log, and is deleted when the index is closed.
+The shard lives on a RAM disk where there is one, without a write-ahead log, and is deleted when the index is closed,
+or, after a kill, when the next one is made.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import qdrant_edge as edge
 
+from workbook import locks
 from workbook.bm25 import Sparse
 from workbook.errors import WorkbookError
 from workbook.quantization import Setting, edge_config
@@ -46,11 +47,14 @@ class EdgeIndex:
             quantization_config=edge_config(setting),
             wal_enabled=False,
         )
-        self._path = Path(tempfile.mkdtemp(prefix="workbook-", dir=place or (RAM_DISK if RAM_DISK.is_dir() else None)))
+        place = place or (RAM_DISK if RAM_DISK.is_dir() else Path(tempfile.gettempdir()))
+        locks.remove_left(place)
+        self._scratch = locks.Scratch(place)
+        self._path = self._scratch.path / "shard"
         try:
             self._shard = edge.EdgeShard.create(str(self._path), config)
         except BaseException:
-            shutil.rmtree(self._path, ignore_errors=True)
+            self._scratch.close()
             raise
 
     def upsert(
@@ -144,7 +148,7 @@ class EdgeIndex:
 
     def close(self) -> None:
         self._shard.close()
-        shutil.rmtree(self._path, ignore_errors=True)
+        self._scratch.close()
 
     def _segment_files(self, name: str) -> Iterable[Path]:
         return self._path.glob(f"segments/*/vector_storage/{name}")

@@ -7,28 +7,26 @@ what a dead one left. The key is only ever read from the environment, and is in 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import platform
+import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from workbook import paths
+from workbook import locks, paths
 from workbook.edge import Answers
 from workbook.errors import WorkbookError
 
 BATCH = 500  # points or queries per request
 TIMEOUT = 60  # seconds for the answer to one request; whole ones
+SERVER = "url_sha256"  # the file that tells which server a collection is on
 RETRIES = 3  # of a request that got no answer, or one that may change
 PAUSE = 1.0  # seconds before the first retry; twice as many before each further one
 POLL = 0.5  # seconds between two looks at the status
@@ -144,54 +142,33 @@ def own_collection(qdrant: QdrantClient) -> Iterator[str]:
 
     Raises WorkbookError, after the block, if it cannot be deleted now.
     """
-    name = f"workbook-{uuid.uuid4().hex[:12]}"
-    entry = _ledger() / f"{name}.json"
-    owner = {"url_sha256": _url_sha256(), "host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
-    _write(entry, owner)
+    entry = locks.Scratch(_ledger())
+    name = entry.path.name
+    with paths.atomic(entry.path / SERVER) as temporary:
+        temporary.write_text(_url_sha256(), encoding="utf-8")
     try:
         yield name
     finally:
         try:
             patiently(qdrant.delete_collection, name)
         except WorkbookError as error:
-            _write(entry, {**owner, "pid": None})  # this process may live on, but no more as its owner
+            entry.leave()
             raise WorkbookError(f"{error}; collection {name} is left on it until the next run removes it") from error
-        entry.unlink(missing_ok=True)
+        entry.close()
 
 
 def _remove_leftovers(qdrant: QdrantClient) -> None:
-    for entry in sorted(_ledger().glob("workbook-*.json")):
-        try:
-            owner = json.loads(entry.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            continue  # another run was quicker
-        if owner["url_sha256"] == _url_sha256() and not _may_live(owner):
-            patiently(qdrant.delete_collection, entry.stem)
-            entry.unlink(missing_ok=True)
-
-
-def _may_live(owner: dict[str, Any]) -> bool:
-    """Whether the process that wrote this may still run: another machine's cannot be seen, and ids are given anew."""
-    if owner["pid"] is None:
-        return False
-    started = _started(owner["pid"])
-    return owner["host"] != platform.node() or (started is not None and abs(started - owner["started"]) < 5)
-
-
-def _started(pid: int) -> float | None:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return None
+    for folder in locks.left(_ledger()):
+        server = folder / SERVER
+        if server.is_file() and server.read_text(encoding="utf-8") != _url_sha256():
+            continue
+        patiently(qdrant.delete_collection, folder.name)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ledger() -> Path:
+    """A folder for each collection that may be on a server, named as it is; in it which server."""
     return paths.DATA / "server"
-
-
-def _write(entry: Path, owner: dict[str, Any]) -> None:
-    with paths.atomic(entry) as temporary:
-        temporary.write_text(json.dumps(owner), encoding="utf-8")
 
 
 def _trouble(error: Exception) -> str:

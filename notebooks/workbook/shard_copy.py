@@ -2,12 +2,11 @@
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from workbook import edge, paths
+from workbook import edge, locks, paths
 from workbook.errors import WorkbookError
 
 BLOCK = 1 << 16  # bytes read at once
@@ -20,14 +19,14 @@ def copied(folder: Path) -> Iterator[tuple[Path, str]]:
 
     Raises WorkbookError without room for it, and if the original is not the same afterwards.
     """
-    place = Path(tempfile.mkdtemp(prefix="workbook-", dir=_room_for(folder)))
-    copy = place / folder.resolve().name
+    scratch = locks.Scratch(_room_for(folder))
+    copy = scratch.path / folder.resolve().name
     try:
         with paths.told_when_unwritable(copy):
             before = fingerprint(folder, copy)
         yield copy, before
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        scratch.close()
     if fingerprint(folder) != before:
         raise WorkbookError(f"{folder} changed while its copy was measured: stop what writes to it and measure again")
 
@@ -68,6 +67,7 @@ def _room_for(folder: Path) -> Path:
     with paths.told_when_unwritable(disk):
         disk.mkdir(parents=True, exist_ok=True)
     for place in (edge.RAM_DISK, disk):
+        locks.remove_left(place)
         if place.is_dir() and shutil.disk_usage(place).free > needed:
             return place
     raise WorkbookError(
