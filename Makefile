@@ -61,7 +61,7 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 
 clean:  ## remove .venv, caches of data/, reports/
 	rm -rf .venv reports .pytest_cache .ruff_cache
-	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale data/own data/server
+	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale data/own data/server data/running data/locks
 	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt

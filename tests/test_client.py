@@ -155,7 +155,7 @@ class TestWordsAreAsOnEdge:
     """On every engine of qdrant-client what Edge finds, the scores included."""
 
     @pytest.fixture
-    def both(self, name, request, unit_vectors):
+    def both(self, name, request, unit_vectors, tmp_path):
         """An index of 60 points without equal scores, and Edge's; three points have no word."""
         if name == "stand-in":
             request.getfixturevalue("server")
@@ -166,7 +166,7 @@ class TestWordsAreAsOnEdge:
         ]
         indexes = [
             ClientIndex(FLOAT32, 64, 16, 100, memory=name == "memory", words=True),
-            EdgeIndex(FLOAT32, 64, 16, 100, words=True),
+            EdgeIndex(FLOAT32, 64, 16, 100, tmp_path, words=True),
         ]
         for index in indexes:
             index.upsert(unit_vectors[:60], None, words=words)

@@ -104,3 +104,21 @@ def test_a_shard_that_cannot_be_created_leaves_no_folder(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         engine.build(np.zeros((10, 8), dtype=np.float32))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ram_disk_without_room_is_not_used(tmp_path, monkeypatch):
+    """Containers have 64 MB of it, and to run out of it kills the process."""
+    ram, disk = tmp_path / "ram", tmp_path / "disk"
+    free = {ram: 2**26, disk: 2**40}
+    for place in free:
+        place.mkdir()
+    monkeypatch.setattr(edge, "RAM_DISK", ram)
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=free[place]))
+    assert edge.place_for(10, 8) == disk
+    free[ram] = 2**30
+    assert edge.place_for(10, 8) == ram
+    assert edge.place_for(200_000, 384) == disk
+    free[disk] = 2**20
+    with pytest.raises(WorkbookError, match=r"200,000 vectors x 384 may take [\d,]+ MB, and .*disk has less"):
+        edge.place_for(200_000, 384)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 
 import pytest
 from safetensors import SafetensorError
@@ -43,7 +44,9 @@ def test_an_exception_passes_and_leaves_nothing(tmp_path, kind, error):
 
 
 @both_kinds
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES], ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EPERM], ids=errno.errorcode.get
+)
 def test_a_disk_that_cannot_be_written_is_the_users_to_put_right(tmp_path, kind, number):
     refused = pytest.raises(WorkbookError, match=rf"target: {os.strerror(number)}; make room or .*WORKBOOK_DATA")
     with refused, paths.atomic(tmp_path / "target") as temporary:
@@ -80,3 +83,41 @@ def test_of_two_writers_one_stays_whole(tmp_path, kind, stays):
             write(fast, kind, "first")
     assert read(tmp_path / "target", kind) == stays
     assert list(tmp_path.iterdir()) == [tmp_path / "target"]
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Data, figures and reports in a folder that the test may spoil."""
+    for name in ("DATA", "FIGURES", "REPORTS"):
+        monkeypatch.setattr(paths, name, tmp_path / "deep" / name.lower())
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["DATA", "FIGURES", "REPORTS"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(folders, name):
+    getattr(paths, name).parent.mkdir(exist_ok=True)
+    getattr(paths, name).write_text("a file")
+    with pytest.raises(WorkbookError, match=rf"cannot write .*{name.lower()}: .*; make room or set WORKBOOK_{name} to"):
+        paths.check_writable()
+
+
+def test_folders_that_can_be_written_are_made_and_left_empty(folders):
+    paths.check_writable()
+    assert sorted(file.name for file in folders.rglob("*")) == ["data", "deep", "figures", "reports"]
+
+
+def test_what_a_killed_run_was_writing_is_removed_after_a_day(folders):
+    yesterday = time.time() - 90_000
+    places = [paths.DATA / "models", paths.REPORTS]
+    for place in places:
+        place.mkdir(parents=True)
+        for age in ("stale", "new"):
+            for kind in ("file", "folder"):
+                write(place / f".{age}-{kind}.1a2b3c4d.tmp", kind)
+        (place / "stale-and-whole").touch()
+        for file in place.glob("*stale*"):
+            os.utime(file, (yesterday, yesterday))
+    paths.remove_old_temporaries()
+    for place in places:
+        left = {file.name for file in place.iterdir()}
+        assert left == {".new-file.1a2b3c4d.tmp", ".new-folder.1a2b3c4d.tmp", "stale-and-whole"}

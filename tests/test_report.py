@@ -12,7 +12,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from workbook import __main__, evidence, paths, report, results
+from workbook import __main__, evidence, paths, report, results, runner
 from workbook.errors import WorkbookError
 
 ENDED = {
@@ -189,7 +189,9 @@ def test_how_a_notebook_ended_is_said_on_the_index_and_on_its_page(project, spoi
 def test_a_notebook_that_is_not_run_leaves_no_page_of_an_earlier_report(project):
     everything()
     index = build(project)
-    (index.parent / "02_second.ipynb").rename(index.parent / "02_second.running.ipynb")
+    running = runner.running_file(index.parent.name, "02_second")
+    running.parent.mkdir(parents=True)
+    (index.parent / "02_second.ipynb").rename(running)
     results.published_file("tiny", "02_second").unlink()
     text = words(build(project))
     assert "02_second is running, or was interrupted." in text

@@ -44,6 +44,16 @@ def test_broken_seconds_are_none(tmp_path, content):
     assert Shards(tmp_path).spent == 0
 
 
+@pytest.mark.parametrize("content", ["", None])
+def test_shards_whose_seconds_are_not_known_are_not_found(tmp_path, content):
+    shards = Shards(tmp_path / "run")
+    shards.write(0, SHARD)
+    seconds = tmp_path / "run" / "seconds.json"
+    seconds.unlink() if content is None else seconds.write_text(content)
+    again = Shards(tmp_path / "run")
+    assert again.read(0, 4) is None and again.spent == 0
+
+
 def test_seconds_of_attempts_add_up(tmp_path):
     (tmp_path / "seconds.json").write_text("1000.0")
     Shards(tmp_path).write(0, SHARD)
@@ -57,4 +67,4 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("workbook.vectors.write_npy", full)
     with pytest.raises(WorkbookError, match="make room"):
         Shards(tmp_path).write(0, SHARD)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("*.npy")) == []

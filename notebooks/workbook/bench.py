@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbook import corpora, encoders, growth, quantization, results, runner, sweep, tabular
+from workbook import corpora, encoders, growth, locks, paths, quantization, results, runner, sweep, tabular
 
 NOTEBOOK = "02_encoding_speed"
 # title, columns for rows, and metrics beside each other; or one metric whose `work` is taken apart
@@ -59,9 +59,10 @@ def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantizat
     Columns: dimension, setting, cells, build s (upsert, HNSW, quantization and proof), search and judge s per cell.
     """
     corpus, encoder = corpora.load(corpus_name), encoders.load(model)
-    sweep.encode(corpus, encoder)
+    paths.check_writable()
     rows = []
-    with tempfile.TemporaryDirectory() as folder, results.kept_in(Path(folder)):
+    with locks.alone(paths.DATA), tempfile.TemporaryDirectory() as folder, results.kept_in(Path(folder)):
+        sweep.encode(corpus, encoder)
         for dimension in encoder.matryoshka:
             for setting in settings:
                 started = time.perf_counter()

@@ -1,12 +1,13 @@
 """Qdrant Edge: Qdrant's own Rust segments, HNSW and quantization, in this process.
 
-The shard lives on a RAM disk where there is one, without a write-ahead log, and is deleted when the index is closed,
-or, after a kill, when the next one is made.
+The shard lives on a RAM disk where there is one with room for it, without a write-ahead log, and is deleted when the
+index is closed or, after a kill, when the next one is made.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ from workbook.quantization import Setting, edge_config
 
 RAM_DISK = Path("/dev/shm")
 BATCH = 1_000  # points per upsert
+COPIES = 4  # of all float32 vectors while they are indexed: the segment before and after, and what is on its way
+POINT, EMPTY = 4_096, 2**27  # bytes beside the vectors: of a point, its payload and words, and of a shard without any
 RRF_K = 2  # Qdrant's own constant of reciprocal rank fusion
 DENSE, WORDS = "", "bm25"  # the names of a point's two vectors; Qdrant's own name for the only dense one is none
 
@@ -34,10 +37,9 @@ class EdgeIndex:
     name = "edge"
 
     def __init__(
-        self, setting: Setting, dimension: int, m: int, ef_construct: int, place: Path | None = None,
-        words: bool = False,
+        self, setting: Setting, dimension: int, m: int, ef_construct: int, place: Path, words: bool = False,
     ):  # fmt: skip
-        """`dimension` 0: no dense vectors; `words`: sparse ones; `place`: a folder on a real disk for the shard."""
+        """`dimension` 0: no dense vectors; `words`: sparse ones; `place`: the folder to make the shard's in."""
         config = edge.EdgeConfig(
             vectors=edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine) if dimension else None,
             sparse_vectors={WORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)} if words else None,
@@ -47,7 +49,6 @@ class EdgeIndex:
             quantization_config=edge_config(setting),
             wal_enabled=False,
         )
-        place = place or (RAM_DISK if RAM_DISK.is_dir() else Path(tempfile.gettempdir()))
         locks.remove_left(place)
         self._scratch = locks.Scratch(place)
         self._path = self._scratch.path / "shard"
@@ -152,6 +153,21 @@ class EdgeIndex:
 
     def _segment_files(self, name: str) -> Iterable[Path]:
         return self._path.glob(f"segments/*/vector_storage/{name}")
+
+
+def place_for(n: int, dimension: int) -> Path:
+    """Where a shard of n vectors has room: the RAM disk, or the folder for temporary files.
+
+    Raises WorkbookError if neither has: the engine maps its files into memory, and a full disk kills the process.
+    """
+    needed = COPIES * n * dimension * 4 + n * POINT + EMPTY
+    for place in (RAM_DISK, Path(tempfile.gettempdir())):
+        if place.is_dir() and shutil.disk_usage(place).free > needed:
+            return place
+    raise WorkbookError(
+        f"an index of {n:,} vectors x {dimension} may take {needed / 1e6:,.0f} MB, and {place} has less: make room, or "
+        f"set TMPDIR to another folder"
+    )
 
 
 def query(shard: edge.EdgeShard, requests: list[edge.QueryRequest]) -> Answers:

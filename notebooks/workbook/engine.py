@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import bm25, quantization
+from workbook import bm25, edge, quantization
 from workbook.bm25 import Sparse
 from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.edge import Answers, EdgeIndex
@@ -169,6 +169,7 @@ def build(
     if vectors is not None and not np.isfinite(vectors).all():
         raise WorkbookError("some vectors are not finite numbers; no engine ranks those")
     n, dimension = (len(words), 0) if vectors is None else vectors.shape
+    place = place or (edge.place_for(n, dimension) if engine == "edge" else None)
     started = time.perf_counter()
     backend = start(setting, dimension, engine, m, ef_construct, place, placement, words is not None)
     try:

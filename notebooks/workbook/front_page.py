@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workbook import answers, evidence, redact, ways
+from workbook import answers, evidence, paths, redact, ways
 from workbook.errors import WorkbookError
 
 BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
@@ -35,4 +35,5 @@ def write(file: Path, run: str, command: str) -> None:
     )
     block = "\n".join([BEGIN, f"**{said}**", "", *table, "", redact.clean(where), END])
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    file.write_text(f"{before}{block}{after}", encoding="utf-8")
+    with paths.atomic(file) as temporary:
+        temporary.write_text(f"{before}{block}{after}", encoding="utf-8")

@@ -7,9 +7,11 @@ import errno
 import os
 import re
 import shutil
+import tempfile
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbook.errors import WorkbookError
@@ -23,13 +25,37 @@ FIGURES = Path(os.environ.get("WORKBOOK_FIGURES", ROOT / "figures")).resolve()
 REPORTS = Path(os.environ.get("WORKBOOK_REPORTS", ROOT / "reports")).resolve()
 
 
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+UNWRITABLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR
+)  # fmt: skip
+DAY = 86_400  # seconds
 TORCH_IS_FULL = "PytorchStreamWriter failed"  # all that torch says when a file cannot be written
 
 
 def cannot_write(target: Path, error: OSError) -> WorkbookError:
     """What to say when the disk is full or may not be written."""
-    return WorkbookError(f"cannot write {target}: {error.strerror}; make room or set WORKBOOK_DATA to another folder")
+    named = {"WORKBOOK_REPORTS": REPORTS, "WORKBOOK_FIGURES": FIGURES}
+    variable = next((name for name, folder in named.items() if target.is_relative_to(folder)), "WORKBOOK_DATA")
+    return WorkbookError(f"cannot write {target}: {error.strerror}; make room or set {variable} to another folder")
+
+
+def check_writable() -> None:
+    """Raise WorkbookError, before long work, if data, figures or reports cannot be written."""
+    for folder in (DATA, FIGURES, REPORTS):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"x")
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+
+
+def remove_old_temporaries() -> None:
+    """Remove what killed runs were writing: nothing takes a day from its first byte to its place."""
+    for file in [file for folder in (DATA, FIGURES, REPORTS) for file in folder.rglob(".*.tmp")]:
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > DAY:
+                _remove(file)
 
 
 @contextmanager
@@ -68,7 +94,11 @@ def atomic(target: Path) -> Iterator[Path]:
                 if not (temporary.is_dir() and target.is_dir()):
                     raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        temporary.unlink(missing_ok=True)

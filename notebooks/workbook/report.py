@@ -70,7 +70,7 @@ def _entry(job: Job, run: str) -> Entry:
     title = page.title_of(committed) or job.notebook
     rows = _rows(job.notebook, run)
     if not file.is_file():
-        begun = file.with_name(f"{job.notebook}.running.ipynb").is_file()
+        begun = runner.running_file(run, job.notebook).is_file()
         return Entry(job.notebook, title, None, "running, or was interrupted" if begun else NOT_RUN, rows)
     try:
         notebook = nbformat.read(file, as_version=4)

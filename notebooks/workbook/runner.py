@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, encoders, parameters, paths, redact, results, scale, sweep
+from workbook import corpora, encoders, locks, parameters, paths, redact, results, scale, sweep
 from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
 KERNEL = "python3"
@@ -40,6 +40,13 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
     """
     plan = read(plan_file)
     jobs = prepare(plan, profile, overrides, only)
+    paths.check_writable()
+    with locks.alone(paths.DATA):  # the times of two runs side by side would be those of neither
+        paths.remove_old_temporaries()
+        return _run(plan, jobs, profile, overrides)
+
+
+def _run(plan: Mapping[str, Any], jobs: list[Job], profile: str, overrides: Mapping[str, str]) -> int:
     name = run_name(profile, overrides)
     fetch(jobs)
     outcomes = []
@@ -105,8 +112,8 @@ def execute(job: Job, run_name: str) -> Outcome:
     from papermill.exceptions import PapermillExecutionError
 
     file = paths.REPORTS / run_name / f"{job.notebook}.ipynb"
-    running = file.with_name(f"{job.notebook}.running.ipynb")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    running = running_file(run_name, job.notebook)
+    running.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     error = ""
     try:
@@ -130,6 +137,11 @@ def execute(job: Job, run_name: str) -> Outcome:
                 temporary.write_text(text, encoding="utf-8")
             running.unlink()
     return Outcome(job.notebook, time.perf_counter() - started, error, file)
+
+
+def running_file(run_name: str, notebook: str) -> Path:
+    """Where a notebook is while it runs, or was when its run was killed: not yet fit to be shared."""
+    return paths.DATA / "running" / run_name / f"{notebook}.ipynb"
 
 
 def _verdicts(run_name: str, outcomes: list[Outcome], expected: list[Expected]) -> str:

@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import psutil
 
-from workbook import corpora, encoders, engine, isolated, paths, pipeline, quantization, results, streams
+from workbook import corpora, edge, encoders, engine, isolated, locks, paths, pipeline, quantization, results, streams
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 from workbook.progress import bar
 
-COPIES = (
-    4  # of all float32 vectors: in memory at the peak of indexing; on disk shards, and the segment before and after
-)
 RESERVE = 1.5e9  # bytes of memory beside them: Python, its libraries, the model, shards on their way
 
 
@@ -98,7 +95,8 @@ def measure(job: Job) -> Run:
         with bar(total=job.n, desc=f"{job.n:,} documents", unit=" documents") as progress:
             return isolated.run(pipeline.run, job, folder, progress=progress.update)
 
-    record = results.remember("scale", about, work)
+    with locks.alone(folder):
+        record = results.remember("scale", about, work)
     return Run(stream.label, encoder.name, job, **record["values"], key=record["key"])
 
 
@@ -117,7 +115,7 @@ def check(job: Job) -> None:
 def check_room(job: Job) -> None:
     """Raise WorkbookError, with the numbers, if memory or disk is too small for the job."""
     paths.DATA.mkdir(parents=True, exist_ok=True)
-    vectors = COPIES * job.n * job.dimension * 4
+    vectors = edge.COPIES * job.n * job.dimension * 4
     for what, needed, free in [
         ("memory", vectors + RESERVE, psutil.virtual_memory().available),
         ("disk", vectors, shutil.disk_usage(paths.DATA).free),

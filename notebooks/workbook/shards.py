@@ -1,6 +1,7 @@
 """Encoded vectors on disk in shards, each named by its first document: what an interrupted run goes on from."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -16,6 +17,8 @@ class Shards:
         self._folder = folder
         self._seconds = folder / "seconds.json"
         self.spent = self._read_seconds()
+        if not self.spent:  # what was encoded in a time that is not known is of no use
+            shutil.rmtree(folder, ignore_errors=True)
         self._began = time.perf_counter()
 
     def read(self, first: int, rows: int) -> np.ndarray | None:
@@ -24,10 +27,10 @@ class Shards:
 
     def write(self, first: int, shard: np.ndarray) -> None:
         """Write a shard whole or not at all. Raises WorkbookError on a full disk."""
+        with paths.atomic(self._seconds) as temporary:  # before the shard: no work is found whose time is not
+            temporary.write_text(json.dumps(self.spent + time.perf_counter() - self._began), encoding="utf-8")
         with paths.atomic(self._file(first)) as temporary:
             vectors.write_npy(temporary, [shard], shard.shape)
-        with paths.atomic(self._seconds) as temporary:
-            temporary.write_text(json.dumps(self.spent + time.perf_counter() - self._began), encoding="utf-8")
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """Vectors of documents, an array of their numbers: float32, its shape with d added."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbook import cards, known_items, memory, model_files, pairs, paths, starts, vectors
+from workbook import cards, known_items, locks, memory, model_files, pairs, paths, starts, vectors
 from workbook.corpora import Document
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
@@ -89,17 +89,18 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
     made = _pairs(of, settings, seed)
     about = _about(of, settings, seed, made)
     folder = paths.DATA / "models" / f"custom-{of.name}-{_key(about)}"
-    if not folder.is_dir():
-        started = time.perf_counter()
-        work = folder.with_name(f"{folder.name}.training")
-        model = _start(of, settings, seed)
-        _check_room(model)
-        history = _fit(of, settings, seed, model, made, work)
-        facts = {
-            **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
-            "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": round(memory.peak() / 1e6),
-        }  # fmt: skip
-        cards.save(model, folder, facts)
+    work = folder.with_name(f"{folder.name}.training")
+    with locks.alone(folder):
+        if not folder.is_dir():
+            started = time.perf_counter()
+            model = _start(of, settings, seed)
+            _check_room(model)
+            history = _fit(of, settings, seed, model, made, work)
+            facts = {
+                **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
+                "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": round(memory.peak() / 1e6),
+            }  # fmt: skip
+            cards.save(model, folder, facts)
         shutil.rmtree(work, ignore_errors=True)
     return folder
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbook import paths
+from workbook import locks, paths
 from workbook.encoders import Encoder, Role
 from workbook.errors import WorkbookError
 from workbook.progress import bar
@@ -30,9 +30,11 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> n
     identity = {**encoder.identity(role), "texts": texts_sha256(texts), "n": len(texts)}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.DATA / "vectors" / f"{encoder.name.replace('/', '--')}-{key}"
-    if not _is_complete(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        _encode_to(folder, identity, encoder, texts, role)
+    with locks.alone(folder):
+        if not _is_complete(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            _encode_to(folder, identity, encoder, texts, role)
+        shutil.rmtree(_shards(folder), ignore_errors=True)
     return np.load(folder / "vectors.npy", mmap_mode="r")
 
 
@@ -69,7 +71,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[str], role: Role) -> None:
-    shards = folder.with_name(f"{folder.name}.shards")
+    shards = _shards(folder)
     starts = range(0, len(texts), SHARD)
     with bar(total=len(texts), desc=f"encoding with {encoder.name}", unit="text") as progress:
         for start in starts:
@@ -87,7 +89,10 @@ def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[s
         write_npy(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
         manifest = {**identity, "role": role, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    shutil.rmtree(shards, ignore_errors=True)
+
+
+def _shards(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.shards")
 
 
 def write_npy(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
