@@ -40,7 +40,10 @@ test: $(READY)  ## run the tests
 	.venv/bin/python -m pytest
 
 coverage: $(TOOLS)  ## run the tests, and list what of the package they did not run (by hand: half an hour)
-	@echo TODO
+	.venv/bin/coverage erase
+	-.venv/bin/coverage run -m pytest
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report; code=$$?; .venv/bin/python tests/unreached.py && exit $$code
 
 fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
 	@echo TODO
@@ -48,8 +51,8 @@ fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many
 mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (by hand: an hour)
 	@echo TODO
 
-audit: $(TOOLS)  ## list known vulnerabilities of the installed packages; asks a server
-	@echo TODO
+audit: $(TOOLS)  ## list known vulnerabilities of the installed packages; asks a server (OSV_URL)
+	@.venv/bin/python tests/audit.py
 
 lab: $(READY)  ## explore the notebooks in JupyterLab
 	.venv/bin/jupyter lab notebooks
