@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from workbook import locks, paths
@@ -74,6 +75,32 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(data):
         assert [str(folder) for folder in locks.left(data)] == [left]
         locks.remove_left(data)
         assert set(map(str, data.iterdir())) == {used, *map(str, others)}
+
+
+def test_a_folder_whose_process_died_before_it_had_a_lock_is_removed(data):
+    empty, filled = data / "workbook-0123456789ab", data / "workbook-0123456789ac"
+    empty.mkdir(parents=True)
+    filled.mkdir()
+    (filled / "content").touch()
+    locks.remove_left(data)
+    assert list(data.iterdir()) == [filled], "what has no lock is not ours to empty"
+
+
+def test_a_folder_that_is_removed_while_it_is_made_is_made_again(data, monkeypatch):
+    mkdir, made = Path.mkdir, []
+
+    def unlucky(self, *arguments, **options):
+        mkdir(self, *arguments, **options)
+        made.append(self)
+        if len(made) == 1:
+            locks.remove_left(data)
+            assert not self.exists()
+
+    data.mkdir()
+    monkeypatch.setattr(Path, "mkdir", unlucky)
+    scratch = locks.Scratch(data)
+    assert len(made) == 2 and list(locks.left(data)) == [] and scratch.path.is_dir()
+    scratch.close()
 
 
 def test_what_is_given_up_is_left(data):

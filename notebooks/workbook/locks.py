@@ -8,7 +8,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -44,13 +44,13 @@ class Scratch:
 
     def __init__(self, place: Path):
         """Make a new folder in `place`. Raises WorkbookError where that cannot be written."""
-        name = f"workbook-{uuid.uuid4().hex[:12]}"
-        self.path, unlocked = place / name, place / f".{name}"
-        self._lock = FileLock(unlocked / LOCK, thread_local=False)  # whichever thread closes it
+        self.path = place / f"workbook-{uuid.uuid4().hex[:12]}"
+        self._lock = FileLock(self.path / LOCK, thread_local=False)  # whichever thread closes it
         with paths.told_when_unwritable(self.path):
-            unlocked.mkdir(parents=True)
-            self._lock.acquire()
-            unlocked.rename(self.path)  # only now can it be found, so never without its lock
+            while not self._lock.is_locked:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # another run took it for left in this very moment
+                    self._lock.acquire()
 
     def close(self) -> None:
         """Remove it."""
@@ -64,14 +64,18 @@ class Scratch:
 
 def left(place: Path) -> Iterator[Path]:
     """The folders in `place` whose process has ended, each locked until the next is asked for."""
-    for file in sorted(place.glob(f"workbook-*/{LOCK}")):
-        lock = FileLock(file)
+    for folder in sorted(place.glob(f"workbook-{'[0-9a-f]' * 12}")):
+        if not (folder / LOCK).exists():
+            with suppress(OSError):
+                folder.rmdir()  # killed before it had a lock, and so anything else
+            continue
+        lock = FileLock(folder / LOCK)
         try:
             lock.acquire(blocking=False)
         except (Timeout, OSError):  # at work; removed by another run just now; another user's
             continue
         try:
-            yield file.parent
+            yield folder
         finally:
             lock.release()
 
