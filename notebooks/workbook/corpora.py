@@ -16,6 +16,7 @@ from workbook import beir_sets, paths, python_docs
 from workbook.beir_sets import BEIR
 from workbook.errors import WorkbookError
 
+MOST = 1_000  # a grade: trec_eval takes memory by the highest one, and with 2**32 counts from 0 again
 LONGEST = 2**26  # bytes of a line; what is longer is one JSON list, or has line ends of another kind
 
 
@@ -165,9 +166,9 @@ def each_judgement(file: Path) -> Iterator[tuple[str, str, str, int]]:
         if number == 1 and fields[-1] == "score":
             continue
         place = f"{file}:{number}"
-        if len(fields) != 3 or not re.fullmatch(r"-?[0-9]+", fields[2]):
+        if len(fields) != 3:
             raise WorkbookError(f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated")
-        yield place, fields[0], fields[1], int(fields[2])
+        yield place, fields[0], fields[1], grade(fields[2], place)
 
 
 def check_text(text: str, key: str, place: str, what: str) -> None:
@@ -182,6 +183,20 @@ def check_text(text: str, key: str, place: str, what: str) -> None:
         ) from None
 
 
+def check_id(key: str, place: str, what: str) -> None:
+    """Raise WorkbookError, naming the place, for an id that judgements cannot name: empty, or a tab or control in it."""
+    check_text(key, key, place, f"{what} id")
+    if CONTROL.search(key):
+        raise WorkbookError(f"{place}: {what} id {key!r} holds a tab, a line end or the like, which qrels cannot")
+
+
+def grade(text: str, place: str) -> int:
+    """A grade as judgements write it; WorkbookError, naming the place, for what is none."""
+    if not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > MOST:
+        raise WorkbookError(f"{place}: a grade is a whole number, {MOST:,} at most, not {text!r}")
+    return int(text)
+
+
 def _add(table: dict, key: str, value: object, place: str, what: str) -> None:
     if key in table:
         raise WorkbookError(f"{place}: {what} id {key!r} is there twice; ids must be unique")
@@ -193,7 +208,15 @@ def lines(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[
 
     `watch` is told the bytes of each. Raises WorkbookError, naming the line, for one that is not UTF-8 or too long.
     """
-    with file.open("rb") as stream:
+    if paths.exists(file) and not file.is_file():  # a pipe would be waited for, and /dev/zero has no end
+        raise WorkbookError(f"{file} is a folder, a pipe or a device: put a file there")
+    try:
+        opened = file.open("rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise WorkbookError(f"{file} cannot be read ({error.strerror}): put a file there that can") from None
+    with opened as stream:
         for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), start=1):
             if len(raw) > LONGEST:
                 raise WorkbookError(f"{file}:{number}: a line of more than {LONGEST >> 20} MB; write one row a line")
@@ -209,12 +232,21 @@ def lines(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[
 def json_object(line: str, place: str) -> dict:
     """The object that a line of JSONL is; WorkbookError, naming the place, for anything else."""
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise WorkbookError(f"{place}: not valid JSON ({error.msg}); is the file cut short?") from None
+    except (ValueError, RecursionError) as error:  # a key twice, a number of thousands of digits, thousands of brackets
+        raise WorkbookError(f"{place}: not usable JSON ({error})") from None
     if not isinstance(row, dict):
         raise WorkbookError(f"{place}: each line needs to be an object, {{...}}; this one is a {type(row).__name__}")
     return row
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key is there twice in {', '.join(key for key, _ in pairs)}")
+    return found
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

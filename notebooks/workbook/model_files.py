@@ -38,7 +38,7 @@ def package_folder(package: Package) -> Path | None:
 def folder_named(name: str) -> Path | None:
     """Folder of a model given by its path, or by its name in data/models; None if there is no model."""
     folders = (Path(name), paths.DATA / "models" / name)
-    return next((folder for folder in folders if (folder / "modules.json").is_file()), None)
+    return next((folder for folder in folders if paths.is_file(folder / "modules.json")), None)
 
 
 def trained_dimensions(folder: Path) -> tuple[int, ...]:

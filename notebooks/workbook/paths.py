@@ -32,6 +32,19 @@ DAY = 86_400  # seconds
 TORCH_IS_FULL = "PytorchStreamWriter failed"  # all that torch says when a file cannot be written
 
 
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; not for what is too long to be a path, or where one may not look."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file: no folder, pipe or device. Likewise for what cannot be."""
+    return exists(path) and path.is_file()
+
+
 def cannot_write(target: Path, error: OSError) -> WorkbookError:
     """What to say when the disk is full or may not be written."""
     named = {"WORKBOOK_REPORTS": REPORTS, "WORKBOOK_FIGURES": FIGURES}

@@ -1,5 +1,8 @@
 """The plan, runs.yaml: profiles of notebooks with their parameters, and the values that are expected of them."""
 
+import math
+import re
+import reprlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,29 +34,101 @@ class Expected(NamedTuple):
     verdict: str
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as data alone: no tags, nothing said twice, and no aliases, by which ten lines can stand for billions."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise _at(self.peek_event().start_mark, "an alias, *name, is not read: write out what it stands for")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
+            raise _at(node.start_mark, f"{twice} is there twice: take one out")
+        return super().construct_mapping(node, deep)
+
+
+def _at(mark: yaml.Mark, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
 def read(file: Path) -> dict[str, Any]:
-    """Read runs.yaml. Raises WorkbookError if it is not a plan."""
+    """Read runs.yaml. Raises WorkbookError, with the line where that is known, if it is not a plan."""
     try:
-        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise WorkbookError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(plan, dict) or "profiles" not in plan:
-        raise WorkbookError(f"{file.name} has no profiles")
-    for entry in plan.get("expected", []):
-        _check_expected(entry, plan["profiles"], file.name)
+        plan = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+    except yaml.MarkedYAMLError as error:
+        place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise WorkbookError(f"{file.name}{place}: not the YAML of a plan: {_line(error.problem)}") from None
+    except RecursionError:
+        raise WorkbookError(f"{file.name} is nested too deeply to be a plan: is it another file?") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a file, UTF-8, a date or number, a character
+        raise WorkbookError(f"{file.name} cannot be read as YAML in UTF-8: {_line(error)}") from None
+    try:
+        _keys(plan, "the plan", {"profiles"}, {"expected"})
+        for name, facts in _keys(plan["profiles"], "profiles").items():
+            _check_profile(name, facts)
+        if not isinstance(plan.get("expected", []), list):
+            raise WorkbookError("expected needs to be a list")
+        for entry in plan.get("expected", []):
+            _check_expected(entry, plan["profiles"])
+    except WorkbookError as error:
+        raise WorkbookError(f"{file.name}: {error}") from None
     return plan
 
 
-def _check_expected(entry: Mapping[str, Any], profiles: Mapping[str, Any], file: str) -> None:
+def _keys(value: Any, what: str, needed: Collection[str] = (), other: Collection[str] | None = None) -> dict[str, Any]:
+    """The value; WorkbookError unless it has names, all of `needed`, and no more than them and `other` (None: any)."""
+    if not isinstance(value, dict):
+        raise WorkbookError(f"{what} needs to be names with values, `name: value`, not {reprlib.repr(value)}")
+    known = None if other is None else {*needed, *other}
+    lacking, unknown = set(needed) - set(value), set() if known is None else set(value) - known
+    if lacking or unknown:
+        names = ", ".join(sorted(map(str, lacking or unknown)))
+        raise WorkbookError(f"{what} {'lacks' if lacking else 'knows no'} {names}: {reprlib.repr(value)}")
+    return value
+
+
+def _check_profile(name: Any, facts: Any) -> None:
+    what = f"profile {_plain(name, 'a profile')}"
+    _keys(facts, what, {"notebooks"}, {"parameters", "cell_timeout_s"})
+    for notebook, own in _keys(facts["notebooks"], f"notebooks of {what}").items():
+        _keys({} if own is None else own, f"{_plain(notebook, 'a notebook')} of {what}")
+    if not facts["notebooks"]:
+        raise WorkbookError(f"{what} has no notebooks: give one")
+    _keys(facts.get("parameters", {}), f"parameters of {what}", (), parameters.CHECKS)
+    seconds = facts.get("cell_timeout_s", 1)
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
+        raise WorkbookError(f"cell_timeout_s of {what} must be whole seconds, 1 or more, not {seconds!r}")
+
+
+def _plain(name: Any, what: str) -> str:
+    """A name that becomes that of a file; WorkbookError for one that would lead out of its folder."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]{0,99}", name):
+        raise WorkbookError(
+            f"{reprlib.repr(name)} cannot be {what}'s name: give up to 100 letters, digits, points and dashes"
+        )
+    return name
+
+
+def _check_expected(entry: Any, profiles: Mapping[str, Any]) -> None:
     """Raise WorkbookError for an expected value that would never be compared."""
-    missing = {"profile", "notebook", "where", "metric", "value", "tolerance"} - set(entry)
-    if missing:
-        raise WorkbookError(f"{file}: an expected value lacks {', '.join(sorted(missing))}: {dict(entry)}")
-    if entry["profile"] not in profiles or entry["notebook"] not in profiles[entry["profile"]]["notebooks"]:
-        raise WorkbookError(f"{file}: expected value for {entry['profile']}/{entry['notebook']}, which is not planned")
-    unknown = set(entry["where"]) - set(results.COLUMNS)
+    _keys(entry, "an expected value", {"profile", "notebook", "where", "metric", "value", "tolerance"}, {"near"})
+    profile, notebook = str(entry["profile"]), str(entry["notebook"])
+    if profile not in profiles or notebook not in profiles[profile]["notebooks"]:
+        raise WorkbookError(f"expected value for {profile}/{notebook}, which is not planned: plan it or take it out")
+    unknown = set(_keys(entry["where"], "where of an expected value")) - set(results.COLUMNS)
     if unknown:
-        raise WorkbookError(f"{file}: rows have no column {', '.join(sorted(unknown))}; they have {results.COLUMNS}")
+        names = ", ".join(sorted(map(str, unknown)))
+        raise WorkbookError(f"rows have no column {names}; they have {', '.join(results.COLUMNS)}")
+    for name in ("value", "tolerance", "near"):
+        value = entry.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise WorkbookError(f"{name} of an expected value of {profile}/{notebook} is not a number: {value!r}")
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())
 
 
 def prepare(plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str]) -> list[Job]:
@@ -130,4 +205,4 @@ def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
 
 def _absolute(value: str) -> str:
     """A relative path is relative to where the command was given, but notebooks run in notebooks/."""
-    return str(Path(value).resolve()) if Path(value).exists() else value
+    return str(Path(value).resolve()) if paths.exists(Path(value)) else value

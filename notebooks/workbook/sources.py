@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, tables
+from workbook import corpora, paths, tables
 from workbook.beir_sets import BEIR, is_beir_folder
 from workbook.corpora import Document
 from workbook.errors import WorkbookError
@@ -62,7 +62,7 @@ class Source:
     def qrels(self) -> Path | None:
         """The judgements of a folder in BEIR layout, if it has them."""
         file = Path(self.corpus) / "qrels" / "test.tsv"
-        return file if self.is_folder and file.is_file() else None
+        return file if self.is_folder and paths.exists(file) else None
 
     @property
     def judged_in(self) -> list[str]:
@@ -94,7 +94,7 @@ def check(source: Source) -> None:
             raise WorkbookError(f"columns and judged are for a file of your own; {source.corpus} has its own queries")
         return
     path = Path(source.corpus)
-    if not source.is_folder and not path.is_file():
+    if not source.is_folder and not paths.is_file(path):
         raise WorkbookError(
             f"no corpus {source.corpus!r}: give a .jsonl, .csv or .parquet file, a folder with corpus.jsonl in it, "
             f"or one of sample, python-docs, python-docs:N, {', '.join(BEIR)}"
