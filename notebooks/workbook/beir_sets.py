@@ -50,16 +50,28 @@ def folder_of(name: str) -> Path:
     if (downloads / name).exists():
         raise WorkbookError(f"{downloads / name} has no corpus.jsonl; delete the folder, then it is downloaded again")
     archive = _download(name, downloads)
+    unpack(archive, name)
+    return downloads / name
+
+
+def unpack(archive: Path, name: str) -> None:
+    """Put the folder in a downloaded zip beside it, and remove the zip. Raises WorkbookError if it is broken."""
     try:
-        with paths.atomic(downloads / name) as folder, tempfile.TemporaryDirectory(dir=downloads) as scratch:
+        with (
+            paths.atomic(archive.with_name(name)) as folder,
+            tempfile.TemporaryDirectory(dir=archive.parent) as scratch,
+        ):
             with zipfile.ZipFile(archive) as zipped:
                 zipped.extractall(scratch)  # zipfile itself drops "..", drive letters and leading slashes
             (Path(scratch) / name).replace(folder)
-    except (zipfile.BadZipFile, FileNotFoundError) as error:
+            if not is_beir_folder(folder):
+                raise FileNotFoundError("it has no corpus.jsonl")
+    except WorkbookError:
+        raise  # the disk is full
+    except Exception as error:  # of zipfile and of each decompressor, their own and plain ones
         archive.unlink(missing_ok=True)
         raise WorkbookError(f"{archive.name} is not BEIR's zip of {name} ({error}); removed it, run again") from None
     archive.unlink(missing_ok=True)
-    return downloads / name
 
 
 def local_folder(name: str) -> Path | None:
@@ -69,7 +81,7 @@ def local_folder(name: str) -> Path | None:
 
 
 def is_beir_folder(folder: Path) -> bool:
-    return (folder / "corpus.jsonl").is_file()
+    return paths.is_file(folder / "corpus.jsonl")
 
 
 def _download(name: str, folder: Path) -> Path:

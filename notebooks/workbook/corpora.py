@@ -16,7 +16,8 @@ from workbook import beir_sets, paths, python_docs
 from workbook.beir_sets import BEIR
 from workbook.errors import WorkbookError
 
-MOST = 1_000  # a grade: trec_eval takes memory by the highest one, and with 2**32 counts from 0 again
+MOST = 1_000  # of a grade: trec_eval takes memory by the highest, 16 GB for 2**31, and reads 2**32 as 0
+UNFIT = re.compile(r"[\0\t\r\n]")  # for an id: it ends a field or a line of qrels, or the id itself in trec_eval
 LONGEST = 2**26  # bytes of a line; what is longer is one JSON list, or has line ends of another kind
 
 
@@ -72,6 +73,8 @@ def is_registered(name: str) -> bool:
 
 def check(name: str) -> None:
     """Raise WorkbookError if `name` is neither a registered corpus nor a folder in BEIR layout."""
+    if python_docs.is_name(name):
+        python_docs.size_of(name)
     if not is_registered(name) and not beir_sets.is_beir_folder(Path(name)):
         known = ", ".join(["sample", "python-docs", "python-docs:N", *BEIR])
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
@@ -168,7 +171,7 @@ def each_judgement(file: Path) -> Iterator[tuple[str, str, str, int]]:
         place = f"{file}:{number}"
         if len(fields) != 3:
             raise WorkbookError(f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated")
-        yield place, fields[0], fields[1], grade(fields[2], place)
+        yield place, fields[0], fields[1], grade(fields[2], f"{place}: a grade")
 
 
 def check_text(text: str, key: str, place: str, what: str) -> None:
@@ -183,17 +186,19 @@ def check_text(text: str, key: str, place: str, what: str) -> None:
         ) from None
 
 
-def check_id(key: str, place: str, what: str) -> None:
-    """Raise WorkbookError, naming the place, for an id that judgements cannot name: empty, or a tab or control in it."""
-    check_text(key, key, place, f"{what} id")
-    if CONTROL.search(key):
-        raise WorkbookError(f"{place}: {what} id {key!r} holds a tab, a line end or the like, which qrels cannot")
+def check_id(key: str, place: str) -> None:
+    """Raise WorkbookError, naming the place, for an id that judgements cannot name."""
+    check_text(key, key, place, "id")
+    if UNFIT.search(key):
+        raise WorkbookError(
+            f"{place}: the id {key!r} holds a tab or a line end (or a zero byte), which qrels cannot; take it out"
+        )
 
 
-def grade(text: str, place: str) -> int:
-    """A grade as judgements write it; WorkbookError, naming the place, for what is none."""
+def grade(text: str, what: str) -> int:
+    """A grade as judgements write it. Raises WorkbookError, saying what it is of, for one that cannot be counted with."""
     if not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > MOST:
-        raise WorkbookError(f"{place}: a grade is a whole number, {MOST:,} at most, not {text!r}")
+        raise WorkbookError(f"{what} must be a whole number, {MOST:,} at most, not {text!r}")
     return int(text)
 
 
@@ -263,6 +268,7 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict]]:
         row = json_object(line, f"{file}:{number}")
         if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
             raise WorkbookError(f'{file}:{number}: each line needs "_id" and "text", both strings')
+        check_id(row["_id"], f"{file}:{number}")
         yield number, row
 
 

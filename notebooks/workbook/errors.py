@@ -1,5 +1,14 @@
 """The one exception for what a user can put right."""
 
+LONGEST = 2_000  # characters: what is wrong may be a value of megabytes
+
 
 class WorkbookError(Exception):
-    """Something the user gave, or the machine lacks, stops the work; the message is one line that says what to do."""
+    """Something the user gave, or the machine lacks, stops the work; the message is one line that says what to do.
+
+    It is one line whatever it quotes: what is not printed stands as its escape, and a long middle is left out.
+    """
+
+    def __init__(self, message: str):
+        line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,10 +149,8 @@ def _from_file(source: Source) -> Iterator[Judgement]:
     columns = _judged_columns_of(source)
     for place, row in _rows(Path(source.judged), columns, set(JUDGED_COLUMNS)):
         text = _text(row["query"], place, columns["query"])
-        grade = str(row.get("grade", 1))
-        if not re.fullmatch(r"-?[0-9]+", grade):
-            raise WorkbookError(f"{place}: column {columns['grade']!r} must hold a whole number, not {grade!r}")
-        yield _judgement(place, text, _id(row["document"], place, columns["document"]), int(grade))
+        grade = corpora.grade(str(row["grade"]), f"{place}: column {columns['grade']!r}") if "grade" in row else 1
+        yield _judgement(place, text, _id(row["document"], place, columns["document"]), grade)
 
 
 def _from_column(source: Source) -> Iterator[Judgement]:
@@ -220,7 +217,5 @@ def _id(value: object, place: str, column: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     key = _text(value, place, column)
-    if re.search(r"[\t\r\n]", key):
-        raise WorkbookError(f"{place}: the id {key!r} holds a tab or a line end, which qrels cannot; take it out")
-    corpora.check_text(key, key, place, "id")
+    corpora.check_id(key, place)
     return key

@@ -105,8 +105,10 @@ def _parquet(file: Path) -> ParquetFile:
     from pyarrow.parquet import ParquetFile
 
     try:
-        return ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # or a whole row group is read at once
-    except (pyarrow.ArrowException, OSError) as error:
+        source = ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # or a whole row group is read at once
+        source.schema_arrow  # noqa: B018  may be what cannot be read
+        return source
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise WorkbookError(f"{file}: not a Parquet file ({_first_line(error)}); is it cut short?") from None
 
 
@@ -115,6 +117,7 @@ def _parquet_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, d
 
     number = 0
     with _parquet(file) as source, _bar(file, source.metadata.num_rows, unit="row") as shown:
+        _check_types(file, source, columns)
         try:
             for batch in source.iter_batches(BATCH, columns=list(columns), use_threads=False):
                 for values in zip(*(batch.column(column) for column in columns), strict=True):
@@ -125,6 +128,21 @@ def _parquet_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, d
             raise WorkbookError(f"{file}, row {number}: not valid UTF-8 ({error.reason}); save it as UTF-8") from None
         except (pyarrow.ArrowException, OSError) as error:
             raise WorkbookError(f"{file}, row {number + 1}: cannot be read ({_first_line(error)})") from None
+
+
+def _check_types(file: Path, source: ParquetFile, columns: Collection[str]) -> None:
+    """Raise WorkbookError for a column that is no text: not every value of a date or a struct can be had in Python."""
+    from pyarrow import types
+
+    for column in columns:
+        kind = given = source.schema_arrow.field(column).type
+        if types.is_list(kind) or types.is_large_list(kind):
+            kind = kind.value_type
+        if types.is_dictionary(kind):
+            kind = kind.value_type
+        plain = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
+        if not any(is_plain(kind) for is_plain in (*plain, types.is_null)):
+            raise WorkbookError(f"{file}: column {column!r} is of type {given}, not a text; convert it")
 
 
 def _value(scalar: Any) -> Any:
