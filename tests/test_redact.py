@@ -2,10 +2,13 @@
 
 import html
 import json
+import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from markupsafe import escape
 from workbook import paths, redact
 
 
@@ -43,6 +46,20 @@ def test_folders_are_named_from_the_project_as_text_json_and_html(folders, text,
 def test_escaped_slashes_and_addresses_are_found_too(folders):
     assert redact.clean(r'"\/mnt\/disk\/kept\/models"') == r'"./data\/models"'
     assert redact.clean("file:///srv/Jo%20%26%20Co/workbook/x") == "file://./x"
+    assert redact.clean("?file=%2Fsrv%2FJo%20%26%20Co%2Fworkbook%2Fx") == "?file=.%2Fx"
+    assert redact.clean(r'"\u0027/mnt/disk/kept\u0027"') == r'"\u0027./data\u0027"'
+
+
+def test_folders_in_a_home_are_found_when_they_are_told_from_it(folders, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("/srv"))
+    assert redact.clean("~/Jo & Co/workbook/notebooks/x.py and /srv/y") == "./notebooks/x.py and ~/y"
+
+
+def test_an_environment_of_python_elsewhere_is_not_told(folders, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", "/opt/clients/acme/venv")
+    assert redact.clean("/opt/clients/acme/venv/lib/x.py") == "python/lib/x.py"
+    monkeypatch.setattr(sys, "base_prefix", "/opt/clients/acme/venv")
+    assert redact.clean("/opt/clients/acme/venv/lib/x.py") == "/opt/clients/acme/venv/lib/x.py", "the system's own"
 
 
 @pytest.mark.parametrize(
@@ -58,12 +75,31 @@ def test_a_home_of_the_whole_disk_is_not_everywhere(folders, monkeypatch):
     assert redact.clean("and/or /usr/lib") == "and/or /usr/lib"
 
 
-@pytest.mark.parametrize("name", ["QDRANT_API_KEY", "HF_TOKEN", "MY_SECRET", "db_password"])
+@pytest.mark.parametrize("name", ["QDRANT_API_KEY", "HF_TOKEN", "MY_SECRET", "db_password", "DB_PASS", "DB_PWD"])
 def test_secrets_of_the_environment_are_taken_out(monkeypatch, name):
-    secret = 's3<cr"t&'
+    secret = """s3<cr'"t/&\\+ü😀"""
     monkeypatch.setenv(name, secret)
-    for text in (secret, html.escape(secret), json.dumps(secret)[1:-1]):
-        assert redact.clean(f"key {text}.") == "key ***."
+    written = [secret, html.escape(secret), html.escape(secret, quote=False), str(escape(secret)), quote(secret)]
+    written += [quote(secret, safe=""), quote(secret, safe="").lower(), json.dumps(secret)[1:-1]]
+    written += [json.dumps(text, ensure_ascii=ascii)[1:-1] for text in written for ascii in (True, False)]
+    for text in written:
+        assert redact.clean(f"key {text}.") == "key ***.", text
+
+
+def test_of_two_secrets_that_begin_alike_nothing_is_left(monkeypatch):
+    monkeypatch.setenv("QDRANT_API_KEY", "planted-key")
+    monkeypatch.setenv("HF_TOKEN", "planted-key-and-more\n")
+    assert redact.clean("planted-key, planted-key-and-more") == "***, ***"
+
+
+def test_a_secret_of_many_lines_is_found_line_by_line(monkeypatch):
+    monkeypatch.setenv("SIGNING_KEY", "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\n-----END KEY-----")
+    assert "MIIE" not in redact.clean(json.dumps(["-----BEGIN KEY-----\n", "MIIEpAIBAAKCAQEA\n"], indent=1))
+
+
+def test_bytes_that_are_no_text_in_the_environment_stop_nothing(monkeypatch):
+    monkeypatch.setenv("QDRANT_API_KEY", "planted\udcffkey")
+    assert redact.clean("a text") == "a text"
 
 
 def test_a_short_value_or_another_variable_is_no_secret(monkeypatch):
@@ -75,9 +111,26 @@ def test_a_short_value_or_another_variable_is_no_secret(monkeypatch):
 def test_a_login_in_an_address_is_taken_out():
     text = "at https://ann:pass@host:6333/x, not http://host:6333/a@b"
     assert redact.clean(text) == "at https://***@host:6333/x, not http://host:6333/a@b"
+    assert redact.clean(r"https:\/\/ghp_token@host and git@host") == r"https:\/\/***@host and git@host"
+
+
+def test_the_password_of_an_address_in_the_environment_is_a_secret(monkeypatch):
+    monkeypatch.setenv("QDRANT_URL", "https://ann:pl%40nted-pass@host:6333")
+    assert redact.clean("auth=('ann', 'pl@nted-pass') pl%40nted-pass") == "auth=('ann', '***') ***"
 
 
 def test_of_more_places_the_last_part_stays(folders):
     text = 'corpus = "/data/clients/acme/shop.csv", "/data/clients/acme/shop.csv.old"'
     assert redact.clean(text) == text, "a path that is named by nobody is no secret"
     assert redact.clean(text, ["/data/clients/acme/shop.csv"]) == 'corpus = "shop.csv", "shop.csv.old"'
+
+
+def test_what_lies_beside_a_place_is_not_told_from_the_root(folders):
+    assert redact.clean("/data/clients/acme/queries.jsonl:3", ["/data/clients/acme/shop.csv"]) == ".../queries.jsonl:3"
+
+
+def test_a_place_behind_a_link_is_found_by_both_its_paths(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/elsewhere")
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "acme")
+    assert redact.clean(f"{tmp_path}/acme/x {tmp_path}/link/x", [str(tmp_path / "link")]) == "link/x link/x"
