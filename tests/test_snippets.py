@@ -118,7 +118,7 @@ def test_the_edge_code_creates_the_setting(setting, unit_vectors, tmp_path, monk
     assert {json.dumps(one["quantization_config"], sort_keys=True) for one in applied} == (
         {json.dumps(with_ram(setting), sort_keys=True)} if setting != "float32" else set()
     )
-    config = json.loads(Path("my-shard", "edge_config.json").read_text())
+    config = json.loads(Path("my-shard", "edge_config.json").read_text(encoding="utf-8"))
     assert config["vectors"][""].get("on_disk", False) == (setting != "float32")
     assert config["vectors"][""]["size"] == 32
     assert (config["hnsw_config"]["m"], config["hnsw_config"]["ef_construct"]) == (8, 50)

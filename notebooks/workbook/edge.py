@@ -86,7 +86,9 @@ class EdgeIndex:
 
     def applied(self) -> dict[str, dict[str, str]]:
         """The quantization of the built segments, read back from their files, in the words of REST."""
-        configs = [json.loads(file.read_text()) for file in self._segment_files("quantized.config.json")]
+        configs = [
+            json.loads(file.read_text(encoding="utf-8")) for file in self._segment_files("quantized.config.json")
+        ]
         found = {
             json.dumps(config["quantization_config"], sort_keys=True)
             for config in configs

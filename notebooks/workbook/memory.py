@@ -21,7 +21,7 @@ def resident() -> int:
 def peak() -> int:
     """Most bytes resident since the process began, or since `forget_peak` where the system can forget."""
     if STATUS.exists():
-        [line] = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        [line] = [line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
@@ -30,4 +30,4 @@ def peak() -> int:
 def forget_peak() -> None:
     """Count the peak from now on; does nothing where the system cannot."""
     with contextlib.suppress(OSError):
-        RESET.write_text("5")
+        RESET.write_text("5", encoding="utf-8")

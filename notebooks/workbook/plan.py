@@ -56,7 +56,7 @@ def _at(mark: yaml.Mark, problem: str) -> yaml.MarkedYAMLError:
 def read(file: Path) -> dict[str, Any]:
     """Read runs.yaml. Raises WorkbookError, with the line where that is known, if it is not a plan."""
     try:
-        plan = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+        plan = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as error:
         place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise WorkbookError(f"{file.name}{place}: not the YAML of a plan: {_line(error.problem)}") from None
