@@ -116,3 +116,13 @@ def test_a_model_without_a_card_that_can_be_read_has_no_such_dimensions(tmp_path
     if card is not None:
         (tmp_path / model_files.CARD).write_text(card)
     assert model_files.trained_dimensions(tmp_path) == ()
+
+
+def test_what_a_card_tells_of_a_model_is_not_in_its_revision(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    bare = model_files.folder_sha256(tmp_path)
+    (tmp_path / model_files.CARD).write_text('{"seconds": 47.1}', encoding="utf-8")
+    (tmp_path / "README.md").write_text("| seconds | 47.1 |", encoding="utf-8")
+    assert model_files.folder_sha256(tmp_path) == bare
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    assert model_files.folder_sha256(tmp_path) != bare

@@ -50,9 +50,12 @@ def trained_dimensions(folder: Path) -> tuple[int, ...]:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Hash of every file of a model's folder, names included: its revision."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    """Hash of every file of a model's folder, names included: its revision.
+
+    But for its cards: they tell how long training took, and the same training must give the same revision.
+    """
+    digest, cards = hashlib.sha256(), [folder / CARD, folder / "README.md"]
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path not in cards):
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
