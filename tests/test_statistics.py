@@ -155,7 +155,31 @@ def test_a_certain_gain_among_losses_is_not_worse():
 
 
 def test_identical_series_are_no_worse_for_certain():
-    assert verdict(sample(50), sample(50)) == ((0, 0, 0, 50), 1, 0, statistics.NO_WORSE, None)
+    assert verdict(sample(300), sample(300)) == ((0, 0, 0, 300), 1, 0, statistics.NO_WORSE, None)
+
+
+@pytest.mark.parametrize(("n", "margin"), [(10, 0.01), (299, 0.01), (59, 0.05)])
+@pytest.mark.parametrize("differing", [0, 9])
+def test_queries_that_hardly_differ_prove_nothing_while_they_are_few(n, margin, differing):
+    """Not one of them lost much, but if one in 1 / margin lost all, as few as these would often have none of those."""
+    if n == differing + 1:
+        differing -= 1  # of ten queries with ten differences the t-test makes what it can
+    changed = sample(n) + np.resize([1e-4, -1e-4], n) * (np.arange(n) < differing)
+    found = statistics.verdicts([(changed, sample(n))], margin)[0]
+    assert (found.p_margin, found.verdict, found.queries_needed) == (1, statistics.UNDECIDED, round(3 / margin))
+    more = pd.concat([changed, sample(1)], ignore_index=True), pd.concat([sample(n), sample(1)], ignore_index=True)
+    enough = n + 1 == statistics.fewest(margin)
+    assert (statistics.verdicts([more], margin)[0].verdict == statistics.NO_WORSE) == enough
+
+
+def test_ten_queries_that_differ_are_enough_for_the_test():
+    changed = sample(50) + np.resize([1e-4, -1e-4], 50) * (np.arange(50) < 10)
+    assert verdict(changed, sample(50)).verdict == statistics.NO_WORSE
+
+
+def test_a_certain_loss_is_worse_while_queries_are_too_few_to_call_it_small():
+    assert verdict(sample(20) - 0.005, sample(20)).verdict == statistics.WORSE
+    assert verdict(sample(300) - 0.005, sample(300)).verdict == statistics.NO_WORSE
 
 
 @pytest.mark.filterwarnings("error")
@@ -169,7 +193,7 @@ def test_identical_series_are_no_worse_for_certain():
     ids=["gain", "loss below the margin", "loss of the margin"],
 )
 def test_a_constant_difference_is_decided_in_spite_of_rounding(scores, p_margin, expected):
-    found = verdict(pd.Series(scores * 25), pd.Series([0.06, 0.6] * 25))  # 0.05 - 0.06 > -0.01 > 0.59 - 0.6
+    found = verdict(pd.Series(scores * 150), pd.Series([0.06, 0.6] * 150))  # 0.05 - 0.06 > -0.01 > 0.59 - 0.6
     assert (found.p_margin, found.verdict) == (p_margin, expected)
 
 

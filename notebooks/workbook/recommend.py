@@ -4,7 +4,6 @@ Half of the queries chooses, the other half reports: what is chosen for its scor
 them. A choice that the other half does not confirm says so, and no other is tried in its place.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -69,11 +68,8 @@ class Recommendation:
 
     @property
     def fewest(self) -> int:
-        """Queries it takes, both halves: three losers for each margin's worth in a half (the rule of three).
-
-        With fewer, a setting that loses one query in so many may show no loss at all, and no test could tell.
-        """
-        return 2 * math.ceil(3 / self.margin)
+        """Queries it takes, both halves: with fewer, a setting that loses one query in so many may show no loss."""
+        return 2 * statistics.fewest(self.margin)
 
     @property
     def obstacle(self) -> str:

@@ -86,7 +86,9 @@ def verdicts(pairs: Sequence[tuple[pd.Series, pd.Series]], margin: float = MARGI
 
     `p_margin` is the t-test of non-inferiority, the lower half of a TOST (Schuirmann 1987): only "worse" matters when
     one asks whether compression may be used, so the upper half is not tested. "no worse" comes first: a loss may be
-    certain and still smaller than the margin.
+    certain and still smaller than the margin. Where fewer than MIN_QUERIES queries differ from the rest, the t-test has
+    no variance to go by and would be certain of anything; then "no worse" takes `fewest` queries, and `p_margin` is 1
+    with less.
     `queries_needed`, of undecided cells only, is how many would decide with 80% power if the difference and its
     standard deviation are what they seem. It ignores Holm and so is a lower bound.
     Raises WorkbookError for a margin that is not above 0 and for different queries within a pair.
@@ -103,6 +105,15 @@ def verdicts(pairs: Sequence[tuple[pd.Series, pd.Series]], margin: float = MARGI
         needed = _queries_needed(each, margin) if verdict == UNDECIDED else None
         found.append(Verdict(interval, float(p_difference), float(p_margin), verdict, needed))
     return found
+
+
+def fewest(margin: float) -> int:
+    """Queries that show no large loss by not having one: three for each margin's worth (the rule of three).
+
+    If one query in 1 / margin lost all of its score, the mean would lose the margin; 3 / margin queries have none of
+    those with a chance of exp(-3), 5%.
+    """
+    return math.ceil(3 / margin)
 
 
 def decide(difference: Interval, p_difference: float, p_margin: float) -> str:
@@ -145,9 +156,17 @@ def _sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 
 def _margin_p(differences: np.ndarray, margin: float) -> float:
-    if np.ptp(differences) == 0:  # nothing to estimate; the t-test would divide by zero
+    if _is_too_even(differences, margin):
+        return 1.0
+    if np.ptp(differences) == 0:  # the t-test would divide by zero
         return float(differences[0] <= -margin)
     return float(ttest_1samp(differences, popmean=-margin, alternative="greater").pvalue)
+
+
+def _is_too_even(differences: np.ndarray, margin: float) -> bool:
+    """Whether too few queries differ from the rest for a t-test, and too few are there for the rule of three."""
+    differing = np.count_nonzero(differences != np.median(differences))
+    return differing < min(MIN_QUERIES, len(differences) - 1) and len(differences) < fewest(margin)
 
 
 def _queries_needed(differences: np.ndarray, margin: float) -> int | None:
@@ -156,7 +175,8 @@ def _queries_needed(differences: np.ndarray, margin: float) -> int | None:
         return None  # no standard deviation
     difference, deviation, needed = differences.mean(), differences.std(ddof=1), []
     if difference > -margin:
-        needed.append(((norm.ppf(1 - ALPHA) + norm.ppf(POWER)) * deviation / (difference + margin)) ** 2)
+        by_test = ((norm.ppf(1 - ALPHA) + norm.ppf(POWER)) * deviation / (difference + margin)) ** 2
+        needed.append(max(by_test, fewest(margin)) if _is_too_even(differences, margin) else by_test)
     if difference < 0:
         needed.append(((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * deviation / difference) ** 2)
     return max(math.ceil(min(needed)), n + 1, MIN_QUERIES)
