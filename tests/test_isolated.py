@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -62,3 +64,20 @@ def test_an_interrupt_ends_the_process_too():
         isolated.run(reports_its_process_and_waits, progress=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(seen[0], 0)
+
+
+def reports_again_and_again(report):
+    while True:
+        report(os.getpid())
+
+
+def test_a_process_whose_parent_was_killed_ends_without_a_word():
+    code = "import test_isolated as here; here.isolated.run(here.reports_again_and_again, progress=print)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(paths.NOTEBOOKS), str(paths.ROOT / "tests")])}
+    parent = subprocess.Popen(
+        [sys.executable, "-uc", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert parent.stdout.readline().strip().isdecimal()
+    parent.kill()
+    said = parent.communicate(timeout=600)[1]  # it comes to its end when the last process that could write does
+    assert said == ""
