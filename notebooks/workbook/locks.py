@@ -20,11 +20,11 @@ LOCK = "lock"  # the file in a folder that is held while its process lives
 
 @contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Be the only process in this block for `target`, which need not exist; waits for another, and says so.
+    """Be the only process in this block for `target`, of the data folder; waits for another, and says so.
 
     Raises WorkbookError where the data folder cannot be written.
     """
-    file = paths.DATA / "locks" / f"{target.parent.name}-{target.name}.lock"
+    file = paths.DATA / "locks" / f"{'-'.join(target.relative_to(paths.DATA).parts) or 'data'}.lock"
     with paths.told_when_unwritable(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file)
