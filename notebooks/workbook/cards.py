@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbook import paths
+from workbook.errors import WorkbookError
 from workbook.model_files import CARD
 
 if TYPE_CHECKING:
@@ -22,9 +23,20 @@ def save(model: SentenceTransformer, folder: Path, facts: dict[str, Any]) -> Non
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory; {} of any other."""
+    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory; {} of any other.
+
+    Raises WorkbookError for a card that cannot be read.
+    """
     file = folder / CARD
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError(f"it is a {type(facts).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise WorkbookError(f"{file} is no card of a model ({error}): delete its folder and train it again") from None
+    return facts
 
 
 def _readme(name: str, facts: dict[str, Any]) -> str:

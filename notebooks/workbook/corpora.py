@@ -196,7 +196,7 @@ def check_id(key: str, place: str) -> None:
 
 
 def grade(text: str, what: str) -> int:
-    """A grade as judgements write it. Raises WorkbookError, saying what it is of, for one that cannot be counted with."""
+    """A grade as judgements write it. Raises WorkbookError, saying of what, for one that cannot be counted with."""
     if not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > MOST:
         raise WorkbookError(f"{what} must be a whole number, {MOST:,} at most, not {text!r}")
     return int(text)

@@ -15,6 +15,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from workbook import paths, results
+from workbook.errors import one_line
 
 HEADER = ("notebook", "run", *results.COLUMNS)
 TOLD = {"published", "schema"}  # in the file beside the rows, but not of the machine
@@ -73,8 +74,10 @@ def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
             frames[notebook], machines[notebook] = _read(file)
         except FileNotFoundError:
             problems.append(f"{notebook} has no rows in run {run}: it was not run, or not to its end.")
-        except (OSError, TypeError, ValueError) as error:
-            problems.append(f"The rows of {notebook} in run {run} cannot be used ({error}): run it again.")
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            problems.append(
+                f"The rows of {notebook} in run {run} cannot be used ({one_line(str(error))}): run it again."
+            )
     kept = _of_one_machine(machines)
     for notebook in [name for name in machines if name not in kept]:
         other = next(machines[name] for name in kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from workbook.models import Package
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+MODULE = re.compile(r"sentence_transformers(\.\w+)*\.[A-Z]\w*")  # a class of the library, and nothing it imports
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 CARD = "training.json"  # beside the files of a model trained here
 
 
@@ -41,12 +44,40 @@ def folder_named(name: str) -> Path | None:
     return next((folder for folder in folders if paths.is_file(folder / "modules.json")), None)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise WorkbookError for a model's folder that could run code, or that reads what is not in it.
+
+    Its modules must be Sentence Transformers' own, its weights safetensors (a pickle beside them is not read), and its
+    links stay in the folder, see `paths.check_inside`.
+    """
+    for file in sorted(folder.rglob("*")):
+        paths.check_inside(folder, file)
+        if not file.is_dir() and not paths.is_file(file):
+            raise WorkbookError(f"{file} is no file: remove it from the model's folder")
+        if file.suffix in PICKLES and not any(file.parent.glob("*.safetensors")):
+            raise WorkbookError(
+                f"{file} is a pickle, which can run code when read: save the model as safetensors"
+            )
+    listed = folder / "modules.json"
+    try:
+        modules = [(module["type"], folder / module["path"]) for module in json.loads(listed.read_text("utf-8"))]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        modules = []
+    if not modules:
+        raise WorkbookError(f"{listed} does not list modules: give a folder that Sentence Transformers saved")
+    for kind, place in modules:
+        if not isinstance(kind, str) or not MODULE.fullmatch(kind):
+            raise WorkbookError(f"{listed}: module {kind!r} is not of Sentence Transformers, and other code is not run")
+        paths.check_inside(folder, place)
+
+
 def trained_dimensions(folder: Path) -> tuple[int, ...]:
     """Matryoshka dimensions that the card of a model trained here names, below its own; none for any other model."""
     try:
-        return tuple(json.loads((folder / CARD).read_text(encoding="utf-8"))["settings"]["dimensions"])
-    except (OSError, ValueError, KeyError, TypeError):
+        named = tuple(json.loads((folder / CARD).read_text(encoding="utf-8"))["settings"]["dimensions"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ()
+    return named if all(type(size) is int and size > 0 for size in named) else ()
 
 
 def folder_sha256(folder: Path) -> str:
@@ -73,8 +104,19 @@ def quietly(open_model: Callable[[], SentenceTransformer]) -> SentenceTransforme
         transformers.logging.set_verbosity(verbosity)
 
 
-def open_folder(source: str, revision: str | None = None) -> SentenceTransformer:
-    """Open a model saved by Sentence Transformers: a folder, or a hub id at a revision."""
+def open_folder(folder: str) -> SentenceTransformer:
+    """Open a model saved by Sentence Transformers. Raises WorkbookError if its files do not make one."""
+    try:
+        return _open(folder)
+    except Exception as error:  # each file has a reader of its own, and each reader errors of its own
+        told = str(error).strip().partition("\n")[0]
+        raise WorkbookError(
+            f"{folder} cannot be opened as a model ({type(error).__name__}: {told}): give a folder that Sentence "
+            f"Transformers saved, whole"
+        ) from error
+
+
+def _open(source: str, revision: str | None = None) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(
@@ -85,7 +127,7 @@ def open_folder(source: str, revision: str | None = None) -> SentenceTransformer
 def open_hub(hub: str, revision: str) -> SentenceTransformer:
     """Open a model of the hub. Raises WorkbookError if it cannot be had."""
     try:
-        return open_folder(hub, revision)
+        return _open(hub, revision)
     except (OSError, RuntimeError, ValueError) as error:
         raise _out_of_reach(hub, error) from error
 

@@ -89,9 +89,10 @@ def read(kind: str, key: str) -> dict[str, Any] | None:
     """A measurement by the key that rows give, or None; a file cut short or of another schema is as good as none."""
     try:
         record = json.loads(_file(kind, key).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and record.get("schema") == SCHEMA and "values" in record else None
+    whole = isinstance(record, dict) and record.get("schema") == SCHEMA and isinstance(record.get("values"), dict)
+    return record if whole else None
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -52,5 +52,5 @@ class Shards:
     def _read_seconds(self) -> float:
         try:
             return float(json.loads(self._seconds.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
             return 0.0

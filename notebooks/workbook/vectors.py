@@ -56,7 +56,7 @@ def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
 def check_finite(encoder: Encoder, vectors: np.ndarray) -> None:
     """Raise WorkbookError if an encoder gave a vector that is not made of finite numbers."""
     if not np.isfinite(vectors).all():
-        raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; the model is broken")
+        raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; give another model")
 
 
 def texts_sha256(texts: Sequence[str]) -> str:
@@ -69,7 +69,7 @@ def _is_complete(folder: Path) -> bool:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return manifest["vectors_sha256"] == _file_sha256(folder / "vectors.npy")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -107,12 +107,12 @@ def write_npy(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -
 
 
 def read_shard(file: Path, rows: int) -> np.ndarray | None:
-    """A finished shard, memory-mapped, or None: missing, cut short or of another size."""
+    """A finished shard, memory-mapped, float32 (rows, d), or None: missing, cut short or of another size."""
     try:
         vectors = np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+    except Exception:  # numpy reads a header as Python, and raises what any of its parts raises
         return None
-    return vectors if len(vectors) == rows else None
+    return vectors if vectors.ndim == 2 and len(vectors) == rows and vectors.dtype == np.float32 else None
 
 
 def _file_sha256(file: Path) -> str:
