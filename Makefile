@@ -46,7 +46,7 @@ coverage: $(TOOLS)  ## run the tests, and list what of the package they did not 
 	.venv/bin/coverage report; code=$$?; .venv/bin/python tests/unreached.py && exit $$code
 
 fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
-	@echo TODO
+	@.venv/bin/python tests/fuzz_loaders.py $(SECONDS)
 
 mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (by hand: an hour)
 	@echo TODO

@@ -5,9 +5,14 @@ import os
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
 
+import hypothesis
 import numpy as np
 import pytest
 from workbook import corpora, encoders, paths, training
+
+# The same examples each time, here and in CI. Machines are shared: no deadline
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)
+hypothesis.settings.load_profile("same")
 
 pytest_plugins = ["standin", "browser", "smoke"]  # fixtures: `server`; `chromium`, `page`, `lab`; `smoke`
 
