@@ -17,13 +17,13 @@ def page(data, tmp_path, monkeypatch):
 
 
 def test_headline_and_answers_are_put_between_the_marks(page):
-    front_page.write(page, "made", "make run-notebooks CORPUS=made")
+    front_page.write(page, "made", "make run-notebooks CORPUS=sample")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\n") and text.endswith(f"{front_page.END}\n\nrest\n") and "old" not in text
     assert "**On this corpus attention still adds something: trained + BM25 (dbsf) finds less than slow + BM25" in text
     assert "| How much does a static model give up? | fast keeps 64%" in text
     assert "| 3 | `02` |" in text and "medians, with the range of the repeats" in text
-    assert "`make run-notebooks CORPUS=made`" in text and "cores" in text
+    assert "`make run-notebooks CORPUS=sample`" in text and "cores" in text
 
 
 def test_writing_again_changes_nothing(page):
@@ -62,5 +62,5 @@ def test_a_file_without_its_marks_is_refused(page, text):
 def test_the_command_writes_into_the_readme(page, monkeypatch, capsys):
     monkeypatch.setattr(paths, "ROOT", page.parent)
     monkeypatch.setattr(runner, "run_name", lambda *_: "made")
-    assert __main__.main(["readme", "--corpus", "made"]) == 0
-    assert "make run-notebooks CORPUS=made" in page.read_text(encoding="utf-8")
+    assert __main__.main(["readme", "--corpus", "sample"]) == 0
+    assert "make run-notebooks CORPUS=sample" in page.read_text(encoding="utf-8")

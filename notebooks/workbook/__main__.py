@@ -3,16 +3,24 @@
 import argparse
 import os
 import sys
+from typing import NoReturn
 
 from workbook.errors import WorkbookError
 
 
+class _Parser(argparse.ArgumentParser):
+    """A wrong option is wrong input like any other: one line, and exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WorkbookError(f"{message}; `{self.prog} --help` says what there is")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; a WorkbookError becomes one line and exit code 1."""
-    options = _parser().parse_args(arguments)
     if not sys.stderr.isatty():  # a log is no place for bars
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
+        options = _parser().parse_args(arguments)
         return options.command(options)
     except WorkbookError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,9 +45,10 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _readme(options: argparse.Namespace) -> int:
-    from workbook import front_page, paths, runner
+    from workbook import front_page, paths, plan, runner
 
     profile, overrides = options.profile, _overrides(options)
+    plan.prepare(plan.read(plan.PLAN), profile, overrides, [])
     run, command = runner.run_name(profile, overrides), runner.command_of(profile, overrides)
     front_page.write(paths.ROOT / "README.md", run, command)
     print("the answer is written into README.md")
@@ -48,7 +57,7 @@ def _readme(options: argparse.Namespace) -> int:
 
 def _overrides(options: argparse.Namespace) -> dict[str, str]:
     given = {"corpus": options.corpus, "static_model": options.model}
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -67,7 +76,7 @@ def _bench_grid(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m workbook", description=__doc__)
+    parser = _Parser(prog="python -m workbook", description=__doc__)
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run the notebooks of a profile and check their values")
     run.set_defaults(command=_run)

@@ -58,7 +58,9 @@ def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantizat
 
     Columns: dimension, setting, cells, build s (upsert, HNSW, quantization and proof), search and judge s per cell.
     """
-    corpus, encoder = corpora.load(corpus_name), encoders.load(model)
+    corpora.check(corpus_name)
+    encoders.check_reachable(model)
+    encoder, corpus = encoders.load(model), corpora.load(corpus_name)
     paths.check_writable()
     rows = []
     with locks.alone(paths.DATA), tempfile.TemporaryDirectory() as folder, results.kept_in(Path(folder)):

@@ -188,6 +188,7 @@ def load(name: str) -> Encoder:
     facts = MODELS.get(name)
     if facts is None:
         if folder := model_files.folder_named(name):
+            model_files.check_folder(folder)
             return Encoder(
                 folder.resolve().name, None, f"sha256:{model_files.folder_sha256(folder)}",
                 lambda: model_files.open_folder(str(folder)), folder,

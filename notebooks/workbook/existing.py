@@ -20,6 +20,7 @@ from workbook import (
     existing_facts,
     existing_shard,
     existing_truth,
+    paths,
     quantization,
     statistics,
 )
@@ -93,11 +94,19 @@ def measure(
 
 def _is_folder(collection: str) -> bool:
     """Whether a shard is meant: no name of a collection has a slash in it."""
-    return Path(collection).expanduser().is_dir() or "/" in collection or os.sep in collection
+    folder = _path(collection)
+    return (paths.exists(folder) and folder.is_dir()) or "/" in collection or os.sep in collection
 
 
 def _place(collection: str) -> Path | str:
-    return Path(collection).expanduser() if _is_folder(collection) else collection
+    return _path(collection) if _is_folder(collection) else collection
+
+
+def _path(collection: str) -> Path:
+    try:
+        return Path(collection).expanduser()
+    except RuntimeError:  # of a user that this machine does not have
+        return Path(collection)
 
 
 def _opened(collection: str, vector_name: str) -> AbstractContextManager[Existing]:

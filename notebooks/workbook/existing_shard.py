@@ -27,7 +27,7 @@ def look(folder: Path, vector_name: str) -> tuple[str, dict[str, Any]]:
 
     Raises WorkbookError for a folder that is no shard, or a vector that cannot be measured.
     """
-    files = sorted(folder.glob("segments/*/segment.json"))
+    files = sorted(folder.glob("segments/*/segment.json")) if paths.exists(folder) else []
     if not files:
         raise WorkbookError(f"{folder} is no Edge shard (no segments/*/segment.json in it): give the folder of one")
     try:

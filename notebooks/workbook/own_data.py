@@ -75,7 +75,7 @@ def prepare(source: Source) -> str:
         return str(folder)
     asked, about = _make(source)
     stem = source.name if source.is_folder else Path(source.name).stem
-    label = re.sub(r"[^\w.]+", "-", f"{stem} {asked.label} {key}".strip())
+    label = re.sub(r"[^\w.]+", "-", f"{stem[:50]} {asked.label} {key}".strip())
     with paths.atomic(paths.DATA / "own" / label) as temporary:
         _write(temporary, asked)
         (temporary / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")

@@ -1,6 +1,9 @@
 """What a notebook may be asked to do: each parameter's name and check, for the runner and the notebook itself."""
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from workbook import bm25, corpora, encoders, engine, existing, growth, own_data, quantization, scale, server
@@ -23,6 +26,7 @@ def check(values: Mapping[str, Any]) -> None:
         if name not in CHECKS:
             raise WorkbookError(f"unknown parameter {name!r}: the notebooks know {', '.join(CHECKS)}")
         try:
+            _plain(value)
             (_text if name == "corpus" and "columns" in values else CHECKS[name])(value)
         except WorkbookError as error:
             raise WorkbookError(f"parameter {name}: {error}") from None
@@ -62,6 +66,14 @@ def load_corpus(values: Mapping[str, Any]) -> Corpus:
     return own_data.load(asked) if asked else corpora.load(values["corpus"])
 
 
+def check_read_later(values: Mapping[str, Any]) -> None:
+    """Raise WorkbookError for what a notebook would find only after hours: another corpus or split with a fault."""
+    if split := values.get("labelled_split"):
+        corpora.load(values["corpus"], split)
+    if other := values.get("other_corpus"):
+        corpora.load(other)
+
+
 def given(variables: Mapping[str, Any]) -> dict[str, Any]:
     """A notebook's own parameters, by name, given its globals()."""
     return {name: variables[name] for name in CHECKS if name in variables}
@@ -95,6 +107,11 @@ def _check_explorer(values: Mapping[str, Any]) -> None:
 def _check_scale(values: Mapping[str, Any]) -> None:
     for job in scale_jobs(values):
         scale.check(job)
+    if sum(n >= values["fit_from"] for n in values["documents"]) < growth.FEWEST:
+        raise WorkbookError(
+            f"parameter fit_from: {values['fit_from']} leaves fewer than {growth.FEWEST} of the sizes in documents, "
+            f"which growth is fitted to: give a smaller one"
+        )
     quantization.check(values["index_settings"], [values["scale_dimension"]])
     known = encoders.MODELS.get(values["transformer_model"])
     if known and known.max_tokens and values["cut"] > known.max_tokens:
@@ -123,6 +140,44 @@ def _check_grid(settings: Sequence[str], searches: Sequence[str]) -> None:
 def check_cell(variables: Mapping[str, Any]) -> None:
     """Check a notebook's own parameters, given its globals()."""
     check(given(variables))
+
+
+def _plain(value: Any) -> None:
+    """What a notebook can be given: JSON, of which NaN and half a surrogate pair are no part."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise WorkbookError(f"{value!r} holds half a surrogate pair, or is a path not in UTF-8: change it") from None
+    except ValueError:
+        raise WorkbookError(f"{value!r} is, or holds, a number that is not finite: give one that is") from None
+
+
+def _unless(nothing: Any, check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The check of a parameter that may be left out by giving `nothing`, "" or []."""
+    return lambda value: None if value == nothing else check(value)
+
+
+def _up_to(most: float, check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The check of a number, or of a list of them, that would take years or all memory if it were larger."""
+
+    def checked(value: Any) -> None:
+        check(value)
+        for number in value if isinstance(value, list) else [value]:
+            if number > most:
+                raise WorkbookError(f"{number} is too large: give {most:,} at most")
+
+    return checked
+
+
+def _name_of_file(value: str) -> None:
+    _text(value)
+    if Path(value).name != value or not re.fullmatch(r"[^\0/\\]{1,200}", value):
+        raise WorkbookError(f"{value!r} cannot be the name of a file: give a name, without a folder")
+
+
+def _language(name: str) -> None:
+    _text(name)
+    bm25.Bm25(1, name)
 
 
 def _positive(value: int) -> None:
@@ -201,7 +256,7 @@ def _ablations(values: Mapping[str, Mapping[str, Any]]) -> None:
 def _seeds(values: Sequence[int]) -> None:
     _several(values)
     for value in values:
-        _count(value)
+        SEED(value)
 
 
 def _sizes(values: Sequence[int]) -> None:
@@ -231,57 +286,59 @@ def _yes_or_no(value: bool) -> None:
         raise WorkbookError(f"{value!r} is neither true nor false")
 
 
+SEED = _up_to(2**32 - 1, _count)  # what numpy, which the trainer seeds too, takes
+
 CHECKS: dict[str, Callable[[Any], None]] = {
     "corpus": corpora.check,
     "static_model": encoders.check,
-    "transformer_model": lambda name: encoders.check(name) if name else None,
+    "transformer_model": _unless("", encoders.check),
     "large_model": encoders.check,
     "engine_name": lambda name: engine.check(name, []),
-    "dimensions": lambda values: _positives(values) if values else None,
+    "dimensions": _unless([], _positives),
     "settings": _settings,
     "searches": _searches,
     "margin": _fraction,
     "limit": _ten_or_more,
-    "repeats": _positive,
-    "threads": _count,
+    "repeats": _up_to(1_000, _positive),
+    "threads": _up_to(1_024, _count),
     "query": _text,
-    "words": _positives,
-    "batch_sizes": _positives,
+    "words": _up_to(100_000, _positives),
+    "batch_sizes": _up_to(100_000, _positives),
     "long_model": encoders.check,
     "cut": _positive,
-    "round_seconds": _above_zero,
-    "cold_starts": _positive,
+    "round_seconds": _up_to(3_600, _above_zero),
+    "cold_starts": _up_to(1_000, _positive),
     "documents": _sizes,
     "scale_model": encoders.check,
     "scale_dimension": _positive,
     "words_once": _yes_or_no,
-    "waiting": _positive,
-    "seed": _count,
-    "scale_repeats": _positive,
+    "waiting": _up_to(1_000, _positive),
+    "seed": SEED,
+    "scale_repeats": _up_to(1_000, _positive),
     "fit_from": _count,
-    "vocabularies": lambda values: _positives(values) if values else None,
+    "vocabularies": _unless([], _positives),
     "index_settings": _settings,
     "node_ram_gb": _above_zero,
     "candidates": _candidates,
     "ablations": _ablations,
     "seeds": _seeds,
-    "sizes": lambda values: _positives(values) if values else None,
-    "other_corpus": lambda name: corpora.check(name) if name else None,
+    "sizes": _unless([], _positives),
+    "other_corpus": _unless("", corpora.check),
     "columns": _names,
-    "judged": lambda name: _text(name) if name else None,
+    "judged": _unless("", _text),
     "judged_columns": _names,
     "most_documents": _count,
     "most_queries": _positive,
-    "language": lambda name: bm25.Bm25(1, name),
-    "collection": lambda name: _text(name) if name else None,
-    "vector_name": lambda name: _text(name) if name else None,
+    "language": _language,
+    "collection": _unless("", _text),
+    "vector_name": _unless("", _text),
     "probes": _positive,
     "server": Placement.of,
-    "custom_model": lambda name: encoders.check(name) if name else None,
+    "custom_model": _unless("", encoders.check),
     "top": _positive,
     "hnsw_ef": _count,
     "fusion": engine.check_fusion,
-    "run": lambda name: _text(name) if name else None,
+    "run": _unless("", _name_of_file),
     "places": _places,
-    "labelled_split": lambda name: _text(name) if name else None,
+    "labelled_split": _unless("", _name_of_file),
 }

@@ -29,7 +29,8 @@ UNWRITABLE = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR
 )  # fmt: skip
 DAY = 86_400  # seconds
-TORCH_IS_FULL = "PytorchStreamWriter failed"  # all that torch says when a file cannot be written
+# All that torch says when a file cannot be written, and what the engine says before it tries
+FULL = ("PytorchStreamWriter failed", "Not enough space available")
 
 
 def exists(path: Path) -> bool:
@@ -45,11 +46,23 @@ def is_file(path: Path) -> bool:
     return exists(path) and path.is_file()
 
 
+def check_inside(folder: Path, file: Path) -> None:
+    """Raise WorkbookError for a file of a folder that is a link out of it, to what its giver may not have seen.
+
+    The folder itself may be a link. So may be the files of a snapshot in the model hub's cache, to the blobs beside it.
+    """
+    home, real = Path(os.path.realpath(folder)), Path(os.path.realpath(file))
+    blobs = home.parent.parent / "blobs"
+    if not real.is_relative_to(home) and not (home.parent.name == "snapshots" and real.is_relative_to(blobs)):
+        raise WorkbookError(f"{file} is a link out of its folder, to {real}: put the file itself there")
+
+
 def cannot_write(target: Path, error: OSError) -> WorkbookError:
     """What to say when the disk is full or may not be written."""
-    named = {"WORKBOOK_REPORTS": REPORTS, "WORKBOOK_FIGURES": FIGURES}
-    variable = next((name for name, folder in named.items() if target.is_relative_to(folder)), "WORKBOOK_DATA")
-    return WorkbookError(f"cannot write {target}: {error.strerror}; make room or set {variable} to another folder")
+    named = {"WORKBOOK_DATA": DATA, "WORKBOOK_REPORTS": REPORTS, "WORKBOOK_FIGURES": FIGURES}
+    variables = [f"set {name} to" for name, folder in named.items() if target.is_relative_to(folder)]
+    way_out = f"{variables[0] if variables else 'take'} another folder"
+    return WorkbookError(f"cannot write {target}: {error.strerror}; make room or {way_out}")
 
 
 def check_writable() -> None:
@@ -82,7 +95,7 @@ def told_when_unwritable(target: Path) -> Iterator[None]:
     except Exception as error:
         told = re.search(r"\(os error (\d+)\)", str(error))
         number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
-        if TORCH_IS_FULL in str(error):
+        if any(words in str(error) for words in FULL):
             number = errno.ENOSPC
         if number not in UNWRITABLE:
             raise

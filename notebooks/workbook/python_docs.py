@@ -37,7 +37,15 @@ class Docstring(NamedTuple):
 
 def is_name(name: str) -> bool:
     """Tell whether `name` is `python-docs` or `python-docs:N`, N documents."""
-    return re.fullmatch(r"python-docs(:\d+)?", name) is not None
+    return re.fullmatch(r"python-docs(:[0-9]{1,7})?", name) is not None
+
+
+def size_of(name: str) -> int:
+    """Number of documents that a name asks for. Raises WorkbookError for fewer than there are queries."""
+    size = int(name.partition(":")[2] or DOCUMENTS)
+    if size < QUERIES:
+        raise WorkbookError(f"{name} has fewer documents than queries: ask for {QUERIES} documents or more")
+    return size
 
 
 def build(name: str) -> Path:
@@ -46,7 +54,7 @@ def build(name: str) -> Path:
     Documents and queries are drawn with a fixed seed; every query's summary occurs once in all docstrings.
     Raises WorkbookError when the packages do not hold as many documents as asked for.
     """
-    size = int(name.partition(":")[2] or DOCUMENTS)
+    size = size_of(name)
     versions = pinned()
     key = hashlib.sha256(json.dumps([FORMAT, QUERIES, SEED, versions]).encode()).hexdigest()[:12]
     folder = paths.DATA / "python-docs" / f"{size}-{key}"
@@ -55,7 +63,7 @@ def build(name: str) -> Path:
     harvest = list(docstrings(versions))
     times = Counter(entry.summary.lower() for entry in harvest)
     unique = [entry for entry in harvest if times[entry.summary.lower()] == 1]
-    if not QUERIES <= size <= len(harvest) or len(unique) < QUERIES:
+    if size > len(harvest) or len(unique) < QUERIES:
         found = f"{len(harvest)} documents, {len(unique)} of them with a unique summary"
         raise WorkbookError(f"python-docs has {found}; ask for {QUERIES} to {len(harvest)}, not {size}")
     draw = random.Random(SEED)

@@ -16,9 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, encoders, locks, parameters, paths, redact, results, scale, sweep
+from workbook import corpora, encoders, locks, parameters, paths, redact, results, scale, sweep, vectors
+from workbook.errors import WorkbookError
 from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
+LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
 KERNEL = "python3"
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
 QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
@@ -63,7 +65,10 @@ def _run(plan: Mapping[str, Any], jobs: list[Job], profile: str, overrides: Mapp
 
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
     """Name of a run: the folder of its executed notebooks and of its rows."""
-    return "+".join([profile, *(Path(value).name.replace("/", "-") for value in overrides.values())])
+    name = "+".join([profile, *(Path(value).resolve().name for value in overrides.values())])
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise WorkbookError(f"{name} is too long for the name of a folder: give the corpus or model a shorter one")
+    return name
 
 
 def command_of(profile: str, overrides: Mapping[str, str]) -> str:
@@ -76,8 +81,8 @@ def command_of(profile: str, overrides: Mapping[str, str]) -> str:
 def fetch(jobs: list[Job]) -> None:
     """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
 
-    Raises WorkbookError for a corpus with a fault in it or out of reach, for a hub out of reach, and for more documents
-    than the machine has room for.
+    Raises WorkbookError, before the first text is encoded, for a corpus with a fault in it or out of reach, a model
+    that cannot be opened, a hub out of reach, and more documents than the machine has room for.
     """
     large = [
         job for values in jobs if "documents" in values.parameters for job in parameters.scale_jobs(values.parameters)
@@ -86,10 +91,16 @@ def fetch(jobs: list[Job]) -> None:
         scale.check_room(job)
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
+        if model not in encoders.MODELS:
+            _try(model)
     searching = [job.parameters for job in jobs if "corpus" in job.parameters]
+    found = []
     for values in {json.dumps(_searched(values), sort_keys=True): values for values in searching}.values():
         print(f"corpus {Path(values['corpus']).name}", flush=True)
-        corpus = parameters.load_corpus(values)
+        found.append((values, parameters.load_corpus(values)))
+    for values in searching:
+        parameters.check_read_later(values)
+    for values, corpus in found:
         for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):
             if "engine_name" in values and not encoder.speed_only:
                 print(f"vectors of {encoder.name}", flush=True)
@@ -97,6 +108,19 @@ def fetch(jobs: list[Job]) -> None:
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         scale.measure(each)
+
+
+def _try(model: str) -> None:
+    """Encode a text with a model that is not registered; WorkbookError for whatever is wrong with its files."""
+    encoder = encoders.load(model)
+    try:
+        vectors.check_finite(encoder, encoder.encode(["a text"]))
+    except WorkbookError:
+        raise
+    except Exception as error:  # of each library that a model is made with, errors of its own
+        raise WorkbookError(
+            f"{model} cannot encode a text ({type(error).__name__}): give an embedding model whose files fit together"
+        ) from error
 
 
 def _searched(values: Mapping[str, Any]) -> list:

@@ -9,6 +9,8 @@ from typing import Any
 from workbook import pairs
 from workbook.errors import WorkbookError
 
+MOST_EPOCHS, WIDEST = 1_000, 2**14  # beyond, a training takes days or all memory
+
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
@@ -31,7 +33,10 @@ TRUTH = "true or false"
 ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "words": (lambda value: value is None or isinstance(value, bool), TRUTH),
     "frequencies": (lambda value: isinstance(value, bool), TRUTH),
-    "width": (lambda value: value == 0 or _is_count(value), "a number of dimensions, or 0 for the start's own"),
+    "width": (
+        lambda value: value == 0 or (_is_count(value) and value <= WIDEST),
+        f"a number of dimensions, {WIDEST:,} at most, or 0 for the start's own",
+    ),
     "kinds": (
         lambda value: isinstance(value, list | tuple) and len(value) > 0 and set(value) <= set(pairs.KINDS),
         f"a list of some of {', '.join(pairs.KINDS)}",
@@ -39,7 +44,10 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dimensions": (lambda value: value is None or _falls(value), "a list of whole numbers above 0, the widest first"),
     "sentences": COUNT,
     "batch_size": COUNT,
-    "epochs": COUNT,
+    "epochs": (
+        lambda value: _is_count(value) and value <= MOST_EPOCHS,
+        f"a whole number from 1 to {MOST_EPOCHS:,}",
+    ),
     "learning_rate": POSITIVE,
     "scale": POSITIVE,
     "teacher": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a share from 0 to 1"),
