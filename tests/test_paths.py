@@ -48,7 +48,7 @@ def test_an_exception_passes_and_leaves_nothing(tmp_path, kind, error):
     "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EPERM], ids=errno.errorcode.get
 )
 def test_a_disk_that_cannot_be_written_is_the_users_to_put_right(tmp_path, kind, number):
-    refused = pytest.raises(WorkbookError, match=rf"target: {os.strerror(number)}; make room or .*WORKBOOK_DATA")
+    refused = pytest.raises(WorkbookError, match=rf"target: {os.strerror(number)}; make room or take another folder")
     with refused, paths.atomic(tmp_path / "target") as temporary:
         write(temporary, kind)
         raise OSError(number, "no more")
@@ -61,8 +61,9 @@ def test_a_disk_that_cannot_be_written_is_the_users_to_put_right(tmp_path, kind,
         RuntimeError("[enforce fail at inline_container.cc:664] . PytorchStreamWriter failed writing file data/2"),
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
         Exception("No space left on device (os error 28)"),  # as tokenizers has it
+        Exception("Service runtime error: Not enough space available for optimization, needed: 2 MiB"),
     ],
-    ids=["torch", "safetensors", "tokenizers"],
+    ids=["torch", "safetensors", "tokenizers", "engine"],
 )
 def test_a_full_disk_is_known_by_each_librarys_words(tmp_path, error):
     with pytest.raises(WorkbookError, match="No space left on device; make room"), paths.atomic(tmp_path / "target"):

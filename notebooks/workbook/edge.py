@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import qdrant_edge as edge
 
-from workbook import locks
+from workbook import locks, paths
 from workbook.bm25 import Sparse
 from workbook.errors import WorkbookError
 from workbook.quantization import Setting, edge_config
@@ -53,7 +53,8 @@ class EdgeIndex:
         self._scratch = locks.Scratch(place)
         self._path = self._scratch.path / "shard"
         try:
-            self._shard = edge.EdgeShard.create(str(self._path), config)
+            with paths.told_when_unwritable(self._path):
+                self._shard = edge.EdgeShard.create(str(self._path), config)
         except BaseException:
             self._scratch.close()
             raise
@@ -73,12 +74,14 @@ class EdgeIndex:
                 edge.Point(first + row, dict(zip(parts, point, strict=True)), payloads[row] if payloads else {})
                 for row, point in enumerate(zip(*parts.values(), strict=True), start)
             ]
-            self._shard.update(edge.UpdateOperation.upsert_points(points))
+            with paths.told_when_unwritable(self._path):
+                self._shard.update(edge.UpdateOperation.upsert_points(points))
 
     def optimize(self) -> None:
         """Build HNSW and quantize; returns when no segment is left to optimize."""
-        self._shard.optimize()
-        self._shard.flush()  # until then the segments that were replaced stay, in memory and on disk
+        with paths.told_when_unwritable(self._path):
+            self._shard.optimize()
+            self._shard.flush()  # until then the segments that were replaced stay, in memory and on disk
 
     def indexed(self) -> int:
         """Number of vectors whose segment has its HNSW graph, and so its quantization."""
