@@ -215,8 +215,8 @@ def folder_of(encoder: Encoder) -> Path:
 
 
 def megabytes(encoder: Encoder) -> float:
-    """Size on disk of the model's folder, tokenizer included, in 10^6 bytes."""
-    return sum(file.stat().st_size for file in folder_of(encoder).rglob("*") if file.is_file()) / 1e6
+    """Size on disk of the model, tokenizer included, cards not, in 10^6 bytes."""
+    return sum(file.stat().st_size for file in model_files.files_of(folder_of(encoder))) / 1e6
 
 
 def _made(name: str, facts: Model) -> SentenceTransformer:

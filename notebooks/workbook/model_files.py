@@ -80,13 +80,19 @@ def trained_dimensions(folder: Path) -> tuple[int, ...]:
     return named if all(type(size) is int and size > 0 for size in named) else ()
 
 
-def folder_sha256(folder: Path) -> str:
-    """Hash of every file of a model's folder, names included: its revision.
+def files_of(folder: Path) -> list[Path]:
+    """The files of a model's folder but for its cards, in order.
 
-    But for its cards: they tell how long training took, and the same training must give the same revision.
+    Cards tell how long training took, and the same training must give the same revision and size.
     """
-    digest, cards = hashlib.sha256(), [folder / CARD, folder / "README.md"]
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path not in cards):
+    cards = (folder / CARD, folder / "README.md")
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file not in cards)
+
+
+def folder_sha256(folder: Path) -> str:
+    """Hash of the files of a model's folder, names included: its revision."""
+    digest = hashlib.sha256()
+    for file in files_of(folder):
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
