@@ -96,6 +96,15 @@ def test_a_query_without_hits_counts_as_zero():
     assert judged.to_numpy().tolist() == [[1, 1, 1], [0, 0, 0], [0, 0, 0]]
 
 
+def test_queries_with_nothing_to_find_do_not_kill_the_process():
+    """With them pytrec_eval ends in a segmentation fault."""
+    qrels = {"q1": {"a": 0}, "q2": {"b": -2}, "q3": {"a": 1}, "q4": {}}
+    judged = evaluation.judge(corpus_of(qrels), [["c"], [], ["a"], ["a"]])
+    assert judged.to_numpy().tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
+    nothing = evaluation.judge(corpus_of({"q1": {"a": 0}, "q2": {}}), [[], []])
+    assert (nothing == 0).all(axis=None)
+
+
 @pytest.mark.parametrize(("drop_identical", "reciprocal"), [(True, 1), (False, 1 / 2)])
 def test_the_query_itself_is_passed_over_only_where_the_corpus_says_so(drop_identical, reciprocal):
     corpus = corpus_of({"a": {"b": 1, "a": 0}}, drop_identical=drop_identical)
@@ -140,5 +149,7 @@ def test_what_is_judged_is_left_as_it_was():
     assert (corpus, rankings) == before
 
 
-def test_missing_hits_are_no_ties():
-    assert evaluation.tie_rate(np.array([[3, 2, -np.inf, -np.inf]])) == 0
+@pytest.mark.parametrize(("first", "rate"), [(2, 0), (3, 1), (-np.inf, 0)])
+def test_missing_hits_are_no_ties_and_are_not_counted(first, rate):
+    assert evaluation.tie_rate(np.array([[3, first, -np.inf, -np.inf]])) == rate
+    assert evaluation.tie_rate(np.full((2, 3), -np.inf)) == 0

@@ -31,12 +31,16 @@ def order_ties(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str])
 
 
 def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
-    """Share of the first `depth` results whose score another result of the same query has too; scores best first."""
-    same = (scores[:, 1:] == scores[:, :-1]) & np.isfinite(scores[:, 1:])
+    """Share of the first `depth` results whose score another result of the same query has too; scores best first.
+
+    Missing results, of score -inf, do not count; 0 if all are missing.
+    """
+    there = np.isfinite(scores)
+    same = (scores[:, 1:] == scores[:, :-1]) & there[:, 1:]
     tied = np.zeros(scores.shape, dtype=bool)
     tied[:, 1:] |= same
     tied[:, :-1] |= same
-    return float(tied[:, :depth].mean())
+    return float(tied[:, :depth].sum() / max(1, there[:, :depth].sum()))
 
 
 def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> tuple[float, float]:
@@ -82,4 +86,6 @@ def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:
 
 
 def _trec_eval(corpus: Corpus, run: dict, measures: set[str]) -> dict[str, dict[str, float]]:
-    return pytrec_eval.RelevanceEvaluator(corpus.qrels, measures).evaluate(run)
+    """Scores of the queries that have something to find; trec_eval's C code crashes where all grades are below -1."""
+    qrels = {query: grades for query, grades in corpus.qrels.items() if max(grades.values(), default=0) > 0}
+    return pytrec_eval.RelevanceEvaluator(qrels, measures).evaluate(run)

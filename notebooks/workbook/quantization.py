@@ -121,7 +121,7 @@ def codes(setting: Setting, vectors: np.ndarray) -> np.ndarray:
         bits = np.packbits(vectors > 0, axis=1, bitorder="little")
         return np.pad(bits, ((0, 0), (0, setting.bytes_per_vector(vectors.shape[1]) - bits.shape[1])))
     if setting.family == "scalar":
-        step = (vectors.max() - vectors.min()) / np.float32(127)
+        step = (vectors.max() - vectors.min()) / np.float32(127) or np.float32(1)  # all numbers are equal: code 0
         return np.clip(np.round((vectors - vectors.min()) / step), 0, 127).astype(np.uint8)
     raise WorkbookError(f"the codes of {setting.name} are not computed here")
 
