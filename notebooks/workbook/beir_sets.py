@@ -75,13 +75,22 @@ def unpack(archive: Path, name: str) -> None:
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder of a BEIR set if it is here already."""
+    """The folder of a BEIR set if it is here already. Raises WorkbookError if BEIR_DATA_DIR is no folder."""
     places = [Path(os.environ["BEIR_DATA_DIR"])] if os.environ.get("BEIR_DATA_DIR") else []
+    for place in places:
+        if not (paths.exists(place) and place.is_dir()):
+            raise WorkbookError(f"BEIR_DATA_DIR is {place}, and there is no such folder: correct it or take it away")
     return next((place / name for place in [*places, paths.DATA / "beir"] if is_beir_folder(place / name)), None)
 
 
 def is_beir_folder(folder: Path) -> bool:
     return paths.is_file(folder / "corpus.jsonl")
+
+
+def check_links(folder: Path) -> None:
+    """Raise WorkbookError if a file of a folder in BEIR layout is a link out of it, see `paths.check_inside`."""
+    for file in (folder / "corpus.jsonl", folder / "queries.jsonl", *sorted((folder / "qrels").glob("*.tsv"))):
+        paths.check_inside(folder, file)
 
 
 def _download(name: str, folder: Path) -> Path:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from workbook import beir_sets, paths, python_docs
 from workbook.beir_sets import BEIR
@@ -117,6 +117,7 @@ def unlabelled(name: str) -> dict[str, Document]:
     if name == "sample":
         return read_documents(paths.SAMPLE / "corpus.jsonl")
     folder = beir_sets.folder_of(name) if name in BEIR else Path(name).resolve()
+    beir_sets.check_links(folder)
     documents = read_documents(folder / "corpus.jsonl", may_be_empty=name in BEIR)
     return {key: document for key, document in documents.items() if document.full}
 
@@ -128,6 +129,7 @@ def read_beir(
 
     An empty document is an error, unless `may_be_empty`: some of BEIR's own sets have them and are scored with them.
     """
+    beir_sets.check_links(folder)
     documents = read_documents(folder / "corpus.jsonl", may_be_empty)
     queries = read_queries(folder / "queries.jsonl")
     qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries)
@@ -208,20 +210,24 @@ def _add(table: dict, key: str, value: object, place: str, what: str) -> None:
     table[key] = value
 
 
+def opened(file: Path) -> BinaryIO:
+    """Open a file of a corpus to read. Raises WorkbookError for anything but a file that can be read."""
+    if paths.exists(file) and not file.is_file():  # a pipe would be waited for, and /dev/zero has no end
+        raise WorkbookError(f"{file} is a folder, a pipe or a device: put a file there")
+    try:
+        return file.open("rb")
+    except FileNotFoundError:
+        raise WorkbookError(f"{file} is missing; BEIR layout is corpus.jsonl, queries.jsonl, qrels/test.tsv") from None
+    except OSError as error:
+        raise WorkbookError(f"{file} cannot be read ({error.strerror}): put a file there that can") from None
+
+
 def lines(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[tuple[int, str]]:
     """Number and text of each line with its end, cut at "\\n" alone: str.splitlines also cuts at U+2028 in a document.
 
     `watch` is told the bytes of each. Raises WorkbookError, naming the line, for one that is not UTF-8 or too long.
     """
-    if paths.exists(file) and not file.is_file():  # a pipe would be waited for, and /dev/zero has no end
-        raise WorkbookError(f"{file} is a folder, a pipe or a device: put a file there")
-    try:
-        opened = file.open("rb")
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise WorkbookError(f"{file} cannot be read ({error.strerror}): put a file there that can") from None
-    with opened as stream:
+    with opened(file) as stream:
         for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), start=1):
             if len(raw) > LONGEST:
                 raise WorkbookError(f"{file}:{number}: a line of more than {LONGEST >> 20} MB; write one row a line")
@@ -255,12 +261,9 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    try:
-        for number, line in lines(file):
-            if line.strip():
-                yield number, line.rstrip("\r\n")
-    except FileNotFoundError:
-        raise WorkbookError(f"{file} is missing; BEIR layout is corpus.jsonl, queries.jsonl, qrels/test.tsv") from None
+    for number, line in lines(file):
+        if line.strip():
+            yield number, line.rstrip("\r\n")
 
 
 def _jsonl(file: Path) -> Iterator[tuple[int, dict]]:

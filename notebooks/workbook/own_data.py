@@ -91,7 +91,7 @@ def _key(source: Source) -> str:
     """Hash of all that decides what is made: the content of the files, their names and the options."""
     digests = []
     for file in source.files:
-        with file.open("rb") as stream:
+        with corpora.opened(file) as stream:
             digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
     options = [dict(source.columns), dict(source.judged_columns), source.documents, source.queries, source.seed]
     content = json.dumps([FORMAT, source.name, source.judged, digests, options], sort_keys=True)

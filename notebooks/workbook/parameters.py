@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbook import bm25, corpora, encoders, engine, existing, growth, own_data, quantization, scale, server
+from workbook import bm25, corpora, encoders, engine, existing, exports, growth, own_data, quantization, scale, server
 from workbook.client import Placement
 from workbook.corpora import Corpus
 from workbook.decisions import Place
@@ -21,7 +21,7 @@ SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", 
 
 
 def check(values: Mapping[str, Any]) -> None:
-    """Raise WorkbookError, naming the parameter, for the first value that cannot work. Loads nothing."""
+    """Raise WorkbookError, naming the parameter, for what cannot work, a silent server included. Loads nothing."""
     for name, value in values.items():
         if name not in CHECKS:
             raise WorkbookError(f"unknown parameter {name!r}: the notebooks know {', '.join(CHECKS)}")
@@ -32,6 +32,8 @@ def check(values: Mapping[str, Any]) -> None:
             raise WorkbookError(f"parameter {name}: {error}") from None
         except TypeError:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
+    if values.get("engine_name") == "server":
+        server.identity()  # raises what keeps it from answering
     if "columns" in values:
         _check_own(values)
     elif values.get("transformer_model") == "" and "custom_model" not in values:
@@ -67,11 +69,18 @@ def load_corpus(values: Mapping[str, Any]) -> Corpus:
 
 
 def check_read_later(values: Mapping[str, Any]) -> None:
-    """Raise WorkbookError for what a notebook would find only after hours: another corpus or split with a fault."""
+    """Raise WorkbookError for what a notebook would find only after hours.
+
+    That is a fault in another corpus or split, more documents to train on or tokens to keep than there are.
+    """
     if split := values.get("labelled_split"):
         corpora.load(values["corpus"], split)
     if other := values.get("other_corpus"):
         corpora.load(other)
+    if (sizes := values.get("sizes")) and max(sizes) > (most := len(corpora.unlabelled(values["corpus"]))):
+        raise WorkbookError(f"parameter sizes: {values['corpus']} has {most:,} documents to train on, not {max(sizes)}")
+    if vocabularies := values.get("vocabularies"):
+        exports.forms(encoders.load(values["static_model"]), vocabularies)
 
 
 def given(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,8 +101,6 @@ def _check_own(values: Mapping[str, Any]) -> None:
     placement = Placement.of(values["server"])
     if placement != Placement() and values["engine_name"] != "server":
         raise WorkbookError(f"parameter server is for engine_name server, not {values['engine_name']}: leave it {{}}")
-    if values["engine_name"] == "server":
-        server.identity()  # raises what keeps it from answering
 
 
 def _check_explorer(values: Mapping[str, Any]) -> None:
@@ -122,6 +129,9 @@ def _check_scale(values: Mapping[str, Any]) -> None:
 
 def _check_training(values: Mapping[str, Any]) -> None:
     engine.check(values["engine_name"], ["float32", "binary"], ["exact", "full-ef"])
+    for settings in (*values["candidates"], *values["ablations"].values()):
+        if not settings.get("width"):
+            encoders.check_dimensions(values["static_model"], settings.get("dimensions") or [])
     if values["other_corpus"] == values["corpus"]:
         raise WorkbookError(f'other_corpus is the corpus itself, {values["corpus"]}: give another, or "" for none')
 

@@ -47,14 +47,14 @@ def is_file(path: Path) -> bool:
 
 
 def check_inside(folder: Path, file: Path) -> None:
-    """Raise WorkbookError for a file of a folder that is a link out of it, to what its giver may not have seen.
+    """Raise WorkbookError for a file of a folder that leads out of it: a link to what is not its giver's to give.
 
     The folder itself may be a link. So may be the files of a snapshot in the model hub's cache, to the blobs beside it.
     """
     home, real = Path(os.path.realpath(folder)), Path(os.path.realpath(file))
     blobs = home.parent.parent / "blobs"
     if not real.is_relative_to(home) and not (home.parent.name == "snapshots" and real.is_relative_to(blobs)):
-        raise WorkbookError(f"{file} is a link out of its folder, to {real}: put the file itself there")
+        raise WorkbookError(f"{file} leads out of its folder, to {real}: put the file itself there")
 
 
 def cannot_write(target: Path, error: OSError) -> WorkbookError:

@@ -59,7 +59,7 @@ def read(file: Path) -> dict[str, Any]:
         plan = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as error:
         place = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise WorkbookError(f"{file.name}{place}: not the YAML of a plan: {_line(error.problem)}") from None
+        raise WorkbookError(f"{file.name}{place} is not a plan, correct it there: {_line(error.problem)}") from None
     except RecursionError:
         raise WorkbookError(f"{file.name} is nested too deeply to be a plan: is it another file?") from None
     except (OSError, ValueError, yaml.YAMLError) as error:  # a file, UTF-8, a date or number, a character
@@ -81,11 +81,11 @@ def _keys(value: Any, what: str, needed: Collection[str] = (), other: Collection
     """The value; WorkbookError unless it has names, all of `needed`, and no more than them and `other` (None: any)."""
     if not isinstance(value, dict):
         raise WorkbookError(f"{what} needs to be names with values, `name: value`, not {reprlib.repr(value)}")
-    known = None if other is None else {*needed, *other}
-    lacking, unknown = set(needed) - set(value), set() if known is None else set(value) - known
-    if lacking or unknown:
-        names = ", ".join(sorted(map(str, lacking or unknown)))
-        raise WorkbookError(f"{what} {'lacks' if lacking else 'knows no'} {names}: {reprlib.repr(value)}")
+    if lacking := set(needed) - set(value):
+        raise WorkbookError(f"{what} lacks {', '.join(sorted(lacking))}: {reprlib.repr(value)}")
+    known = value if other is None else [*sorted(needed), *sorted(other)]
+    if unknown := set(value) - set(known):
+        raise WorkbookError(f"{what} knows no {', '.join(sorted(map(str, unknown)))}: give {', '.join(known)}")
     return value
 
 
@@ -123,8 +123,12 @@ def _check_expected(entry: Any, profiles: Mapping[str, Any]) -> None:
         raise WorkbookError(f"rows have no column {names}; they have {', '.join(results.COLUMNS)}")
     for name in ("value", "tolerance", "near"):
         value = entry.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise WorkbookError(f"{name} of an expected value of {profile}/{notebook} is not a number: {value!r}")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not is_number or (value < 0 and name != "value"):
+            raise WorkbookError(f"{name} of an expected value of {profile}/{notebook} must be a number, not {value!r}")
+    for value in (entry["metric"], *entry["where"].values()):
+        if not isinstance(value, str | int | float):
+            raise WorkbookError(f"an expected value of {profile}/{notebook} looks for {value!r}: give a text or number")
 
 
 def _line(error: object) -> str:
@@ -151,7 +155,7 @@ def prepare(plan: dict[str, Any], profile: str, overrides: Mapping[str, str], on
         unknown = set(values) - set(declared)
         if unknown:
             raise WorkbookError(
-                f"{notebook} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(declared)}"
+                f"{notebook} has no parameter {', '.join(sorted(map(str, unknown)))}; it has {', '.join(declared)}"
             )
         try:
             parameters.check(values)
@@ -167,7 +171,7 @@ def declared_parameters(notebook: str) -> dict[str, Any]:
 
     file = paths.NOTEBOOKS / f"{notebook}.ipynb"
     if not file.is_file():
-        raise WorkbookError(f"there is no notebook {file.name} in {paths.NOTEBOOKS.name}/")
+        raise WorkbookError(f"there is no notebook {file.name} in {paths.NOTEBOOKS.name}/: give one that is")
     found = papermill.inspect_notebook(str(file))
     if not found:
         raise WorkbookError(f"{file.name} has no cell tagged `parameters`; papermill would ignore what it is given")

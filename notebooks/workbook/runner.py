@@ -141,7 +141,7 @@ def execute(job: Job, run_name: str) -> Outcome:
     started = time.perf_counter()
     error = ""
     try:
-        with _environment({**QUIET, "WORKBOOK_RUN": run_name}):
+        with _environment({**QUIET, **_folders(), "WORKBOOK_RUN": run_name}):
             papermill.execute_notebook(
                 str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running), parameters=job.parameters,
                 kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS), progress_bar=sys.stderr.isatty(), log_output=False,
@@ -161,6 +161,14 @@ def execute(job: Job, run_name: str) -> Outcome:
                 temporary.write_text(text, encoding="utf-8")
             running.unlink()
     return Outcome(job.notebook, time.perf_counter() - started, error, file)
+
+
+def _folders() -> dict[str, str]:
+    """The folders that the environment names, absolute: a notebook runs in notebooks/, not where the command did."""
+    folders = {"WORKBOOK_DATA": paths.DATA, "WORKBOOK_FIGURES": paths.FIGURES, "WORKBOOK_REPORTS": paths.REPORTS}
+    if beir := os.environ.get("BEIR_DATA_DIR"):
+        folders["BEIR_DATA_DIR"] = Path(beir).resolve()
+    return {name: str(folder) for name, folder in folders.items()}
 
 
 def running_file(run_name: str, notebook: str) -> Path:

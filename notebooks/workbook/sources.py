@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbook import corpora, paths, tables
-from workbook.beir_sets import BEIR, is_beir_folder
+from workbook.beir_sets import BEIR, check_links, is_beir_folder
 from workbook.corpora import Document
 from workbook.errors import WorkbookError
 
@@ -61,7 +61,7 @@ class Source:
     def qrels(self) -> Path | None:
         """The judgements of a folder in BEIR layout, if it has them."""
         file = Path(self.corpus) / "qrels" / "test.tsv"
-        return file if self.is_folder and paths.exists(file) else None
+        return file if self.is_folder and (paths.exists(file) or file.is_symlink()) else None
 
     @property
     def judged_in(self) -> list[str]:
@@ -98,6 +98,8 @@ def check(source: Source) -> None:
             f"no corpus {source.corpus!r}: give a .jsonl, .csv or .parquet file, a folder with corpus.jsonl in it, "
             f"or one of sample, python-docs, python-docs:N, {', '.join(BEIR)}"
         )
+    if source.is_folder:
+        check_links(path)
     if source.qrels and source.name in BEIR and BEIR[source.name].drop_identical:
         raise WorkbookError(
             f"{path} is scored by a rule of its own: give its name, {source.name}, and "

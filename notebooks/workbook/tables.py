@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbook import corpora
+from workbook import corpora, paths
 from workbook.errors import WorkbookError
 from workbook.progress import bar
 
@@ -37,8 +37,8 @@ def columns_of(file: Path) -> list[str]:
     suffix = file.suffix.lower()
     if suffix not in JSONL + CSV + PARQUET:
         raise WorkbookError(f"{file} is none of {', '.join(JSONL + CSV + PARQUET)}: name it so, or convert it")
-    if not file.is_file():
-        raise WorkbookError(f"{file} is missing")
+    if not paths.is_file(file):
+        raise WorkbookError(f"{file} is missing, or is no file: give one")
     if suffix in PARQUET:
         with _parquet(file) as source:
             columns = source.schema_arrow.names
