@@ -122,3 +122,15 @@ def test_what_a_killed_run_was_writing_is_removed_after_a_day(folders):
     for place in places:
         left = {file.name for file in place.iterdir()}
         assert left == {".new-file.1a2b3c4d.tmp", ".new-folder.1a2b3c4d.tmp", "stale-and-whole"}
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_finished_folder_is_as_open_as_the_umask_says_whatever_a_library_does(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with paths.atomic(tmp_path / "model") as temporary:
+            temporary.mkdir()
+            os.close(os.open(temporary / "model.safetensors", os.O_CREAT, 0o600))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model" / "model.safetensors").stat().st_mode & 0o777 == mode

@@ -71,7 +71,7 @@ METRICS = {
     "megabytes": Metric("size on disk (MB)", 1),
     "training seconds": Metric("training (s)", 0, repeats=False),
     "peak memory MB": Metric("peak memory of training (MB)", 0, repeats=False),
-    "place: memory_mb": Metric("memory at the place (MB)", 1, repeats=False),
+    "place: memory_mb": Metric("memory at the place (MB)", 1),
     "place: index_hours": Metric("hours to index at the place", 3, repeats=False),
     "place: query_ms": Metric("a query at the place (ms)", 2, repeats=False),
     "held-out ndcg@10": Metric("NDCG@10 on held-out anchors"),

@@ -114,6 +114,7 @@ def atomic(target: Path) -> Iterator[Path]:
         with told_when_unwritable(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            _share(temporary)
             try:
                 temporary.replace(target)
             except OSError:
@@ -121,6 +122,13 @@ def atomic(target: Path) -> Iterator[Path]:
                     raise
     finally:
         _remove(temporary)
+
+
+def _share(folder: Path) -> None:
+    """Let those read the files of a folder who may read it: safetensors writes for its user alone."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(folder.stat().st_mode & 0o666)
 
 
 def _remove(temporary: Path) -> None:
