@@ -86,4 +86,5 @@ def _character(one: str) -> str:
     percent = "".join(f"%(?i:{byte:02x})" for byte in os.fsencode(one))
     utf16 = one.encode("utf-16-be", "surrogatepass").hex()
     code = "".join(rf"\\+u(?i:{utf16[place : place + 4]})" for place in range(0, len(utf16), 4))
-    return rf"(?:\\*{re.escape(one)}|&(?:amp;)*(?:{entity});|{percent}|{code})"
+    short = {"\t": r"|\\+t", "\b": r"|\\+b"}.get(one, "")  # in JSON
+    return rf"(?:\\*{re.escape(one)}|&(?:amp;)*(?:{entity});|{percent}|{code}{short})"

@@ -122,7 +122,8 @@ def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> St
     }
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
     # a Styler cuts no text short; its id is random unless it is set
-    return frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"}).format(escape="html")
+    style = frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"}).format(escape="html")
+    return style.format_index(escape="html")
 
 
 def _shown(value: object) -> str:
