@@ -75,10 +75,24 @@ def _entry(job: Job, run: str) -> Entry:
     try:
         notebook = nbformat.read(file, as_version=4)
         nbformat.validate(notebook)
+        _check_told(notebook)
     except Exception as error:  # cut short or no notebook: nbformat raises whatever its parts raise
         state = f"cannot be read ({type(error).__name__}): it is cut short or no notebook; run it again"
         return Entry(job.notebook, title, nbformat.v4.new_notebook(), state, rows)
     return Entry(job.notebook, page.title_of(notebook) or title, notebook, _state(notebook), rows)
+
+
+def _check_told(notebook: NotebookNode) -> None:
+    """Raise ValueError unless what papermill says of a run is of the kinds it writes, which nbformat does not check."""
+    facts = notebook.metadata.get("papermill", {})
+    kinds = {"parameters": dict, "duration": int | float, "end_time": str}
+    if not all(facts.get(name) is None or isinstance(facts[name], kind) for name, kind in kinds.items()):
+        raise ValueError("not as papermill writes it")
+    if (
+        not isinstance((facts.get("parameters") or {}).get("corpus", ""), str)
+        or not abs(facts.get("duration") or 0) < 1e9
+    ):
+        raise ValueError("not as a run writes it")
 
 
 def _state(notebook: NotebookNode) -> str:
@@ -131,7 +145,7 @@ def _problems(entries: list[Entry], problems: list[str]) -> list[str]:
 def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
     """What was run on which machine and when, of the notebooks and rows that say so."""
     executed = [entry.notebook.metadata.get("papermill", {}) for entry in entries if entry.notebook is not None]
-    given = [facts.get("parameters", {}).get("corpus") for facts in executed]
+    given = [(facts.get("parameters") or {}).get("corpus") for facts in executed]
     machines = [_machine(found.machines[entry.name]) for entry in entries if entry.name in found.machines]
     ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
     seconds = sum(facts.get("duration") or 0 for facts in executed)
