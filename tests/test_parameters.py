@@ -300,3 +300,27 @@ def test_a_bad_parameter_of_the_explorer_is_named_with_what_to_do(name, value, m
     with pytest.raises(WorkbookError, match=message) as raised:
         parameters.check({**EXPLORER, "dimensions": [20], name: value})
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"corpus": "sample", "labelled_split": "train"}, r"train\.tsv is missing"),
+        ({"corpus": "sample", "other_corpus": "tiny"}, r"corpus\.jsonl:4: not valid JSON"),
+        (
+            {"corpus": "sample", "sizes": [10, 10**6]},
+            "parameter sizes: sample has .* documents to train on, not 1000000",
+        ),
+        ({"static_model": "tiny-static", "vocabularies": [10**6]}, "tiny-static has .* give a vocabulary of 1 to"),
+    ],
+)
+def test_what_a_notebook_would_find_after_hours_is_found_before(data, beir_folder, monkeypatch, values, message):
+    with (beir_folder / "corpus.jsonl").open("a") as stream:
+        stream.write("cut short")
+    monkeypatch.chdir(beir_folder.parent)
+    with pytest.raises(WorkbookError, match=message):
+        parameters.check_read_later(values)
+
+
+def test_what_is_read_later_passes_if_it_is_there(data):
+    parameters.check_read_later({"corpus": "sample", "labelled_split": "test", "other_corpus": "", "sizes": [10]})

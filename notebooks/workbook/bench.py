@@ -59,6 +59,7 @@ def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantizat
     Columns: dimension, setting, cells, build s (upsert, HNSW, quantization and proof), search and judge s per cell.
     """
     corpora.check(corpus_name)
+    encoders.check(model)
     encoders.check_reachable(model)
     encoder, corpus = encoders.load(model), corpora.load(corpus_name)
     paths.check_writable()

@@ -209,4 +209,4 @@ def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
 
 def _absolute(value: str) -> str:
     """A relative path is relative to where the command was given, but notebooks run in notebooks/."""
-    return str(Path(value).resolve()) if paths.exists(Path(value)) else value
+    return str(Path(value).resolve()) if value and paths.exists(Path(value)) else value
