@@ -110,15 +110,19 @@ def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell
     dimension = max(cell.dimension for cell in own)
     documents, queries = (vectors.truncate(whole, dimension) for whole in sweep.encode(corpus, encoder))
     bits = np.where(documents > 0, np.float32(1), np.float32(-1))
+    keys: dict[str, str] = {}
     judged = {
         "one-bit query, one-bit documents (numpy)": _judged(corpus, binary_scores(queries, documents)),
         "float32 query, one-bit documents (Sentence Transformers)": _judged(corpus, queries @ bits.T),
     }
     for cell in own:
         if cell.setting == "binary" and cell.dimension == dimension and cell.search.startswith("rescore"):
-            judged[f"one-bit codes, then original vectors (Qdrant, {cell.search})"] = cell.judgements["ndcg@10"]
+            work = f"one-bit codes, then original vectors (Qdrant, {cell.search})"
+            judged[work], keys[work] = cell.judgements["ndcg@10"], cell.key
     names = {"corpus": corpus.name, "model": encoder.name, "dimension": dimension, "metric": "ndcg@10"}
-    return pd.DataFrame({**names, "work": work, **statistics.mean(one)._asdict()} for work, one in judged.items())
+    return pd.DataFrame(
+        {**names, "work": work, **statistics.mean(one)._asdict(), "key": keys.get(work)} for work, one in judged.items()
+    )
 
 
 def _judged(corpus: Corpus, scores: np.ndarray) -> pd.Series:
