@@ -7,14 +7,18 @@ failed makes the exit code 1.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import psutil
 
 from workbook import corpora, encoders, locks, parameters, paths, redact, results, scale, sweep, vectors
 from workbook.errors import WorkbookError
@@ -142,10 +146,11 @@ def execute(job: Job, run_name: str) -> Outcome:
     error = ""
     try:
         with _environment({**QUIET, **_folders(), "WORKBOOK_RUN": run_name}):
-            papermill.execute_notebook(
-                str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running), parameters=job.parameters,
-                kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS), progress_bar=sys.stderr.isatty(), log_output=False,
-                execution_timeout=job.cell_timeout, extra_arguments=["--log-level=ERROR"],
+            _interruptible(
+                papermill.execute_notebook, str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running),
+                parameters=job.parameters, kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS),
+                progress_bar=sys.stderr.isatty(), log_output=False, execution_timeout=job.cell_timeout,
+                extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
         error = unfinished(json.loads(running.read_text(encoding="utf-8")))
     except PapermillExecutionError as failure:
@@ -169,6 +174,24 @@ def _folders() -> dict[str, str]:
     if beir := os.environ.get("BEIR_DATA_DIR"):
         folders["BEIR_DATA_DIR"] = Path(beir).resolve()
     return {name: str(folder) for name, folder in folders.items()}
+
+
+def _interruptible(work: Callable[..., object], *arguments: object, **options: object) -> None:
+    """Do the work in a thread, where nbclient cannot take Ctrl-C for itself: it ends the kernel and nothing else.
+
+    The next notebook would begin then, or this one end as if all were well.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work, *arguments, **options)
+        try:
+            done.result()
+        except KeyboardInterrupt:
+            logging.disable()  # that the kernel died is no news
+            for child in psutil.Process().children(recursive=True):
+                child.kill()
+            pool.shutdown()
+            logging.disable(logging.NOTSET)
+            raise
 
 
 def running_file(run_name: str, notebook: str) -> Path:
