@@ -112,6 +112,12 @@ def test_a_whole_run_has_an_index_pages_and_rows(project):
     ).read_text()
 
 
+def test_a_clock_that_was_put_back_takes_no_time_away(project):
+    everything()
+    execute("02_second", papermill={**ENDED, "duration": -3500})
+    assert "took 3 minutes" in words(build(project))
+
+
 def test_a_table_of_the_last_notebook_names_the_rows_of_the_others(project):
     everything()
     build(project)

@@ -148,7 +148,7 @@ def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
     given = [(facts.get("parameters") or {}).get("corpus") for facts in executed]
     machines = [_machine(found.machines[entry.name]) for entry in entries if entry.name in found.machines]
     ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
-    seconds = sum(facts.get("duration") or 0 for facts in executed)
+    seconds = sum(max(facts.get("duration") or 0, 0) for facts in executed)  # below 0: the clock was put back
     named = {
         "corpus": ", ".join(dict.fromkeys(Path(corpus).name for corpus in given if corpus)),
         "machine": "; ".join(dict.fromkeys(machines)),
