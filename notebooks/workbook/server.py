@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -209,4 +210,5 @@ def _key() -> str | None:
 
 
 def _url_sha256() -> str:
-    return hashlib.sha256(os.environ.get("QDRANT_URL", "").encode()).hexdigest()[:16]
+    address = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("QDRANT_URL", ""))  # no password is kept, even hashed
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
