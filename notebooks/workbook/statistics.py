@@ -24,7 +24,11 @@ REPORTED = "on queries that did not choose it"  # in the rows of what was chosen
 
 
 class Interval(NamedTuple):
-    """An estimate, the ends of its 95% percentile bootstrap interval, and the number of queries behind it."""
+    """An estimate, the ends of its 95% percentile bootstrap interval, and the number of queries behind it.
+
+    Like any of these it is too narrow for few queries: of 25 it holds the truth in 92% of cases, of 10 in 85 to 90%. For
+    a difference it is those that differ which count: where 26 of 300 do it is 93%, where 10 do 92%, where 3 do 80%.
+    """
 
     value: float
     low: float
@@ -195,7 +199,8 @@ def _interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Int
         return Interval(estimate, np.nan, np.nan, n)
     resampled = statistic(*(_resamples(n, RESAMPLES) @ sample / n for sample in samples))
     outside = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(resampled, [outside, 100 - outside])
+    with np.errstate(invalid="ignore"):  # a share of nothing, in some resample
+        low, high = np.percentile(resampled, [outside, 100 - outside])
     return Interval(estimate, float(low), float(high), n)
 
 
