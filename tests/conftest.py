@@ -14,7 +14,7 @@ from workbook import corpora, encoders, paths, training
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)
 hypothesis.settings.load_profile("same")
 
-pytest_plugins = ["standin", "browser", "smoke"]  # fixtures: `server`; `chromium`, `page`, `lab`; `smoke`
+pytest_plugins = ["standin", "browser", "smoke", "elsewhere"]  # fixtures: `server`; `lab`, `page`; `smoke`; `elsewhere`
 
 
 @pytest.fixture
