@@ -155,7 +155,7 @@ def population(share):
 
 
 def coverage(share, n, times=1_500):
-    """How often the intervals of mean, mean difference and share kept hold the population's own, by n of its queries."""
+    """How often the intervals of mean, mean difference and share kept hold the population's, by n of its queries."""
     values, baseline = population(share)
     truth = [values.mean(), values.mean() - baseline.mean(), values.mean() / baseline.mean()]
     held, random = np.zeros(3), np.random.default_rng(1)

@@ -26,7 +26,7 @@ REPORTED = "on queries that did not choose it"  # in the rows of what was chosen
 class Interval(NamedTuple):
     """An estimate, the ends of its 95% percentile bootstrap interval, and the number of queries behind it.
 
-    Like any of these it is too narrow for few queries: of 25 it holds the truth in 92% of cases, of 10 in 85 to 90%. For
+    Like any of these it is too narrow for few queries: of 25 it holds the truth in 92% of cases, of 10 in 87%. For
     a difference it is those that differ which count: where 26 of 300 do it is 93%, where 10 do 92%, where 3 do 80%.
     """
 
