@@ -150,7 +150,7 @@ def execute(job: Job, run_name: str) -> Outcome:
                 papermill.execute_notebook, str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running),
                 parameters=job.parameters, kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS),
                 progress_bar=sys.stderr.isatty(), log_output=False, execution_timeout=job.cell_timeout,
-                extra_arguments=["--log-level=ERROR"],
+                extra_arguments=["--log-level=CRITICAL"],
             )  # fmt: skip
         error = unfinished(json.loads(running.read_text(encoding="utf-8")))
     except PapermillExecutionError as failure:
