@@ -4,6 +4,8 @@ Looked for in BEIR_DATA_DIR, then in data/beir, then downloaded from BEIR's own 
 """
 
 import os
+import re
+import stat
 import tempfile
 import zipfile
 from pathlib import Path
@@ -13,6 +15,10 @@ from workbook import paths
 from workbook.errors import WorkbookError
 
 BEIR_URL = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets/{name}.zip"
+
+MOST = 10 * 10**9  # bytes that a set may be unpacked: BEIR's largest here, with 5.4 million documents, is 3 GB
+RATIO, SMALL = 100, 10**8  # times its zip that it may be, beyond so many bytes; text is 3 or 4 times its zip
+ENTRIES = 1_000  # of a zip; BEIR's have six or so
 
 
 class Beir(NamedTuple):
@@ -62,7 +68,7 @@ def unpack(archive: Path, name: str) -> None:
             tempfile.TemporaryDirectory(dir=archive.parent) as scratch,
         ):
             with zipfile.ZipFile(archive) as zipped:
-                zipped.extractall(scratch)  # zipfile itself drops "..", drive letters and leading slashes
+                zipped.extractall(scratch, _members(zipped, name, archive.stat().st_size))
             (Path(scratch) / name).replace(folder)
             if not is_beir_folder(folder):
                 raise FileNotFoundError("it has no corpus.jsonl")
@@ -72,6 +78,27 @@ def unpack(archive: Path, name: str) -> None:
         archive.unlink(missing_ok=True)
         raise WorkbookError(f"{archive.name} is not BEIR's zip of {name} ({error}); removed it, run again") from None
     archive.unlink(missing_ok=True)
+
+
+def _members(zipped: zipfile.ZipFile, name: str, size: int) -> list[str]:
+    """Names of what is in a set's folder. Raises BadZipFile if that would lead out of it, or take more than MOST bytes.
+
+    zipfile writes no more of a file than its declared size, and no link or device, but as a file; where entries share
+    bytes of the zip, which is how a small one holds petabytes, together they are longer than it.
+    """
+    entries = zipped.infolist()
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > MOST or unpacked > max(RATIO * size, SMALL):
+        raise zipfile.BadZipFile(f"unpacked it would be {unpacked / 1e6:,.0f} MB")
+    if len(entries) > ENTRIES or sum(entry.compress_size for entry in entries) > size:
+        raise zipfile.BadZipFile("its entries are too many, or overlap")
+    for entry in entries:
+        parts = re.split(r"[/\\]", entry.filename)
+        if ".." in parts or not parts[0] or ":" in parts[0]:
+            raise zipfile.BadZipFile(f"{entry.filename!r} leads out of the folder")
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise zipfile.BadZipFile(f"{entry.filename!r} is a link or a device")
+    return [entry.filename for entry in entries if entry.filename.startswith(f"{name}/")]
 
 
 def local_folder(name: str) -> Path | None:

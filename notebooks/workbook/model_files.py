@@ -134,7 +134,7 @@ def open_hub(hub: str, revision: str) -> SentenceTransformer:
     """Open a model of the hub. Raises WorkbookError if it cannot be had."""
     try:
         return _open(hub, revision)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # the hub's own errors, each transport's, and those of each file's reader
         raise _out_of_reach(hub, error) from error
 
 

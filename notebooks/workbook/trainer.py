@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from pickle import UnpicklingError  # noqa: S403 - nothing is unpickled here
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from workbook.errors import WorkbookError
 from workbook.progress import bar
 
 PATIENCE = 2  # epochs in a row that are clearly worse than the best, after which training stops
@@ -83,7 +85,8 @@ def fit(
 
     `columns`: anchor and positive, texts, and maybe label, numbers; (pairs,) each. `score` gives the model's mean
     held-out score and its standard error. `work` keeps whole epochs, and training goes on after the last one there.
-    Returns epoch, seconds, score, error and rank of each epoch, the start as epoch 0.
+    Returns epoch, seconds, score, error and rank of each epoch, the start as epoch 0. Raises WorkbookError for a
+    checkpoint that holds another pickle than the trainer's.
     """
     for library in ("sentence_transformers", "transformers.trainer_utils"):
         logging.getLogger(library).setLevel(logging.ERROR)
@@ -105,7 +108,10 @@ def fit(
         callbacks=[EarlyStoppingCallback(PATIENCE), Bar()],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except UnpicklingError as error:  # torch reads weights alone, and refuses a pickle that would run something
+        raise WorkbookError(f"{last} holds a pickle that no training wrote: remove {work}, then run again") from error
     return [start, *_epochs(trainer.state.log_history)]
 
 

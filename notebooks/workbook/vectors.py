@@ -68,7 +68,8 @@ def _is_complete(folder: Path) -> bool:
     """Whether the entry is whole: the manifest is written last and says what the vectors' bytes must be."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return manifest["vectors_sha256"] == _file_sha256(folder / "vectors.npy")
+        file = folder / "vectors.npy"
+        return manifest["vectors_sha256"] == _file_sha256(file) and read_shard(file, manifest["n"]) is not None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
