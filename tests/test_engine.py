@@ -230,6 +230,11 @@ def test_a_search_that_would_be_ignored_is_refused(unit_vectors, name, search, w
         index.search(unit_vectors[:1], 10, search)
 
 
+def test_a_plan_of_searches_that_would_be_ignored_is_refused_before_anything_is_built():
+    with pytest.raises(WorkbookError, match="only searches exactly: full-ef needs engine edge or server"):
+        engine.check("memory", ["float32"], ["exact", "full-ef"])
+
+
 def test_memory_refuses_quantization_and_says_why(unit_vectors):
     with pytest.raises(WorkbookError, match="drops quantization without a word and would score binary as float32"):
         engine.build(unit_vectors, "binary", engine="memory")
@@ -360,6 +365,12 @@ def test_an_id_asked_for_twice_is_given_twice(name, unit_vectors):
 def test_cluster_options_are_for_a_server(name, unit_vectors):
     with pytest.raises(WorkbookError, match=f"a placement is for the server engine; engine {name} has no cluster"):
         engine.build(unit_vectors, engine=name, placement=Placement(shard_number=2))
+
+
+def test_a_place_to_store_in_is_for_edge(unit_vectors, tmp_path):
+    with pytest.raises(WorkbookError, match="a place to store in is for the edge engine; engine memory has its own"):
+        engine.build(unit_vectors, engine="memory", place=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_setting_is_refused(unit_vectors):

@@ -2,9 +2,10 @@
 
 import shutil
 
+import pandas as pd
 import pytest
-from published_run import publish
-from workbook import __main__, front_page, paths, runner
+from published_run import publish, row
+from workbook import __main__, front_page, paths, results, runner
 from workbook.errors import WorkbookError
 
 
@@ -45,6 +46,14 @@ def test_ways_that_were_not_measured_are_no_answer(page, monkeypatch):
     shutil.rmtree(paths.DATA / "results" / "baselines")
     with pytest.raises(WorkbookError, match=r"run made cannot answer: The measurement \w+ of 01_static_vs_transformer"):
         front_page.write(page, "made", "make run-notebooks")
+
+
+def test_rows_that_answer_no_question_are_no_answer(page):
+    before = page.read_text(encoding="utf-8")
+    results.publish("02_encoding_speed", pd.DataFrame([row("documents/s", 900.0, model="fast")]))
+    with pytest.raises(WorkbookError, match=r"run made cannot answer\. Not measured: run notebook 02\."):
+        front_page.write(page, "made", "make run-notebooks")
+    assert page.read_text(encoding="utf-8") == before
 
 
 def test_a_path_of_this_machine_stays_out(page):

@@ -324,3 +324,9 @@ def test_what_a_notebook_would_find_after_hours_is_found_before(data, beir_folde
 
 def test_what_is_read_later_passes_if_it_is_there(data):
     parameters.check_read_later({"corpus": "sample", "labelled_split": "test", "other_corpus": "", "sizes": [10]})
+
+
+@pytest.mark.parametrize("places", [{}, [], "phone"])
+def test_each_place_needs_a_name(places):
+    with pytest.raises(WorkbookError, match="parameter places: .* does not give a name to each place and its limits"):
+        parameters.check({**GOOD, "places": places})

@@ -86,6 +86,13 @@ def test_of_two_writers_one_stays_whole(tmp_path, kind, stays):
     assert list(tmp_path.iterdir()) == [tmp_path / "target"]
 
 
+def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
+    (tmp_path / "target" / "kept").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError), paths.atomic(tmp_path / "target") as temporary:
+        temporary.write_text("new")
+    assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*")] == ["target", "target/kept"]
+
+
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
     """Data, figures and reports in a folder that the test may spoil."""

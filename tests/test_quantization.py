@@ -72,3 +72,8 @@ def test_binary_scores_by_hand():
     queries = np.array([[0.5, -0.2, 0.0], [1, 1, 1]])  # + - -, because zero counts as minus; + + +
     documents = np.array([[1, 1, 1], [-3, 0, -0.0], [0.1, -5, -0.1]])  # + + +, - - -, + - -
     np.testing.assert_array_equal(quantization.binary_scores(queries, documents), [[-1, 1, 3], [3, -3, -1]])
+
+
+def test_codes_that_only_the_engine_knows_are_not_made_up():
+    with pytest.raises(WorkbookError, match="the codes of product-x16 are not computed here"):
+        quantization.codes(SETTINGS["product-x16"], np.ones((2, 64), dtype=np.float32))

@@ -195,6 +195,12 @@ def test_the_first_record_is_the_stored_one(data):
     assert first == results.find("cells", about)
 
 
+def test_what_cannot_be_stored_is_no_measurement(data):
+    with pytest.raises(TypeError, match="set cannot be stored"):
+        results.remember("cells", ABOUT, lambda: {"value": {0.5}})
+    assert results.find("cells", ABOUT) is None and stored_files(data) == []
+
+
 def test_what_ran_tells_parameters_without_this_machines_folders():
     shown = results.what_ran(corpora.load("sample"), given={"corpus": "/home/me/x.csv", "seed": 0, "query": "<b>"})
     assert shown.data.loc["parameters", ""] == 'corpus x.csv; seed 0; query "<b>"'
