@@ -151,9 +151,3 @@ def test_dimensions_that_are_not_there_are_refused(unit_vectors, dimension):
     np.testing.assert_allclose(vectors.truncate(unit_vectors, 64), unit_vectors, atol=1e-6)
     with pytest.raises(WorkbookError, match=f"64 dimensions cannot be truncated to {dimension}"):
         vectors.truncate(unit_vectors, dimension)
-
-
-def test_no_texts_are_refused(data):
-    with pytest.raises(WorkbookError, match="no texts to encode"):
-        vectors.encode(FakeEncoder(), [])
-    assert not data.exists()
