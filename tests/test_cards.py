@@ -2,7 +2,9 @@
 
 import json
 
+import pytest
 from workbook import cards, encoders
+from workbook.errors import WorkbookError
 from workbook.model_files import CARD
 
 FACTS = {"settings": {"epochs": 3, "words": False}, "seed": 7, "history": [{"epoch": 1}], "start": {"model": "x"}}
@@ -28,3 +30,11 @@ def test_the_readme_shows_plain_facts_and_settings(tmp_path):
 
 def test_a_folder_without_a_card_reads_as_nothing(tmp_path):
     assert cards.read(tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ['{"settings": ', "[]", "[" * 10_000, "\xff"])
+def test_a_card_that_cannot_be_read_is_named(tmp_path, text):
+    (tmp_path / CARD).write_text(text, encoding="latin-1")
+    with pytest.raises(WorkbookError, match=r"training\.json is no card of a model \(.*\): delete its folder"):
+        cards.read(tmp_path)
+    assert cards.read(tmp_path / "elsewhere") == {}

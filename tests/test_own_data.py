@@ -319,6 +319,7 @@ def test_a_fault_is_told_in_one_line_and_nothing_is_written(tmp_path, table, col
         ([{"query": "a", "document": "d99"}], "{file}:2: judgement for document 'd99', which {corpus} lacks"),
         ([{"query": "", "document": "d1"}], "{file}:2: query '' is empty"),
         ([{"query": "a", "document": "d1", "grade": "1.5"}], "{file}:2: column 'grade' must be a whole number"),
+        ([{"query": "a", "document": "d1", "grade": 2**31}], "{file}:2: column 'grade' must be a whole number, 1,000"),
         ([{"query": "a", "document": "d1"}] * 2, "{file}:3: query 'a' and document 'd1' are judged twice"),
         ([{"query": "a", "document": "d1", "grade": 0}], "j.csv of x.csv: no document is relevant to any query"),
     ],

@@ -1,6 +1,8 @@
 """The rows of a file: what is read from each kind, and which faults are named with which words."""
 
 import csv
+import datetime
+import decimal
 import json
 import math
 import re
@@ -135,3 +137,27 @@ def test_a_parquet_that_is_damaged_inside_is_refused_with_its_row(tmp_path):
     file.write_bytes(content)
     with pytest.raises(WorkbookError, match=r"x\.parquet, row 1: cannot be read"):
         values(file, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (datetime.datetime(2020, 1, 1), "timestamp[us]"),
+        (decimal.Decimal("1.5"), "decimal128(2, 1)"),
+        ({"a": "b"}, "struct<a: string>"),
+        (b"text", "binary"),
+        ([["a"]], "list<element: list<element: string>>"),
+    ],
+)
+def test_a_parquet_column_that_holds_no_text_is_refused_with_its_type(tmp_path, value, kind):
+    file = written(tmp_path / "x.parquet", [{"a": value, "b": "text"}])
+    complaint = re.escape(f"{file}: column 'a' is of type {kind}, not a text")
+    with pytest.raises(WorkbookError, match=f"^{complaint}; convert it$"):
+        values(file, ["a"])
+    assert values(file, ["b"]) == [{"b": "text"}]
+
+
+def test_a_parquet_column_of_categories_is_text(tmp_path):
+    table = pyarrow.table({"a": pyarrow.array(["x", "y", "x"]).dictionary_encode()})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    assert values(tmp_path / "x.parquet", ["a"]) == [{"a": "x"}, {"a": "y"}, {"a": "x"}]

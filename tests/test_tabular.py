@@ -43,10 +43,11 @@ def test_of_many_keys_some_are_told(rows):
 
 
 def test_the_same_table_gives_the_same_html_and_escapes_it(rows):
-    frame = pd.DataFrame({"text": ["<b>"], "number": [1234.56789], "none": [None]})
+    frame = pd.DataFrame({"<i>": ["<b>"], "number": [1234.56789], "none": [None]}, pd.Index(["<u>"], name="<s>"))
     first, second = (tabular.sourced(frame, rows, digits=2).to_html() for _ in range(2))
     assert first == second
-    assert "&lt;b&gt;" in first and "1,234.57" in first and "None" not in first
+    assert all(f"&lt;{letter}&gt;" in first and f"<{letter}>" not in first for letter in "bius")
+    assert "1,234.57" in first and "None" not in first
 
 
 def test_counts_are_whole_and_one_repeat_has_no_range(rows):
