@@ -92,7 +92,7 @@ def test_ties_by_descending_id_and_no_missing_hits():
 
 def test_a_query_without_hits_counts_as_zero():
     judged = evaluation.judge(corpus_of({"q1": {"a": 1}, "q2": {"b": 1}, "q3": {"c": 1}}), [["a"], [], ["a"]])
-    assert judged.index.tolist() == ["q1", "q2", "q3"]
+    assert (judged.index.tolist(), judged.index.name) == (["q1", "q2", "q3"], "query")
     assert judged.to_numpy().tolist() == [[1, 1, 1], [0, 0, 0], [0, 0, 0]]
 
 
@@ -123,6 +123,31 @@ def test_reciprocal_rank_ends_at_ten(before, reciprocal):
     scores = judge_one({"a": 1}, [*(f"filler{number}" for number in range(before)), "a"])
     assert scores["mrr@10"] == pytest.approx(reciprocal)
     assert scores["recall@100"] == 1
+
+
+def test_a_ranking_for_each_query_is_asked_for():
+    with pytest.raises(ValueError, match="shorter"):
+        evaluation.judge(corpus_of({"q1": {"a": 1}, "q2": {"b": 1}}), [["a"]])
+
+
+def test_the_range_of_ties_by_hand():
+    """Three equals, of which one is relevant, at places 2 to 4; the row number of a missing hit is nobody's."""
+    corpus = corpus_of({"q": {"a": 0, "b": 1, "c": -1, "d": 0}})
+    ids, scores = np.array([[0, 1, 2, 3, -1]]), np.array([[2, 1, 1, 1, -np.inf]], dtype=np.float32)
+    ends = evaluation.tie_range(corpus, ids, scores, ["a", "b", "c", "d"])
+    assert ends == pytest.approx((1 / log2(5), 1 / log2(3)), abs=1e-9)
+    assert evaluation.tie_range(corpus, ids, -np.arange(5)[np.newaxis], ["a", "b", "c", "d"]) == (
+        pytest.approx(1 / log2(3)), pytest.approx(1 / log2(3)),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="shorter"):
+        evaluation.tie_range(corpus, ids[:0], scores, ["a", "b", "c", "d"])
+
+
+def test_the_share_of_the_exact_results_that_was_found():
+    found, exact = np.array([[1, 2, 3, 4], [8, -1, -1, -1]]), [[4, 5, 1, 6], [7, 8]]
+    assert evaluation.ann_precision(found, exact).tolist() == [0.5, 0.5]
+    with pytest.raises(ValueError, match="shorter"):
+        evaluation.ann_precision(found, exact[:1])
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,12 @@ def test_half_of_every_score_keeps_exactly_half():
     assert statistics.share_kept(sample(50) / 2, sample(50)) == (0.5, 0.5, 0.5, 50)
 
 
+@pytest.mark.filterwarnings("error")
+def test_there_is_no_share_of_nothing():
+    assert np.isnan(statistics.share_kept(sample(20) * 0, sample(20) * 0)[:3]).all()
+    assert statistics.share_kept(sample(20), sample(20) * 0).value == np.inf
+
+
 def test_the_share_is_of_the_means_and_not_a_mean_of_shares():
     share = statistics.share_kept(pd.Series([1.0, 0.0] * 20), pd.Series([1.0, 0.5] * 20))
     assert share.value == pytest.approx(2 / 3)
@@ -241,6 +247,16 @@ def test_the_queries_needed_decide_as_often_as_they_say(monkeypatch, difference,
     assert 0.7 < np.mean([each != statistics.UNDECIDED for each in simulated]) < 0.95
 
 
+def test_two_queries_have_a_standard_deviation_and_so_an_estimate():
+    assert verdict(sample(2) + np.array([0.5, -0.2]), sample(2)).queries_needed > 10
+
+
+def test_a_loss_of_exactly_the_margin_is_no_evidence_for_less():
+    values = pd.Series([0.25, 0.25, -0.75, -0.75] * 4)  # -0.25 on average, with a deviation of 0.516
+    found = statistics.verdicts([(values, 0 * values)], 0.25)[0]
+    assert (found.verdict, found.queries_needed) == (statistics.UNDECIDED, 34)  # (2.802 * 0.516 / 0.25)**2
+
+
 def test_where_holm_alone_undecides_at_least_one_more_query_is_needed():
     found = statistics.verdicts([exact_pair(-0.03, 0.1, 100)] + [pair(0, 1, 100, seed) for seed in range(20)])[0]
     assert (found.verdict, found.queries_needed) == (statistics.UNDECIDED, 101)  # 88 of them if it were alone
@@ -283,4 +299,5 @@ def test_halves_are_all_the_queries_once():
     choosing, reporting = statistics.halves(25, seed=3)
     assert (len(choosing), len(reporting)) == (12, 13)
     assert sorted([*choosing, *reporting]) == list(range(25))
+    assert list(statistics.halves(25, seed=3)[0]) == list(choosing), "drawn by the seed alone"
     assert list(choosing) == sorted(choosing) and list(statistics.halves(25, seed=4)[0]) != list(choosing)
