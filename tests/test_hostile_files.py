@@ -15,9 +15,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import test_report
 import test_trainer
 import torch
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_output
 from test_beir_sets import register, served, zipped  # noqa: F401 (a fixture)
+from test_report import project  # noqa: F401 (a fixture)
 from workbook import beir_sets, corpora, encoders, model_files, own_data, plan, trainer, vectors
 from workbook.errors import WorkbookError
 from workbook.own_data import Source
@@ -350,3 +354,31 @@ def test_a_tag_in_the_plan_makes_nothing(tmp_path, mark, tagged):
     file.write_text(f"profiles: {tagged.format(mark)}\n")
     with pytest.raises(WorkbookError, match=r"runs\.yaml:1 is not a plan"):
         plan.read(file)
+
+
+HARM = '<script>harm()</script><img src="x" onerror="harm()"><a href="javascript:harm()">[a](javascript:harm())</a>'
+OUTPUTS = [
+    *(
+        new_output("display_data", data={kind: HARM})
+        for kind in ("text/html", "text/markdown", "text/plain", "text/latex", "application/javascript")
+    ),
+    new_output("display_data", data={"image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'>{HARM}</svg>"}),
+    new_output("stream", name="stdout", text=HARM),
+    new_output("error", ename=HARM, evalue=HARM, traceback=[HARM]),
+]
+
+
+@pytest.mark.parametrize("outputs", [OUTPUTS, OUTPUTS[:-1]], ids=["failed", "ended well"])
+def test_nothing_that_a_corpus_model_or_notebook_says_runs_in_the_report(project, outputs):  # noqa: F811
+    test_report.execute("01_first", *outputs, papermill={**test_report.ENDED, "parameters": {"corpus": HARM}})
+    test_report.publish("01_first", corpus=HARM, work=HARM)
+    test_report.build(project)
+    pages = list((project / "reports").rglob("*.html"))
+    assert len(pages) == 2
+    for page in pages:
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        assert "harm()" in soup.body.text, "it is not told at all"
+        assert not [script for script in soup.find_all("script") if "harm" in script.text]
+        for tag in soup.find_all(True):
+            assert not [name for name in tag.attrs if name.startswith("on")], tag
+            assert not str(tag.get("href", "")).startswith("javascript"), tag
