@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from workbook import quantization
 from workbook.errors import WorkbookError
-from workbook.quantization import SETTINGS
+from workbook.quantization import SETTINGS, Setting
 
 NAMES = [
     "float32", "scalar-int8", "product-x4", "product-x8", "product-x16", "product-x32", "product-x64",
@@ -68,10 +68,31 @@ def test_the_client_config_says_exactly_what_rest_says(name):
     assert (config.model_dump(mode="json", exclude_none=True) if config else {}) == SETTINGS[name].config
 
 
+def test_the_settings_of_a_family_by_hand():
+    assert quantization._product(16) == Setting("product-x16", 2, {"product": {"compression": "x16"}}, 1, 0)
+    assert quantization._turbo("1.5") == Setting("turbo-1.5bit", 1.5, {"turbo": {"bits": "bits1_5"}}, 1, 8)
+    assert quantization._turbo("8", overhead=4) == Setting("turbo-8bit", 8, {"turbo": {"bits": "bits8"}}, 1, 4)
+
+
+def test_codes_by_hand():
+    rows = np.array([[0, 0.5, -1, 1, 0.25, -0.0, 1, 1, 1], [-1, 0, 0, 0, 0, 0, 0, 0, 2]], dtype=np.float32)
+    binary = quantization.codes(SETTINGS["binary"], rows)
+    assert binary.dtype == np.uint8 and binary.shape == (2, 16)
+    assert binary[:, :2].tolist() == [[0b11011010, 1], [0, 1]] and not binary[:, 2:].any()
+    scalar = quantization.codes(SETTINGS["scalar-int8"], rows)
+    assert scalar.dtype == np.uint8 and scalar.tolist()[1] == [0, 42, 42, 42, 42, 42, 42, 42, 127]
+
+
+@pytest.mark.filterwarnings("error")
+def test_equal_numbers_have_codes_too():
+    assert not quantization.codes(SETTINGS["scalar-int8"], np.ones((2, 16), dtype=np.float32)).any()
+
+
 def test_binary_scores_by_hand():
     queries = np.array([[0.5, -0.2, 0.0], [1, 1, 1]])  # + - -, because zero counts as minus; + + +
     documents = np.array([[1, 1, 1], [-3, 0, -0.0], [0.1, -5, -0.1]])  # + + +, - - -, + - -
-    np.testing.assert_array_equal(quantization.binary_scores(queries, documents), [[-1, 1, 3], [3, -3, -1]])
+    scores = quantization.binary_scores(queries, documents)
+    assert scores.dtype == int and scores.tolist() == [[-1, 1, 3], [3, -3, -1]]
 
 
 def test_codes_that_only_the_engine_knows_are_not_made_up():
