@@ -415,6 +415,13 @@ def test_static_and_transformer_must_not_be_swapped(task):
             training.task("sample", SAMPLE, start, teacher, 0)
 
 
+def test_a_teacher_must_say_how_long_its_vectors_are(task, monkeypatch):
+    mute = encoders.Encoder("mute", None, "r1", lambda: task.teacher.model)
+    monkeypatch.setattr(mute.model, "get_embedding_dimension", lambda: None)
+    with pytest.raises(WorkbookError, match="mute does not say how many dimensions its vectors have"):
+        training.task("sample", SAMPLE, task.start, mute, 0)
+
+
 def test_the_seed_decides_what_a_task_holds_out(task):
     assert task.held_out == pairs.hold_out(SAMPLE, 0)
     assert training.task("sample", SAMPLE, task.start, task.teacher, 1).held_out == pairs.hold_out(SAMPLE, 1)
