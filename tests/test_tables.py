@@ -161,3 +161,14 @@ def test_a_parquet_column_of_categories_is_text(tmp_path):
     table = pyarrow.table({"a": pyarrow.array(["x", "y", "x"]).dictionary_encode()})
     parquet.write_table(table, tmp_path / "x.parquet")
     assert values(tmp_path / "x.parquet", ["a"]) == [{"a": "x"}, {"a": "y"}, {"a": "x"}]
+
+
+def test_a_parquet_that_says_one_long_text_in_every_row_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "WORST", 2**22)
+    once = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 200, pyarrow.int32()), pyarrow.array(["x" * 2**20]))
+    parquet.write_table(pyarrow.table({"a": once}), tmp_path / "x.parquet", compression="zstd", store_schema=False)
+    assert (tmp_path / "x.parquet").stat().st_size < 10_000
+    rows = tables.rows(tmp_path / "x.parquet", ["a"])
+    held = [pyarrow.total_allocated_bytes() for _ in rows]
+    assert len(held) == 200
+    assert max(held) < 2**25

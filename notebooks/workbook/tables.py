@@ -19,6 +19,7 @@ JSONL, CSV, PARQUET = (".jsonl", ".ndjson"), (".csv", ".tsv"), (".parquet",)
 LOOKED_AT = 1_000  # rows of a JSONL file whose keys are its columns
 LONGEST_FIELD = 2**24  # characters; a quote left open would otherwise take in the rest of the file
 BATCH = 256  # rows of Parquet
+WORST = 2**29  # bytes of a batch at worst: a row group may hold one text, and say it in every row
 WAIT = 2  # seconds, from which reading is long enough for a bar
 
 
@@ -119,7 +120,7 @@ def _parquet_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, d
     with _parquet(file) as source, _bar(file, source.metadata.num_rows, unit="row") as shown:
         _check_types(file, source, columns)
         try:
-            for batch in source.iter_batches(BATCH, columns=list(columns), use_threads=False):
+            for batch in source.iter_batches(_batch(source, columns), columns=list(columns), use_threads=False):
                 for values in zip(*(batch.column(column) for column in columns), strict=True):
                     number += 1
                     yield f"{file}, row {number}", dict(zip(columns, map(_value, values), strict=True))
@@ -128,6 +129,14 @@ def _parquet_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, d
             raise WorkbookError(f"{file}, row {number}: not valid UTF-8 ({error.reason}); save it as UTF-8") from None
         except (pyarrow.ArrowException, OSError) as error:
             raise WorkbookError(f"{file}, row {number + 1}: cannot be read ({_first_line(error)})") from None
+
+
+def _batch(source: ParquetFile, columns: Collection[str]) -> int:
+    """Rows that are read at once: so many that they fit, were each as long as all of its row group."""
+    groups = map(source.metadata.row_group, range(source.num_row_groups))
+    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
+    sizes = (one.total_uncompressed_size for one in chunks if one.path_in_schema.startswith(tuple(columns)))
+    return max(1, min(BATCH, WORST // max(1, max(sizes, default=1))))
 
 
 def _check_types(file: Path, source: ParquetFile, columns: Collection[str]) -> None:
