@@ -1,4 +1,4 @@
-"""The workbook as another user has it: other folders, home, locale, time zone, threads and day, and secrets to keep.
+"""The workbook as another user has it: other folders, home, locale, time zone and day, and secrets to keep.
 
 Names and secrets are words that are nowhere else, so that any trace of them is a leak.
 """
@@ -70,7 +70,7 @@ def elsewhere(tmp_path_factory) -> Elsewhere:
         "DB_PASSWORD": "qvxpassword", "USER": "qvxusername", "LOGNAME": "qvxusername", "HOSTNAME": "qvxhostname",
         # text is ASCII where nobody says what it is; sets and dicts have another order; the day has begun elsewhere
         "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONHASHSEED": "4711",
-        "TZ": "Pacific/Kiritimati", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+        "TZ": "Pacific/Kiritimati",
     }  # fmt: skip
     if clock := _clock(folder.parent):
         environment["LD_PRELOAD"] = str(clock)
