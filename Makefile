@@ -48,8 +48,8 @@ coverage: $(TOOLS)  ## run the tests, and list what of the package they did not 
 fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
 	@.venv/bin/python tests/fuzz_loaders.py $(SECONDS)
 
-mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (by hand: an hour)
-	@echo TODO
+mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (by hand: an hour; MUTANTS="name pattern" for some)
+	@nice .venv/bin/python tests/mutation.py $(if $(MUTANTS),"$(MUTANTS)")
 
 audit: $(TOOLS)  ## list known vulnerabilities of the installed packages; asks a server (OSV_URL)
 	@.venv/bin/python tests/audit.py
@@ -63,7 +63,7 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 	.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
 
 clean:  ## remove .venv, caches of data/, reports/
-	rm -rf .venv reports .pytest_cache .ruff_cache
+	rm -rf .venv reports mutants .pytest_cache .ruff_cache
 	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale data/own data/server data/running data/locks
 	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
