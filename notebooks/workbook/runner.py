@@ -188,7 +188,8 @@ def _interruptible(work: Callable[..., object], *arguments: object, **options: o
         except KeyboardInterrupt:
             logging.disable()  # that the kernel died is no news
             for child in psutil.Process().children(recursive=True):
-                child.kill()
+                if os.getsid(child.pid) != os.getsid(0):  # a kernel's: Python's own helpers end when this process does
+                    child.kill()
             pool.shutdown()
             logging.disable(logging.NOTSET)
             raise
