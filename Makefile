@@ -48,7 +48,7 @@ coverage: $(TOOLS)  ## run the tests, and list what of the package they did not 
 fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
 	@.venv/bin/python tests/fuzz_loaders.py $(SECONDS)
 
-mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (by hand: an hour; MUTANTS="name pattern" for some)
+mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (MUTANTS=pattern; by hand: an hour)
 	@nice .venv/bin/python tests/mutation.py $(if $(MUTANTS),"$(MUTANTS)")
 
 audit: $(TOOLS)  ## list known vulnerabilities of the installed packages; asks a server (OSV_URL)

@@ -163,6 +163,17 @@ def test_codes_beside_words_are_codes(unit_vectors, texts, queries, setting):
     assert np.abs(coded - exact).max() > 1e-4
 
 
+def test_a_search_reads_codes_the_graph_and_the_index_of_words(unit_vectors, texts):
+    with engine.build(unit_vectors, "binary", words=Bm25(6).documents(texts)) as index:
+        parts = index.disk_bytes()
+        assert index.searched_bytes() == 16 + (parts["graph"] + parts["words"]) / 500
+        assert min(parts["graph"], parts["words"]) > 500
+    with engine.build(unit_vectors) as index:
+        assert index.searched_bytes() == 4 * 64 + index.disk_bytes()["graph"] / 500
+    with engine.build(unit_vectors, engine="memory") as index:
+        assert index.searched_bytes() is None
+
+
 @pytest.fixture(scope="module", params=[name for name in SETTINGS if name != "float32"])
 def quantized(request, unit_vectors):
     with engine.build(unit_vectors, request.param) as index:
