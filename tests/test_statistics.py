@@ -301,3 +301,12 @@ def test_halves_are_all_the_queries_once():
     assert sorted([*choosing, *reporting]) == list(range(25))
     assert list(statistics.halves(25, seed=3)[0]) == list(choosing), "drawn by the seed alone"
     assert list(choosing) == sorted(choosing) and list(statistics.halves(25, seed=4)[0]) != list(choosing)
+
+
+def test_more_queries_than_memory_is_kept_for_give_the_same_interval(monkeypatch):
+    values, baseline = pair(0.02, 0.1, 200)
+    kept = statistics.mean(values), statistics.share_kept(values, baseline)
+    monkeypatch.setattr(statistics, "KEPT", 199)
+    monkeypatch.setattr(statistics, "_resamples", None)
+    for drawn, expected in zip((statistics.mean(values), statistics.share_kept(values, baseline)), kept, strict=True):
+        np.testing.assert_allclose(drawn, expected, rtol=1e-12)

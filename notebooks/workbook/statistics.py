@@ -5,7 +5,7 @@ A grid of comparisons is one family: each gets a verdict, and its p-values are a
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ CONFIDENCE, RESAMPLES, SEED = 0.95, 9_999, 0
 MARGIN = 0.01  # the largest loss of mean score (0 to 1) that counts as none
 ALPHA, POWER = 0.05, 0.8
 MIN_QUERIES = 10  # fewer decide nothing
+KEPT = 10_000  # queries whose resamples are kept in memory, 800 MB; of more they are drawn for each mean anew
 DECIMALS = 12  # of a difference; the rest is rounding: 0.60 - 0.61 is not 0.50 - 0.51
 NO_WORSE, WORSE, UNDECIDED = "no worse than the margin", "worse", "undecided"
 REPORTED = "on queries that did not choose it"  # in the rows of what was chosen by its score
@@ -197,7 +198,7 @@ def _interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Int
     estimate = float(statistic(*(sample.mean() for sample in samples)))
     if n < 2:
         return Interval(estimate, np.nan, np.nan, n)
-    resampled = statistic(*(_resamples(n, RESAMPLES) @ sample / n for sample in samples))
+    resampled = statistic(*(_resampled_means(sample) for sample in samples))
     outside = 100 * (1 - CONFIDENCE) / 2
     with np.errstate(invalid="ignore"):  # a share of nothing, in some resample
         low, high = np.percentile(resampled, [outside, 100 - outside])
@@ -211,8 +212,21 @@ def _resamples(n: int, count: int) -> np.ndarray:
     Not scipy's bootstrap, though a test compares with it: that draws anew for every mean, which for a grid of a
     thousand cells takes minutes. Drawn once, all cells share their resamples, and a mean is a product.
     """
+    return np.stack(list(_draws(n, count))).astype(float)
+
+
+def _draws(n: int, count: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(SEED)
-    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(count)]).astype(float)
+    for _ in range(count):
+        yield np.bincount(rng.integers(0, n, n), minlength=n)
+
+
+def _resampled_means(sample: np.ndarray) -> np.ndarray:
+    """Mean of each resample, (RESAMPLES,)."""
+    n = len(sample)
+    if n > KEPT:
+        return np.array([counts @ sample for counts in _draws(n, RESAMPLES)]) / n
+    return _resamples(n, RESAMPLES) @ sample / n
 
 
 def _ratio(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
