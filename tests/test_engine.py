@@ -389,6 +389,18 @@ def test_an_unknown_setting_is_refused(unit_vectors):
         engine.build(unit_vectors, "int4")
 
 
+def test_a_product_ratio_that_does_not_divide_the_dimensions_is_refused_before_anything_is_stored(tmp_path):
+    with pytest.raises(WorkbookError, match="does not divide 20 dimensions"):
+        engine.build(np.ones((100, 20), dtype=np.float32), "product-x64", place=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_time_of_indexing_is_part_of_that_of_building(unit_vectors):
+    with engine.build(unit_vectors, "scalar-int8") as index:
+        assert 0 < index.index_seconds <= index.build_seconds
+        assert (index.bytes_per_vector, type(index.bytes_per_vector)) == (68, int)
+
+
 def test_vectors_that_are_not_finite_are_refused(unit_vectors):
     spoilt = unit_vectors.copy()
     spoilt[3, 5] = np.nan
