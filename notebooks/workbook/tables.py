@@ -120,7 +120,7 @@ def _parquet_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, d
     with _parquet(file) as source, _bar(file, source.metadata.num_rows, unit="row") as shown:
         _check_types(file, source, columns)
         try:
-            for batch in source.iter_batches(_batch(source, columns), columns=list(columns), use_threads=False):
+            for batch in source.iter_batches(_batch(source), columns=list(columns), use_threads=False):
                 for values in zip(*(batch.column(column) for column in columns), strict=True):
                     number += 1
                     yield f"{file}, row {number}", dict(zip(columns, map(_value, values), strict=True))
@@ -131,12 +131,11 @@ def _parquet_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, d
             raise WorkbookError(f"{file}, row {number + 1}: cannot be read ({_first_line(error)})") from None
 
 
-def _batch(source: ParquetFile, columns: Collection[str]) -> int:
+def _batch(source: ParquetFile) -> int:
     """Rows that are read at once: so many that they fit, were each as long as all of its row group."""
-    groups = map(source.metadata.row_group, range(source.num_row_groups))
-    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
-    sizes = (one.total_uncompressed_size for one in chunks if one.path_in_schema.startswith(tuple(columns)))
-    return max(1, min(BATCH, WORST // max(1, max(sizes, default=1))))
+    # of a column chunk pyarrow tells more, but ends the process if that is broken
+    sizes = [source.metadata.row_group(number).total_byte_size for number in range(source.num_row_groups)]
+    return max(1, min(BATCH, WORST // max([1, *sizes])))
 
 
 def _check_types(file: Path, source: ParquetFile, columns: Collection[str]) -> None:
