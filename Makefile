@@ -63,8 +63,8 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 	.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
 
 clean:  ## remove .venv, caches of data/, reports/
-	rm -rf .venv reports mutants .pytest_cache .ruff_cache
-	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale data/own data/server data/running data/locks
+	rm -rf .venv reports mutants .hypothesis .pytest_cache .ruff_cache
+	rm -rf data/beir data/models data/vectors data/results data/python-docs data/scale data/own data/server data/running data/locks data/fuzz
 	find notebooks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt
