@@ -55,9 +55,7 @@ def check_folder(folder: Path) -> None:
         if not file.is_dir() and not paths.is_file(file):
             raise WorkbookError(f"{file} is no file: remove it from the model's folder")
         if file.suffix in PICKLES and not any(file.parent.glob("*.safetensors")):
-            raise WorkbookError(
-                f"{file} is a pickle, which can run code when read: save the model as safetensors"
-            )
+            raise WorkbookError(f"{file} is a pickle, which can run code when read: save the model as safetensors")
     listed = folder / "modules.json"
     try:
         modules = [(module["type"], folder / module["path"]) for module in json.loads(listed.read_text("utf-8"))]

@@ -46,7 +46,7 @@ def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
     if not 1 <= dimension <= vectors.shape[1]:
         raise WorkbookError(f"vectors of {vectors.shape[1]} dimensions cannot be truncated to {dimension}")
     kept = np.array(vectors[:, :dimension], dtype=np.float32)
-    # to about 1, by a power of two, which rounds nothing: in float32 a large number's square is infinite, a tiny one's 0
+    # to about 1, by a power of two, which rounds nothing: in float32 a large number's square is infinite, a tiny's 0
     _, exponents = np.frexp(np.maximum(kept.max(axis=1, keepdims=True), -kept.min(axis=1, keepdims=True)))
     np.ldexp(kept, -exponents, out=kept)
     lengths = np.linalg.norm(kept, axis=1, keepdims=True)
