@@ -120,6 +120,18 @@ def test_the_permutation_test_has_two_equal_sides():
     assert statistics.permutation_p(values, baseline) == statistics.permutation_p(baseline, values) < 0.5
 
 
+def test_equal_differences_are_as_extreme_as_all_their_signs_alike():
+    values = pd.Series([0.1, 0.7, 0.2, 0.9, 0.4])
+    assert statistics.permutation_p(values + 0.1, values) == pytest.approx(2 / 2**5, abs=0.01)
+
+
+def test_a_large_family_has_resamples_enough_for_holm(monkeypatch):
+    """With 99 of them no p-value is below 0.01, and none of twenty tests could be significant."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 99)
+    losses = [pair(-0.3, 0.1, 30, seed) for seed in range(20)]
+    assert {each.verdict for each in statistics.verdicts(losses)} == {statistics.WORSE}
+
+
 def test_holm_by_hand():
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert list(statistics.holm([0.6, 0.7])) == [1, 1]
