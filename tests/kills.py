@@ -27,6 +27,7 @@ from workbook import (
     edge,
     encoders,
     locks,
+    metrics,
     model_files,
     objective,
     paths,
@@ -41,7 +42,7 @@ from workbook.settings import Settings
 
 CHANGES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 PRELOADED = (objective, trainer)  # which training imports late
-TIMED = ["index seconds", "queries/s", "latency ms"]
+TIMED = [name for name, metric in metrics.METRICS.items() if not metric.repeats]
 TIMES = re.compile(r"seconds|latency|peak_memory_mb")
 
 
