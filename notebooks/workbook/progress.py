@@ -4,8 +4,13 @@ tqdm itself reads that variable everywhere but in its notebook bar, which so end
 """
 
 import os
+import threading
 
+from tqdm import std
 from tqdm.auto import tqdm
+
+# tqdm's own lock is one for many processes too: on Python 3.14 a kernel that ends leaves it behind, with a warning
+std.tqdm.set_lock(threading.RLock())
 
 
 def bar(*arguments: object, **options: object) -> tqdm:
