@@ -82,8 +82,9 @@ def test_download_leaves_the_folder_and_nothing_else(data, beir_folder, served, 
         (lambda archive: archive, "0" * 32, "another md5"),
         (lambda archive: archive[: len(archive) // 2], None, "is not BEIR's zip"),
         (lambda archive: archive.replace(b"tiny/", b"toys/"), None, "is not BEIR's zip"),
+        (lambda archive: archive.replace(b"corpus.", b"corpse."), None, "is not BEIR's zip of tiny .it has no corpus"),
     ],
-    ids=["wrong md5", "corrupt zip", "another folder inside"],
+    ids=["wrong md5", "corrupt zip", "another folder inside", "no corpus inside"],
 )
 def test_a_bad_download_leaves_nothing(data, beir_folder, served, monkeypatch, spoil, md5, complaint):
     served.write_bytes(spoil(zipped(beir_folder)))
@@ -91,6 +92,21 @@ def test_a_bad_download_leaves_nothing(data, beir_folder, served, monkeypatch, s
     with pytest.raises(WorkbookError, match=complaint):
         corpora.load("tiny")
     assert list((data / "beir").iterdir()) == []
+
+
+def test_a_zip_that_the_disk_has_no_room_for_is_kept(data, beir_folder, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = data / "tiny.zip"
+    data.mkdir()
+    archive.write_bytes(zipped(beir_folder))
+    with monkeypatch.context() as patch, pytest.raises(WorkbookError, match="No space left on device; make room"):
+        patch.setattr(zipfile.ZipFile, "extractall", full)
+        beir_sets.unpack(archive, "tiny")
+    assert list(data.iterdir()) == [archive]
+    beir_sets.unpack(archive, "tiny")
+    assert beir_sets.is_beir_folder(data / "tiny")
 
 
 def test_an_unreachable_server_asks_for_the_folder(data, monkeypatch):
