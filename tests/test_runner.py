@@ -6,7 +6,8 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from workbook import __main__, paths, plan, results, runner
+from tokenizers import Tokenizer, models
+from workbook import __main__, encoders, paths, plan, results, runner
 from workbook.errors import WorkbookError
 
 DEFAULTS = 'corpus = "sample"  # a corpus\nrepeats = 2'
@@ -184,3 +185,19 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys):
     monkeypatch.setattr(runner, "run", interrupt)
     assert __main__.main(["run"]) == 1
     assert "goes on from there" in capsys.readouterr().err
+
+
+def test_a_name_too_long_for_a_folder_is_refused():
+    assert runner.run_name("smoke", {"corpus": "x" * 194}) == "smoke+" + "x" * 194
+    with pytest.raises(WorkbookError, match="x is too long for the name of a folder: give the corpus or model a sh"):
+        runner.run_name("smoke", {"corpus": "x" * 195})
+
+
+def test_a_model_whose_files_do_not_fit_together_is_refused_before_the_first_notebook(tmp_path):
+    model = encoders.load("tiny-static").model
+    model.save(str(tmp_path / "mine"))
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 10**6}, unk_token="[UNK]"))
+    tokenizer.save(str(tmp_path / "mine" / "tokenizer.json"))
+    job = plan.Job("01_first", {"static_model": str(tmp_path / "mine")}, 60)
+    with pytest.raises(WorkbookError, match=r"mine cannot encode a text \(\w+\): give an embedding model whose files"):
+        runner.fetch([job])
