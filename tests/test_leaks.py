@@ -33,7 +33,7 @@ def given(elsewhere):
     corpus, model = elsewhere.folder / "qvxclientname" / "shop", elsewhere.folder / "qvxmodelvault" / "tiny"
     shutil.copytree(paths.SAMPLE, corpus)
     shutil.copytree(next((elsewhere.folder / "data" / "models").glob("tiny-static-*")), model)
-    (elsewhere.folder / "figures" / "shop-matryoshka.png").mkdir(0o700)  # in the place of the figure, as open as all else there
+    (elsewhere.folder / "figures" / "shop-matryoshka.png").mkdir(0o700)  # in the figure's place, open as the rest
     of_mine = ["--profile", "smoke", "--corpus", str(corpus), "--model", str(model)]
     ran = elsewhere.workbook("run", *of_mine, "--notebook", "01_static_vs_transformer", "--notebook", FAILING)
     reports = [elsewhere.workbook("report", *of_mine), elsewhere.workbook("report", "--profile", "smoke")]
