@@ -40,6 +40,9 @@ from workbook import (
 )
 from workbook.settings import Settings
 
+STUCK = (
+    90  # seconds; a fork may be born while a library's thread holds a lock, and then waits for ever: it is run again
+)
 CHANGES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 PRELOADED = (objective, trainer)  # which training imports late
 TIMED = [name for name, metric in metrics.METRICS.items() if not metric.repeats]
@@ -94,6 +97,8 @@ class Grave:
         with os.fdopen(reader) as said:
             changes = int(said.read() or 0)
         status = os.waitpid(child, 0)[1]
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+            return self.run(change, seconds)
         return (
             -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
             changes,
@@ -113,6 +118,7 @@ class Grave:
         paths.DATA, paths.REPORTS = self._folder / "data", self._folder / "reports"
         paths.FIGURES, edge.RAM_DISK = self._folder / "figures", self._folder / "ram"
         os.environ["WORKBOOK_RUN"] = "smoke"
+        signal.alarm(STUCK)
         vectors.SHARD = 4
         sys.addaudithook(count)
         try:

@@ -16,6 +16,6 @@ KILLS, SEED = int(os.environ.get("KILLS", "5")), 0  # of each of four works; KIL
 def test_a_work_that_was_killed_ends_as_if_it_never_was(work, smoke_run, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(paths.NOTEBOOKS), "TMPDIR": str(tmp_path)}
     command = [sys.executable, Path(__file__).with_name("kills.py"), str(smoke_run[1]), work, str(KILLS), str(SEED)]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
     assert ended.returncode == 0, ended.stderr[-2_000:]
     assert int(re.fullmatch(rf"{work}: (\d+) kills survived\n", ended.stdout)[1]) >= KILLS
