@@ -144,10 +144,18 @@ def test_the_range_of_ties_by_hand():
 
 
 def test_the_share_of_the_exact_results_that_was_found():
-    found, exact = np.array([[1, 2, 3, 4], [8, -1, -1, -1]]), [[4, 5, 1, 6], [7, 8]]
-    assert evaluation.ann_precision(found, exact).tolist() == [0.5, 0.5]
-    with pytest.raises(ValueError, match="shorter"):
-        evaluation.ann_precision(found, exact[:1])
+    nothing = -np.inf
+    exact = np.array([[9.0, 8, 7, 6], [5, 4, nothing, nothing], [nothing] * 4])
+    found = np.array([[9.0, 6, 5, 4], [4, 3, nothing, nothing], [nothing] * 4])
+    assert evaluation.ann_precision(found, exact).tolist() == pytest.approx([0.5, 0.5, np.nan], nan_ok=True)
+    equals = np.array([[9.0, 6, 6, 6], [4, 4, nothing, nothing], [nothing] * 4])
+    assert evaluation.ann_precision(equals, exact)[:2].tolist() == [1, 1], "as good as the last of the exact"
+
+
+def test_similarities_are_of_the_rows_that_are_named():
+    rows = np.eye(3, 2, dtype=np.float32)
+    near = evaluation.similarities(np.array([[2, 3]], dtype=np.float32), np.array([[1, 0, -1]]), lambda ids: rows[ids])
+    assert near.tolist() == [[3, 2, -np.inf]]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from workbook import corpora, encoders, engine, paths, vectors
+from workbook.corpora import Document
 from workbook.errors import WorkbookError
 from workbook.explorer import BM25, CUSTOM, HYBRID, STATIC, TRANSFORMER, Explorer
 
@@ -111,9 +112,20 @@ def test_a_trained_model_is_asked_and_fused_and_no_transformer_is_needed(corpus,
 
 def test_a_query_of_unknown_words_is_told_apart_from_one_that_finds_nothing(explorer):
     answers = by_way(explorer.ask("zzzz qqqq", 64, "float32"))
-    assert answers[STATIC].problem == answers[HYBRID].problem == "tiny-static knows no word of this query."
-    assert answers[BM25].problem == "No document has a word of this query."
-    assert len(answers[TRANSFORMER].found) == 5
+    assert answers[STATIC].problem == "tiny-static knows no word of this query."
+    assert answers[TRANSFORMER].problem == "tiny-transformer knows no word of this query."
+    assert answers[BM25].problem == answers[HYBRID].problem == "No document has a word of this query."
+
+
+def test_the_hybrid_finds_by_words_what_its_model_does_not_know(corpus, data):
+    document = next(iter(corpus.documents))
+    odd = replace(corpus, documents={**corpus.documents, document: Document("", "Ψυχή")})
+    explorer = Explorer(odd, encoders.load("tiny-static"), dimensions=[64], settings=["float32", "binary"])
+    for setting in ("float32", "binary"):
+        answers = by_way(explorer.ask("Ψυχή", 64, setting))
+        assert [each.id for each in answers[HYBRID].found] == [each.id for each in answers[BM25].found] == [document]
+        assert answers[HYBRID].model == "BM25 alone: tiny-static knows no word of this query."
+    explorer.close()
 
 
 def test_an_explained_match_has_the_score_it_was_ranked_by(explorer):

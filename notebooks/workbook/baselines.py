@@ -13,7 +13,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbook import encoders, engine, evaluation, quantization, results, server, statistics, timing, vectors
+from workbook import (
+    encoders,
+    engine,
+    evaluation,
+    quantization,
+    rankings,
+    results,
+    server,
+    statistics,
+    timing,
+    vectors,
+)  # fmt: skip
 from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
@@ -25,6 +36,7 @@ from workbook.timing import Times
 
 BM25 = "BM25"
 TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
+DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
 TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded, in each repeat
 
 
@@ -33,8 +45,9 @@ class Baseline:
     """One way to search, judged: (queries, metrics). Times are seconds, one of each repeat but `latency`.
 
     `searching` is of `queries` queries as one batch and `latency` of single ones, encoding included; `indexing` is of
-    one document: encoding (of some of them), storing and indexing (of all). `dimension` is None for whole vectors,
-    `searched_bytes` of one document, None where the engine does not tell: what a search reads, see `Index`.
+    one document: encoding (of some of them), storing and indexing (of all). `tie_rate`, `tie_range` and `nothing_found`
+    are as in `sweep.Cell`. `dimension` is None for whole vectors, `searched_bytes` of one document, None where the
+    engine does not tell: what a search reads, see `Index`.
     """
 
     label: str
@@ -43,6 +56,9 @@ class Baseline:
     setting: str
     search: str
     judgements: pd.DataFrame
+    tie_rate: float
+    tie_range: list[float]
+    nothing_found: int
     searched_bytes: float | None
     queries: int
     searching: list[float]
@@ -61,9 +77,10 @@ class _Way(NamedTuple):
     dimension: int | None = None
 
     @property
-    def stored(self) -> tuple[str, float]:
+    def stored(self) -> tuple[str, str, float]:
         """What is in its index; ways that differ in fusion alone share one."""
-        return self.encoder.name if self.encoder else "", self.bm25.average_length if self.bm25 else 0
+        model = (self.encoder.name, self.encoder.revision) if self.encoder else ("", "")
+        return *model, self.bm25.average_length if self.bm25 else 0
 
     @property
     def parts(self) -> "list[_Way]":
@@ -80,12 +97,20 @@ class _Way(NamedTuple):
         """Vectors as they are stored and asked with: (n, dimension), of length 1."""
         return vectors.truncate(rows, self.dimension or rows.shape[1])
 
-    def find(self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None, search: Search) -> Hits:
-        """Search an index for encoded queries; of two rankings, all that the engine fused."""
+    def ask(self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None, search: Search) -> Hits:
+        """Search an index for encoded queries as one would, for the time that it takes."""
         if self.encoder and self.bm25:
-            return index.fuse(rows, words, 2 * engine.CANDIDATES, search, self.fusion)
-        limit = evaluation.DEPTH + 1  # one more, where a document that is the query itself is passed over
-        return index.search(rows, limit, search) if self.encoder else index.search_words(words, limit)
+            return index.fuse(rows, words, DEPTH, search, self.fusion)
+        return index.search(rows, DEPTH, search) if self.encoder else index.search_words(words, DEPTH)
+
+    def rank(
+        self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None, search: Search, ids: Sequence[str]
+    ) -> Hits:  # fmt: skip
+        """The same for the score: no group of equals is cut, see `rankings`; of two rankings, all that is fused."""
+        if self.encoder and self.bm25:
+            return rankings.by_both(index, rows, words, search, self.fusion, ids)
+        by_vectors = partial(rankings.by_vectors, index, rows, DEPTH, search)
+        return by_vectors() if self.encoder else rankings.by_words(index, words, DEPTH)
 
 
 def measure(
@@ -141,10 +166,12 @@ def find(baselines: Sequence[Baseline], label: str) -> pd.DataFrame:
 def table(baselines: Sequence[Baseline], against: str) -> pd.DataFrame:
     """The baselines as people read them, best first: a row each, with the paired difference from one of them."""
     found, other = {}, find(baselines, against)["ndcg@10"]
+    told = any(each.nothing_found for each in baselines)
     for each in sorted(baselines, key=lambda one: -one.judgements["ndcg@10"].mean()):
         scores = each.judgements["ndcg@10"]
         found[each.label] = {
             "NDCG@10": str(statistics.mean(scores)),
+            **({"queries it knows nothing of": each.nothing_found} if told else {}),
             f"against {against}": "" if each.label == against else str(statistics.mean_difference(scores, other)),
             "queries/s": _in_words(_rates(each), 0),
             "one query (ms)": _in_words(_milliseconds(each), 2),
@@ -172,9 +199,9 @@ def _measure(
     search: Search,
     repeats: int,
 ) -> dict[str, list[dict]]:
-    indexes: dict[tuple[str, float], Index] = {}
-    storing: dict[tuple[str, float], np.ndarray] = {}
-    encoding: dict[tuple[str, float], np.ndarray] = {}
+    indexes: dict[tuple[str, str, float], Index] = {}
+    storing: dict[tuple[str, str, float], np.ndarray] = {}
+    encoding: dict[tuple[str, str, float], np.ndarray] = {}
     with ExitStack() as stack, timing.threads(results.machine()["cores"]):
         for way in bar(ways, desc=f"baselines on {corpus.name}", unit="way"):
             if way.stored not in indexes:
@@ -186,18 +213,18 @@ def _measure(
         few = corpus.query_texts[:TIMED_QUERIES]
 
         def ask(way: _Way, texts: list[str]) -> None:
-            way.find(indexes[way.stored], *way.encode(texts, "query"), search)
+            way.ask(indexes[way.stored], *way.encode(texts, "query"), search)
 
         searching = timing.rounds([partial(ask, way, few) for way in ways], repeats)
         found = []
         for way, seconds in zip(ways, searching, strict=True):
-            judged = _judged(corpus, way, indexes[way.stored], search)
+            judged, ties = _judged(corpus, way, indexes[way.stored], search)
             indexing = storing[way.stored] + sum(encoding[part.stored] for part in way.parts)
             latency = [timing.seconds_of(partial(ask, way, [text])) for text in few]
             found.append(
                 {
                     "label": way.label, "judgements": {metric: judged[metric].tolist() for metric in judged},
-                    "searched_bytes": indexes[way.stored].searched_bytes(), "queries": len(few),
+                    **ties, "searched_bytes": indexes[way.stored].searched_bytes(), "queries": len(few),
                     "searching": seconds, "latency": latency, "indexing": indexing,
                 }
             )  # fmt: skip
@@ -231,13 +258,17 @@ def _encoding(corpus: Corpus, way: _Way, repeats: int) -> np.ndarray:
     return np.array(timing.rounds([partial(way.encode, some, "document")], repeats)[0]) / len(some)
 
 
-def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> pd.DataFrame:
+def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> tuple[pd.DataFrame, dict]:
+    """Judgements of each query, and what `Baseline` has of equal scores and of queries without a result."""
     rows = way.cut(vectors.encode(way.encoder, corpus.query_texts, "query")) if way.encoder else None
     words = way.bm25.queries(corpus.query_texts) if way.bm25 else None
-    hits = way.find(index, rows, words, search)
-    depth = evaluation.DEPTH + corpus.drop_identical
-    ranked = evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)
-    return evaluation.judge(corpus, [ranking[:depth] for ranking in ranked])
+    names = corpus.document_ids
+    hits = way.rank(index, rows, words, search, names)
+    ids, scores = evaluation.in_order(hits.ids, hits.scores, names)
+    ranked = [[names[number] for number in row[:DEPTH] if number >= 0] for row in ids]
+    tie_range = evaluation.tie_range(corpus, ids, scores, names)
+    ties = {"tie_rate": evaluation.tie_rate(scores), "tie_range": tie_range}
+    return evaluation.judge(corpus, ranked), {**ties, "nothing_found": evaluation.nothing_found(ids)}
 
 
 def _baseline(corpus: Corpus, way: _Way, setting: str, search: str, key: str, values: dict) -> Baseline:
@@ -275,6 +306,12 @@ def _rows(corpus: Corpus, each: Baseline) -> Iterator[dict]:
     names = _names(corpus, each)
     for metric in evaluation.METRICS:
         yield {**names, "metric": metric, **statistics.mean(each.judgements[metric])._asdict()}
+    n, (low, high) = len(each.judgements), each.tie_range
+    score = each.judgements["ndcg@10"].mean()
+    yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
+    yield {**names, "metric": "tie rate@10", "value": each.tie_rate, "n": n}
+    if each.nothing_found:
+        yield {**names, "metric": "queries it knows nothing of", "value": each.nothing_found, "n": n}
     yield {**names, "metric": "queries/s with encoding", **Times.of(_rates(each))._asdict()}
     yield {**names, "metric": "latency ms with encoding", **Times.of(_milliseconds(each))._asdict()}
     yield {**names, "metric": "indexed documents/s", **Times.of(_documents(each))._asdict()}

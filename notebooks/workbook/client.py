@@ -180,20 +180,20 @@ class ClientIndex:
     ) -> Answers:  # fmt: skip
         """Search vectors and words for so many candidates each, and let the engine fuse the two rankings."""
         params = self._params(exact, hnsw_ef, rescore, oversampling)
+
+        def legs(query: np.ndarray, own: Sparse) -> list[models.Prefetch]:
+            by_words = models.Prefetch(limit=candidates, query=_sparse(own), using=WORDS)
+            by_vector = models.Prefetch(limit=candidates, query=query.tolist(), params=params)
+            return [by_vector, by_words] if query.any() else [by_words]
+
         dbsf = models.FusionQuery(fusion=models.Fusion.DBSF)
         how = models.RrfQuery(rrf=models.Rrf(k=RRF_K)) if fusion == "rrf" else dbsf
         return self._query(
             [
-                models.QueryRequest(
-                    limit=limit, query=how,
-                    prefetch=[
-                        models.Prefetch(limit=candidates, query=query.tolist(), params=params),
-                        models.Prefetch(limit=candidates, query=_sparse(own), using=WORDS),
-                    ],
-                )
+                models.QueryRequest(limit=limit, query=how, prefetch=legs(query, own))
                 for query, own in zip(queries, words, strict=True)
             ]
-        )  # fmt: skip
+        )
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
         wanted = list(ids)

@@ -144,7 +144,8 @@ class EdgeIndex:
         for vector, own in zip(queries, words, strict=True):
             by_vector = edge.Prefetch(limit=candidates, query=edge.Query.Nearest(vector), params=told)
             by_words = edge.Prefetch(limit=candidates, query=_nearest(own))
-            requests.append(edge.QueryRequest(limit=limit, query=how, prefetches=[by_vector, by_words]))
+            legs = [by_vector, by_words] if vector.any() else [by_words]
+            requests.append(edge.QueryRequest(limit=limit, query=how, prefetches=legs))
         return query(self._shard, requests)
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -126,6 +127,18 @@ class Encoder:
             encodings = self.model.tokenizer.encode_batch(list(texts), add_special_tokens=False)
             return [encoding.ids for encoding in encodings]
         return self.model.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+
+    def knows(self, texts: Sequence[str]) -> np.ndarray:
+        """Whether each text has a token that the model knows, its marks of the unknown and of the ends aside: (n,)."""
+        return np.array([not self._empty_tokens.issuperset(ids) for ids in self.tokenize(texts)])
+
+    @cached_property
+    def _empty_tokens(self) -> set[int | None]:
+        """Ids of the tokens that say nothing of a text."""
+        if self.kind != "static":
+            return set(self.model.tokenizer.all_special_ids)
+        tokens = json.loads(self.model.tokenizer.to_str())["model"]
+        return {tokens.get("unk_id"), self.model.tokenizer.token_to_id(tokens.get("unk_token") or "")}
 
     def token_vectors(self, text: str) -> tuple[list[str], np.ndarray]:
         """The text's tokens, without special ones, and the vector of each before pooling: float32 (tokens, d)."""

@@ -74,6 +74,11 @@ class Hits(NamedTuple):
     scores: np.ndarray
     seconds: float
 
+    @classmethod
+    def empty(cls, queries: int, limit: int, seconds: float = 0.0) -> "Hits":
+        """Nothing found yet."""
+        return cls(np.full((queries, limit), -1), np.full((queries, limit), -np.inf, dtype=np.float32), seconds)
+
 
 @dataclass
 class Index:
@@ -89,14 +94,20 @@ class Index:
     _backend: EdgeIndex | ClientIndex
 
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
-        """Search float32 queries (q, d). Raises WorkbookError for a search this engine would silently ignore."""
-        limit = min(limit, self.n)
-        return _hits(self._backend.search(queries, limit, *self._how(search)), limit)
+        """Search float32 queries (q, d); one of zeros, of which a model knows nothing, finds nothing.
+
+        To an engine it is as near to one document as to any. Raises WorkbookError for a search this engine would
+        silently ignore.
+        """
+        how, limit = self._how(search), min(limit, self.n)
+        known = np.flatnonzero(queries.any(axis=1))
+        answers = self._backend.search(queries[known], limit, *how) if len(known) else ([], [], 0.0)
+        return _hits(answers, known, len(queries), limit)
 
     def search_words(self, words: Sequence[Sparse], limit: int) -> Hits:
         """Rank by BM25 alone; an index built without words finds nothing."""
         limit = min(limit, self.n)
-        return _hits(self._backend.search_words(words, limit), limit)
+        return _hits(self._backend.search_words(words, limit), range(len(words)), len(words), limit)
 
     def fuse(
         self, queries: np.ndarray, words: Sequence[Sparse], limit: int, search: Search, fusion: str,
@@ -104,11 +115,13 @@ class Index:
     ) -> Hits:  # fmt: skip
         """Search float32 queries (q, d) and their words for so many candidates each; the engine fuses the rankings.
 
-        Raises WorkbookError for an unknown fusion, or a search this engine would silently ignore.
+        A query of zeros is searched for by its words alone. Raises WorkbookError for an unknown fusion, or a search
+        this engine would silently ignore.
         """
         check_fusion(fusion)
         limit, candidates = min(limit, self.n), min(candidates, self.n)
-        return _hits(self._backend.fuse(queries, words, limit, candidates, fusion, *self._how(search)), limit)
+        answers = self._backend.fuse(queries, words, limit, candidates, fusion, *self._how(search))
+        return _hits(answers, range(len(words)), len(words), limit)
 
     def _how(self, search: Search) -> tuple[bool, int | None, bool, float | None]:
         """The search in the backend's words: exact, hnsw_ef, rescore, oversampling."""
@@ -294,11 +307,11 @@ def _prove_words(index: Index, words: Sequence[Sparse]) -> None:
         raise WorkbookError("BM25 did not apply: the engine's scores are not those of its formula with the IDF")
 
 
-def _hits(answers: Answers, limit: int) -> Hits:
+def _hits(answers: Answers, rows: Sequence[int], queries: int, limit: int) -> Hits:
+    """The answers to some of the queries, those in `rows`; the others found nothing."""
     ids, scores, seconds = answers
-    shape = (len(ids), limit)
-    hits = Hits(np.full(shape, -1), np.full(shape, -np.inf, dtype=np.float32), seconds)
-    for row, (row_ids, row_scores) in enumerate(zip(ids, scores, strict=True)):
+    hits = Hits.empty(queries, limit, seconds)
+    for row, row_ids, row_scores in zip(rows, ids, scores, strict=True):
         hits.ids[row, : len(row_ids)] = row_ids
         hits.scores[row, : len(row_ids)] = row_scores
     return hits
@@ -307,4 +320,5 @@ def _hits(answers: Answers, limit: int) -> Hits:
 def _probe(index: Index, rows: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, Hits]:
     """Some of the stored vectors, and what a search of the whole graph finds for them."""
     probes = np.asarray(rows(np.arange(index.n)[:: max(1, index.n // PROBES)][:PROBES]))
+    probes = probes[probes.any(axis=1)]  # for zeros nothing is searched
     return probes, index.search(probes, 10, Search(hnsw_ef=ALL))

@@ -2,10 +2,11 @@
 
 Unrescored binary scores tie massively, and the engine's order among equals changes from build to build. So ties are
 put in trec_eval's order (document id, descending), which makes a score repeatable and comparable with others'; the tie
-rate is reported beside it. pytrec_eval is then given the ranks, not the scores: it must not sort again.
+rate is reported beside it. pytrec_eval is then given the ranks, not the scores: it must not sort again. Groups of
+equals come here whole, see `rankings`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,19 +16,36 @@ from workbook.corpora import Corpus
 
 DEPTH = 100
 METRICS = ("ndcg@10", "recall@100", "mrr@10")
+EQUAL = 1e-6  # cosines that differ by less are equal: a document is encoded to about 1e-7
 
 
-def order_ties(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]]:
-    """Document ids of each query, best first, equal scores by descending id; row numbers of -1 are left out.
+def in_order(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers into `document_ids` and their scores, (queries, limit) in and out: best first, as trec_eval sorts.
 
-    `ids` are row numbers into `document_ids`, (queries, limit), with `scores` of the same shape.
+    Equal scores are by descending id. Row numbers of -1, which have scores of -inf, come last.
     """
     names = np.array(document_ids)
     place = np.empty(len(names), dtype=int)
     place[np.argsort(names, kind="stable")[::-1]] = np.arange(len(names))
     order = np.lexsort((place[ids], -scores), axis=1)
-    ranked = np.take_along_axis(ids, order, axis=1)
+    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def order_ties(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]]:
+    """Document ids of each query in the order of `in_order`; row numbers of -1 are left out."""
+    ranked, _ = in_order(ids, scores, document_ids)
     return [[document_ids[number] for number in row if number >= 0] for row in ranked]
+
+
+def order_all(scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]]:
+    """All document ids of each query, ranked by scores (queries, documents), those of -inf left out."""
+    ids = np.where(np.isfinite(scores), np.arange(scores.shape[1]), -1)
+    return order_ties(ids, scores, document_ids)
+
+
+def nothing_found(ids: np.ndarray) -> int:
+    """Number of queries without a single result: row numbers, (queries, limit), are -1 where there is none."""
+    return int((ids < 0).all(axis=1).sum())
 
 
 def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
@@ -56,9 +74,26 @@ def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids:
     return ends[0], ends[1]
 
 
-def ann_precision(found: Sequence[Sequence], exact: Sequence[Sequence]) -> np.ndarray:
-    """Share of the exact search's results that an approximate search found, per query; ids or row numbers of each."""
-    return np.array([len(set(row) & set(best)) / len(best) for row, best in zip(found, exact, strict=True)])
+def ann_precision(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Share of the exact search's results that an approximate search found, counted by score: (queries,).
+
+    Both are similarities to the original vectors, (queries, k), see `similarities`: of documents that are equally near
+    one is as good a hit as the other. Not a number where exact search finds nothing.
+    """
+    there = np.isfinite(exact)
+    worst = np.min(exact, axis=1, where=there, initial=np.inf)
+    hits = (np.isfinite(found) & (found >= worst[:, None] - EQUAL)).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.minimum(hits, there.sum(axis=1)) / there.sum(axis=1)
+
+
+def similarities(queries: np.ndarray, ids: np.ndarray, rows: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Dot products, float64 (queries, k), of queries (q, d) with the documents of these row numbers (queries, k).
+
+    `rows` gives the vectors of row numbers, an array of any shape, with d added to it. -inf where the number is -1.
+    """
+    near = np.einsum("qd,qkd->qk", queries.astype(float), rows(np.maximum(ids, 0)).astype(float))
+    return np.where(ids >= 0, near, -np.inf)
 
 
 def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:

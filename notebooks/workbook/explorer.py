@@ -30,6 +30,7 @@ from workbook.quantization import SETTINGS
 STATIC, CUSTOM, TRANSFORMER, BM25, HYBRID = "static", "custom", "transformer", "BM25", "hybrid"
 REACH = 100  # ranks of the whole float32 vectors' ranking that are known
 SNIPPET = 180  # characters
+NO_WORD = "No document has a word of this query."
 
 
 class Found(NamedTuple):
@@ -124,7 +125,7 @@ class Explorer:
         search = Search(self._hnsw_ef, rescore=rescore, oversampling=oversampling)
         # one thread: more wait for each other in a text this short
         with timing.threads(1):
-            asked = {each.name: (_timed(partial(_encode, each, query)), _knows(each, query)) for each in self.models}
+            asked = {each.name: (_timed(partial(_encode, each, query)), each.knows([query])[0]) for each in self.models}
         words = _timed(partial(self._bm25.queries, [query]))
         by_vectors = partial(self._by_vectors, asked, dimension, setting, search)
         return [
@@ -191,7 +192,10 @@ class Explorer:
         (rows, seconds), known = asked[encoder.name]
         name = f"{encoder.name} + BM25 ({self._fusion})" if words else encoder.name
         if not (rows.any() and known):
-            return Answer(way, name, problem=f"{encoder.name} knows no word of this query.")
+            unknown = f"{encoder.name} knows no word of this query."
+            if not words:
+                return Answer(way, name, problem=unknown)
+            name, rows = f"BM25 alone: {unknown}", np.zeros_like(rows)
         own = self._nearest(encoder, dimension)
         index = self._indexes[encoder.name, own, setting]
         whole = self._indexes[encoder.name, encoder.dimensions, "float32"]
@@ -204,14 +208,15 @@ class Explorer:
         found, left = self._compared(hits, find(whole, REACH, Search(exact=True)))
         sizes = index.bytes_per_vector, self._bytes_of_words if words else 0
         milliseconds = 1000 * (seconds + words_seconds), 1000 * hits.seconds
-        return Answer(way, name, own, setting, *sizes, *milliseconds, found, left, rescored=search.rescore)
+        problem = "" if found else NO_WORD
+        return Answer(way, name, own, setting, *sizes, *milliseconds, found, left, problem, search.rescore)
 
     def _by_words(self, words: list[Sparse], seconds: float) -> Answer:
         hits = self._of_words.search_words(words, self.top)
         found, _ = self._compared(hits, hits)
         return Answer(
             BM25, "", bytes_of_words=self._bytes_of_words, encode_ms=1000 * seconds, search_ms=1000 * hits.seconds,
-            found=found, problem="" if found else "No document has a word of this query.",
+            found=found, problem="" if found else NO_WORD,
         )  # fmt: skip
 
     def _untrained(self) -> Answer:
@@ -252,12 +257,3 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
 def _encode(encoder: Encoder, query: str) -> np.ndarray:
     """The query's vector, (1, d), not normalised."""
     return encoder.encode([query], "query")
-
-
-def _knows(encoder: Encoder, query: str) -> bool:
-    """Whether a static model has a vector of any of the query's words; a transformer has one of every text."""
-    if encoder.kind != "static":
-        return True
-    tokenizer = encoder.model.tokenizer
-    unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "")
-    return any(number != unknown for number in encoder.tokenize([query])[0])

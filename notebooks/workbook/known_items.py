@@ -41,10 +41,11 @@ def build(documents: Mapping[str, Document], held_out: Collection[str], seed: in
 
 
 def score(encode: Encode, corpus: Corpus) -> pd.Series:
-    """NDCG@10 of each query of `build`, whole float32 vectors searched exactly: (queries,), indexed by document."""
+    """NDCG@10 of each query of `build`, whole float32 vectors searched exactly: (queries,), indexed by document.
+
+    A query of zeros, of which the model knows nothing, finds nothing.
+    """
     documents, queries = (encode(texts) for texts in (corpus.document_texts, corpus.query_texts))
     documents, queries = (vectors.truncate(rows, rows.shape[1]) for rows in (documents, queries))
-    similar = queries @ documents.T
-    best = np.argsort(-similar, axis=1, kind="stable")[:, : evaluation.DEPTH]
-    ranked = evaluation.order_ties(best, np.take_along_axis(similar, best, axis=1), corpus.document_ids)
-    return evaluation.judge(corpus, ranked)["ndcg@10"]
+    similar = np.where(queries.any(axis=1, keepdims=True), queries @ documents.T, -np.inf)
+    return evaluation.judge(corpus, evaluation.order_all(similar, corpus.document_ids))["ndcg@10"]

@@ -112,8 +112,8 @@ def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell
     bits = np.where(documents > 0, np.float32(1), np.float32(-1))
     keys: dict[str, str] = {}
     judged = {
-        "one-bit query, one-bit documents (numpy)": _judged(corpus, binary_scores(queries, documents)),
-        "float32 query, one-bit documents (Sentence Transformers)": _judged(corpus, queries @ bits.T),
+        "one-bit query, one-bit documents (numpy)": _judged(corpus, queries, binary_scores(queries, documents)),
+        "float32 query, one-bit documents (Sentence Transformers)": _judged(corpus, queries, queries @ bits.T),
     }
     for cell in own:
         if cell.setting == "binary" and cell.dimension == dimension and cell.search.startswith("rescore"):
@@ -125,7 +125,7 @@ def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell
     )
 
 
-def _judged(corpus: Corpus, scores: np.ndarray) -> pd.Series:
-    ids = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
-    rankings = evaluation.order_ties(ids, scores, corpus.document_ids)
-    return evaluation.judge(corpus, [ranking[: evaluation.DEPTH + 1] for ranking in rankings])["ndcg@10"]
+def _judged(corpus: Corpus, queries: np.ndarray, scores: np.ndarray) -> pd.Series:
+    """A query of zeros finds nothing, as in an engine's searches here."""
+    scores = np.where(queries.any(axis=1, keepdims=True), scores, -np.inf)
+    return evaluation.judge(corpus, evaluation.order_all(scores, corpus.document_ids))["ndcg@10"]

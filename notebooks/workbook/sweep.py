@@ -13,11 +13,22 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from workbook import encoders, engine, evaluation, quantization, results, server, statistics, timing, vectors
+from workbook import (
+    encoders,
+    engine,
+    evaluation,
+    quantization,
+    rankings,
+    results,
+    server,
+    statistics,
+    timing,
+    vectors,
+)  # fmt: skip
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
-from workbook.engine import Hits, Index, Search
+from workbook.engine import Index, Search
 from workbook.errors import WorkbookError
 from workbook.progress import bar
 
@@ -29,9 +40,10 @@ NEAREST = 10  # neighbours that ANN precision looks at
 class Cell:
     """One measured combination: judgements (queries, metrics), sizes, and seconds of each repeat.
 
-    `ann_precision` is, of each query, the share of the ten nearest by exact search that is among its own ten best: it
-    needs no judgements. `tie_range` is what the mean NDCG@10 could be over the orders of equal scores. `index_seconds`
-    is HNSW and quantization, `build_seconds` everything up to the proof. `seconds` is for all queries as one batch,
+    `ann_precision` is, of each query, the share of its ten best that are as near as the ten nearest by exact search: it
+    needs no judgements. `nothing_found`: number of queries of which the model knows nothing; they score 0. `tie_range`
+    is what the mean NDCG@10 could be over the orders of equal scores. `index_seconds` is HNSW and quantization,
+    `build_seconds` everything up to the proof. `seconds` is for all queries as one batch,
     `latency` for single ones; both empty where nothing was timed.
     """
 
@@ -50,6 +62,7 @@ class Cell:
     build_seconds: float
     seconds: list[float]
     latency: list[float]
+    nothing_found: int = 0
     ann_precision: list[float] = field(default_factory=list)
 
 
@@ -157,24 +170,31 @@ def _on_one_index(
             stack.enter_context(index)
         for name, described in abouts.items():
             search = Search.named(name)
-            work = partial(_values, corpus, index, queries, search, about["limit"], about["repeats"])
+            work = partial(_values, corpus, index, documents, queries, search, about["limit"], about["repeats"])
             yield name, results.remember("cells", described, work)
 
 
-def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, limit: int, repeats: int) -> dict:
+def _values(
+    corpus: Corpus, index: Index, documents: np.ndarray, queries: np.ndarray, search: Search, limit: int, repeats: int
+) -> dict:  # fmt: skip
     depth = limit + corpus.drop_identical
     timed = not search.exact and search.hnsw_ef != engine.ALL
-    hits = _with_whole_ties(index, queries, depth, search)
-    rankings = [ranking[:depth] for ranking in evaluation.order_ties(hits.ids, hits.scores, corpus.document_ids)]
-    nearest = evaluation.order_ties(*index.search(queries, depth, Search(exact=True))[:2], corpus.document_ids)
-    judged = evaluation.judge(corpus, rankings)
-    tie_rate = evaluation.tie_rate(hits.scores)
+    hits = rankings.by_vectors(index, queries, depth, search)
+    ids, scores = evaluation.in_order(hits.ids, hits.scores, corpus.document_ids)
+    ranked = [[corpus.document_ids[number] for number in row[:depth] if number >= 0] for row in ids]
+    judged = evaluation.judge(corpus, ranked)
+    tie_rate = evaluation.tie_rate(scores)
     mean = float(judged["ndcg@10"].mean())
-    ties = evaluation.tie_range(corpus, hits.ids, hits.scores, corpus.document_ids) if tie_rate else (mean, mean)
-    one_by_one = [queries[number : number + 1] for number in range(min(len(queries), LATENCY_QUERIES))]
+    ties = evaluation.tie_range(corpus, ids, scores, corpus.document_ids) if tie_rate else (mean, mean)
+    near, nearest = (
+        evaluation.similarities(queries, found[:, :NEAREST], lambda rows: documents[rows])
+        for found in (ids, index.search(queries, NEAREST, Search(exact=True)).ids)
+    )
+    one_by_one = [query[None] for query in queries[queries.any(axis=1)][:LATENCY_QUERIES]]
     return {
         "judgements": {metric: judged[metric].tolist() for metric in judged},
-        "rankings_sha256": hashlib.sha256(json.dumps(rankings).encode()).hexdigest(),
+        "rankings_sha256": hashlib.sha256(json.dumps(ranked).encode()).hexdigest(),
+        "nothing_found": evaluation.nothing_found(ids),
         "tie_rate": tie_rate,
         "tie_range": ties,
         "bytes_per_vector": index.bytes_per_vector,
@@ -182,24 +202,8 @@ def _values(corpus: Corpus, index: Index, queries: np.ndarray, search: Search, l
         "build_seconds": index.build_seconds,
         "seconds": [index.search(queries, depth, search).seconds for _ in range(repeats if timed else 0)],
         "latency": [index.search(query, depth, search).seconds for query in (one_by_one if timed else [])],
-        "ann_precision": evaluation.ann_precision(*([row[:NEAREST] for row in ids] for ids in (rankings, nearest))),
+        "ann_precision": evaluation.ann_precision(near, nearest),
     }
-
-
-def _with_whole_ties(index: Index, queries: np.ndarray, depth: int, search: Search) -> Hits:
-    """Search, and where the results are cut inside a group of equal scores, fetch the rest of the group.
-
-    Which of the equals an engine returns is chance. Done only where a larger limit changes nothing else: with the
-    default ef or with rescoring it would also change the candidates.
-    """
-    if not (search.exact or search.hnsw_ef == engine.ALL):
-        return index.search(queries, depth, search)
-    limit = depth
-    while True:
-        limit = min(2 * limit, index.n)
-        hits = index.search(queries, limit, search)
-        if limit == index.n or not (hits.scores[:, depth - 1] == hits.scores[:, -1]).any():
-            return hits
 
 
 def _cell(
@@ -227,7 +231,9 @@ def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
         score = cell.judgements["ndcg@10"].mean()
         yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
         yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
-    precision = pd.Series(cell.ann_precision, index=cell.judgements.index, dtype=float)
+    if cell.nothing_found:
+        yield {**names, "metric": "queries it knows nothing of", "value": cell.nothing_found, "n": len(cell.judgements)}
+    precision = pd.Series(cell.ann_precision, index=cell.judgements.index, dtype=float).dropna()
     yield {**names, "metric": f"ann precision@{NEAREST}", **statistics.mean(precision)._asdict()}
     yield {**names, "metric": "bytes per vector", "value": cell.bytes_per_vector}
     yield {**names, "metric": "index seconds", "value": cell.index_seconds, "n": 1}

@@ -21,13 +21,23 @@ SHARD = 512  # texts encoded before something is saved: about 20 seconds of work
 
 
 def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> np.ndarray:
-    """Encode texts or find them encoded: float32 (n, d), memory-mapped, not normalised.
+    """Encode texts or find them encoded: float32 (n, d), not normalised.
 
+    Each text is encoded once, in an order that follows from the texts alone: a transformer's vector differs in the 7th
+    digit with what stands beside it in a batch, so equal texts would else be near, not equal, and the order of a file
+    would move scores. A query of which the model knows no token gets zeros, whatever its vector for unknown tokens.
     Raises WorkbookError for no texts at all or vectors that are not finite.
     """
     if not texts:
         raise WorkbookError("no texts to encode")
-    identity = {**encoder.identity(role), "texts": texts_sha256(texts), "n": len(texts)}
+    distinct = sorted(set(texts), key=_sha256)  # by hash: the long ones spread, and so the time left is told right
+    number = {text: place for place, text in enumerate(distinct)}
+    return _distinct(encoder, distinct, role)[[number[text] for text in texts]]
+
+
+def _distinct(encoder: Encoder, texts: list[str], role: Role) -> np.ndarray:
+    """Vectors of texts, each another, in this order: memory-mapped."""
+    identity = {**encoder.identity(role), "texts": texts_sha256(texts), "n": len(texts), "role": role}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.DATA / "vectors" / f"{encoder.name.replace('/', '--')}-{key}"
     with locks.alone(folder):
@@ -64,6 +74,10 @@ def texts_sha256(texts: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(texts), ensure_ascii=False).encode()).hexdigest()
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _is_complete(folder: Path) -> bool:
     """Whether the entry is whole: the manifest is written last and says what the vectors' bytes must be."""
     try:
@@ -84,6 +98,8 @@ def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[s
             if read_shard(shard, len(batch)) is None:
                 vectors = encoder.encode(batch, role)
                 check_finite(encoder, vectors)
+                if role == "query":
+                    vectors[~encoder.knows(batch)] = 0
                 with paths.atomic(shard) as temporary:
                     write_npy(temporary, [vectors], vectors.shape)
             progress.update(len(batch))
@@ -91,7 +107,7 @@ def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[s
         temporary.mkdir()
         parts = (np.load(shards / f"{start:09d}.npy") for start in starts)
         write_npy(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
-        manifest = {**identity, "role": role, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
+        manifest = {**identity, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
