@@ -73,6 +73,10 @@ def test_rows_compare_on_the_same_queries(measured, corpus):
     assert list(compared.index) == [f"{label}, against {MODEL}" for label in LABELS if label != MODEL]
     expected = statistics.mean_difference(scores(measured, BM25), scores(measured, MODEL))
     assert compared.loc[f"{BM25}, against {MODEL}", ["value", "low", "high", "n"]].tolist() == list(expected)
+    ties = rows[rows["metric"] == "ndcg@10 over tie orders"]
+    assert (
+        list(ties["work"]) == LABELS and (ties["low"] <= ties["value"]).all() and (ties["value"] <= ties["high"]).all()
+    )
     times = rows[rows["metric"].isin(["queries/s with encoding", "indexed documents/s", "latency ms with encoding"])]
     assert len(times) == 3 * len(LABELS)
     assert len(rows[rows["metric"] == "searched bytes per document"]) == len(LABELS)
@@ -92,6 +96,8 @@ def test_codes_are_searched_where_they_are_asked_for(data, corpus):
     [cell] = sweep.measure(corpus, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
     assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
+    cut = baselines.rows(corpus, baselines.measure(corpus, models(), "binary", "default-ef", repeats=1))
+    assert set(cut[cut["metric"] == "tie rate@10"]["work"]) == {BM25, TOKENS}, "where groups of equals are whole"
 
 
 def test_a_cut_is_stored_cut(data, corpus):
