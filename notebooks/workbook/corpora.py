@@ -177,18 +177,17 @@ def _plain(text: str) -> str:
 def read_documents(file: Path, may_be_empty: bool = False, defects: Defects = STRICT) -> dict[str, Document]:
     """Read a corpus.jsonl and nothing beside it."""
     documents: dict[str, Document] = {}
-    for line, (key, document) in defects.watch(file, each_document(file, defects), ROW_OUT):
+    for line, (key, document) in each_document(file, defects):
         place = f"{file}:{line}"
         if _add(documents, key, document, place, "document", defects) and not document.full:
-            effect = STAYS_EMPTY if may_be_empty else ROW_OUT
-            defects.add(effect, empty(key, place, "document"))
+            defects.add(STAYS_EMPTY if may_be_empty else ROW_OUT, empty(key, place, "document"))
     return {key: document for key, document in documents.items() if document.full or may_be_empty}
 
 
 def read_queries(file: Path, defects: Defects = STRICT) -> dict[str, str]:
     """Read a queries.jsonl: text by id, judged or not; without those that have no text."""
     queries: dict[str, str] = {}
-    for line, row in defects.watch(file, _jsonl(file, defects), ROW_OUT):
+    for line, row in _jsonl(file, defects):
         place = f"{file}:{line}"
         if _add(queries, row["_id"], row["text"], place, "query", defects) and not row["text"].strip():
             defects.add(ROW_OUT, empty(row["_id"], place, "query"))
@@ -251,7 +250,10 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def _jsonl(file: Path, defects: Defects) -> Iterator[tuple[int, dict]]:
-    """Line number and object of each row that can be used, with an id and a text, which may be empty."""
+    """Line number and object of each row that can be used, with an id and a text, which may be empty.
+
+    Once the last has been taken, too many defects of the file, the taker's among them, raise WorkbookError.
+    """
     for number, line in defects.watch(file, _lines(file), ROW_OUT):
         try:
             row = _row(line, f"{file}:{number}")

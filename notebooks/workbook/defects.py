@@ -29,7 +29,7 @@ class Effect(NamedTuple):
 
 ROW_OUT = Effect("row was left out", "rows were left out")
 ROW_ONCE = Effect("row that is there twice was taken once", "rows that are there twice were taken once", False)
-STAYS_EMPTY = Effect("document is empty and stays, as in BEIR", "documents are empty and stay, as in BEIR")
+STAYS_EMPTY = Effect("document stays as in BEIR", "documents stay as in BEIR")
 QUERY_OUT = Effect("row's query was left out", "rows' queries were left out")
 NOT_FOUND = Effect(
     "judgement names a document that is not there: it stays, as one that cannot be found",
