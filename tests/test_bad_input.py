@@ -77,7 +77,10 @@ def beir_data_dir(value):
 
 
 def corpus(file, content, notebook=SEARCH):
-    """A corpus in BEIR layout, 30 documents and 12 queries, with a file spoilt: by what is put to its end, or done."""
+    """A corpus in BEIR layout, 30 documents and 12 queries, with a file spoilt: by what is put to its end, or done.
+
+    `strict`, or a row or two would be told and worked round.
+    """
 
     def make(folder, patch):
         (folder / "tiny" / "qrels").mkdir(parents=True)
@@ -90,7 +93,7 @@ def corpus(file, content, notebook=SEARCH):
         judged = [f"q{number}\td{number}\t1\n" for number in range(12)]
         (folder / "tiny" / "qrels" / "test.tsv").write_text("".join(["query-id\tcorpus-id\tscore\n", *judged]))
         spoil(folder / "tiny" / file, content)
-        return [*RUN, notebook, "--corpus", str(folder / "tiny")]
+        return parameter(notebook, "corpus", str(folder / "tiny"), strict=True)(folder, patch)
 
     return make
 
@@ -109,7 +112,7 @@ JUDGED = "query,document,grade\n" + "".join(f"ask {number},{number},1\n" for num
 
 
 def own(name, content, judged=None, **parameters):
-    """A file of one's own, and maybe one of judgements."""
+    """A file of one's own, and maybe one of judgements, `strict`."""
 
     def make(folder, patch):
         file = folder / name
@@ -119,7 +122,7 @@ def own(name, content, judged=None, **parameters):
             (folder / "judged.csv").touch()
             spoil(folder / "judged.csv", judged)
             parameters["judged"] = str(folder / "judged.csv")
-        return parameter(OWN, "corpus", str(file), **parameters)(folder, patch)
+        return parameter(OWN, "corpus", str(file), strict=True, **parameters)(folder, patch)
 
     return make
 
@@ -217,7 +220,13 @@ PLANS = [
         "give a"),
 ]  # fmt: skip
 PARAMETERS = [
-    Bad("a parameter that is a date", planned(f"{P}{{corpus: 2020-01-01}}"), "parameter corpus", "wrong type"),
+    Bad("a parameter that is a date", planned(f"{P}{{corpus: 2020-01-01}}"), r"runs\.yaml:4", "quote it"),
+    Bad("a number of another base", planned(f"{P}{{repeats: 010}}"), r"runs\.yaml:4.*010 is 8", "write 8, or quote it"),
+    Bad("a time of the day", planned(f"{P}{{limit: 1:30}}"), r"runs\.yaml:4.*1:30 is 90", "write 90, or quote it"),
+    Bad("a yes", planned(f"{P}{{strict: yes}}"), r"runs\.yaml:4.*yes is true", "write true, or quote it"),
+    Bad("a text for a number", planned(f'{P}{{margin: "1e-2"}}'), "parameter margin", "write 0.01"),
+    Bad("a number for a name", planned(f"{P}{{corpus: 7}}"), "parameter corpus", "quote it"),
+    Bad("neither true nor false", planned(f"{P}{{strict: 1}}"), "parameter strict", "neither true nor false"),
     Bad("nothing for a model", parameter(SEARCH, "transformer_model", None), "parameter transformer_model",
         "wrong type"),
     Bad("false for a list", parameter(SEARCH, "dimensions", False), "parameter dimensions", "is not a list"),

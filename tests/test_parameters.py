@@ -1,5 +1,7 @@
 """Parameters are checked by name, before anything is loaded, with one line that names the parameter."""
 
+import datetime
+
 import pytest
 from workbook import parameters
 from workbook.errors import WorkbookError
@@ -66,6 +68,45 @@ def test_a_notebooks_own_variables_are_checked_and_others_left_alone():
     parameters.check_cell({**GOOD, "pd": object(), "data": None})
     with pytest.raises(WorkbookError, match="parameter limit"):
         parameters.check_cell({**GOOD, "limit": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("repeats", "3", ": write 3"),
+        ("repeats", 3.0, ": write 3"),
+        ("dimensions", ["64", 16], r": write \[64, 16\]"),
+        ("margin", "1e-2", ": write 0.01"),
+        ("margin", "5", "0 and 1"),
+        ("limit", "many", "above 0"),
+        ("candidates", [{"learning_rate": "1e-2"}], r': write \[{"learning_rate": 0.01}\]'),
+        ("server", {"shard_number": "3"}, r': write {"shard_number": 3}'),
+        ("corpus", 7, "wrong type: quote it"),
+        ("corpus", datetime.date(2020, 1, 1), "wrong type: quote it"),
+        ("static_model", 1.5, ": quote it"),
+        ("language", False, ": quote it"),
+        ("columns", {"text": 3}, ": quote it"),
+    ],
+)
+def test_what_yaml_took_for_something_else_is_told_with_what_to_write(name, value, advice):
+    with pytest.raises(WorkbookError, match=f"^parameter {name}: .*{advice}$"):
+        parameters.check({name: value})
+
+
+def test_strict_reaches_what_is_loaded(beir_folder):
+    with (beir_folder / "corpus.jsonl").open("a") as stream:
+        stream.write('{"_id": "d4", "text": ""}\n')
+    given = {"corpus": str(beir_folder)}
+    assert parameters.load_corpus(given).defects == ("corpus.jsonl: 1 row was left out: empty (line 4)",)
+    for later in ({}, {"labelled_split": "test"}, {"other_corpus": str(beir_folder)}):
+        parameters.check_read_later({**given, **later})
+    for strictly in (
+        lambda: parameters.load_corpus({**given, "strict": True}),
+        lambda: parameters.check_read_later({**given, "labelled_split": "test", "strict": True}),
+        lambda: parameters.check_read_later({"corpus": "sample", "other_corpus": str(beir_folder), "strict": True}),
+    ):
+        with pytest.raises(WorkbookError, match=r"corpus\.jsonl:4: document 'd4' is empty"):
+            strictly()
 
 
 TRAINING = {
@@ -251,6 +292,7 @@ def test_good_parameters_of_ones_own_data_pass_and_load(own, data):
     corpus = parameters.load_corpus(own)
     assert (len(corpus.documents), len(corpus.queries)) == (30, 10)
     assert parameters.load_corpus({"corpus": "sample"}).name == "sample"
+    assert parameters.source({**own, "strict": True}).strict and not parameters.source(own).strict
 
 
 @pytest.mark.parametrize(("name", "value", "message"), BAD_OWN)

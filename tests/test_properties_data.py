@@ -19,6 +19,7 @@ from workbook import (
     corpora,
     encoders,
     errors,
+    lines,
     markup,
     model_files,
     own_data,
@@ -50,10 +51,10 @@ def beir_corpora(draw):
     """A corpus with at least one relevant document."""
     documents = draw(DOCUMENTS)
     queries = draw(st.dictionaries(IDS, SAID, min_size=1, max_size=4))
-    grades = st.dictionaries(st.sampled_from(list(documents)), st.integers(-corpora.MOST, corpora.MOST), min_size=1)
+    grades = st.dictionaries(st.sampled_from(list(documents)), st.integers(-lines.MOST, lines.MOST), min_size=1)
     qrels = {query: draw(grades) for query in queries}
-    qrels[next(iter(queries))][next(iter(documents))] = draw(st.integers(1, corpora.MOST))
-    return Corpus("made", documents, queries, qrels)
+    qrels[next(iter(queries))][next(iter(documents))] = draw(st.integers(1, lines.MOST))
+    return Corpus("made", documents, queries, qrels, corpora.asks_itself(documents, queries, qrels))
 
 
 @st.composite

@@ -78,13 +78,24 @@ def test_a_folder_with_judgements_takes_no_others(beir_folder, folder):
         sources.check(Source(str(beir_folder), judged=str(folder / "j.csv")))
 
 
-def test_a_set_whose_queries_are_documents_is_asked_for_by_name(beir_folder, tmp_path):
+def test_a_folder_may_have_any_sets_name(beir_folder, tmp_path):
     shutil.copytree(beir_folder, tmp_path / "arguana")
-    with pytest.raises(WorkbookError, match="by a rule of its own: give its name, arguana, and set BEIR_DATA_DIR"):
-        sources.check(Source(str(tmp_path / "arguana")))
+    sources.check(Source(str(tmp_path / "arguana")))
 
 
-def test_a_file_with_semicolons_is_told_from_one_without_the_column(tmp_path):
-    (tmp_path / "x.csv").write_text("id;title;text\n1;a;b\n")
-    with pytest.raises(WorkbookError, match='it has id;title;text; is it separated by ";"'):
-        sources.check(Source(str(tmp_path / "x.csv")))
+@pytest.mark.parametrize(
+    ("name", "header", "hint"),
+    [
+        ("x.csv", "id;title;text", 'is it separated by ";"? Save it with commas'),
+        ("x.csv", "id;title, short;text", 'is it separated by ";"? Save it with commas'),
+        ("x.csv", "id|title|text", 'is it separated by "|"? Save it with commas'),
+        ("x.csv", "id\ttitle\ttext", "is it separated by tabs? Name it .tsv"),
+        ("x.tsv", "id,title,text", "is it separated by commas? Name it .csv"),
+        ("x.csv", "sep=;\nid;title;text", "take the line out, save with commas"),
+        ("x.csv", "id,title,body", "say by columns which it is"),
+    ],
+)
+def test_a_file_with_another_separator_is_told_from_one_without_the_column(tmp_path, name, header, hint):
+    (tmp_path / name).write_text(f"{header}\n1;a;b\n")
+    with pytest.raises(WorkbookError, match=f"{re.escape(hint)}$"):
+        sources.check(Source(str(tmp_path / name)))

@@ -11,6 +11,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 from workbook import tables
+from workbook.defects import BadRow
 from workbook.errors import WorkbookError
 
 HAIKU = 'An old pond,\na frog "jumps": \u2028plop, \x85 ééé'
@@ -35,7 +36,12 @@ def written(file, rows=ROWS, end="\n"):
 
 
 def values(file, columns=("nr", "body")):
-    return [row for _, row in tables.rows(file, columns)]
+    """The rows; what is wrong with the first that is bad is raised."""
+    found = [row for _, row in tables.rows(file, columns)]
+    for row in found:
+        if isinstance(row, BadRow):
+            raise row
+    return found
 
 
 @pytest.fixture(params=["x.jsonl", "x.ndjson", "x.csv", "x.tsv", "x.parquet", "x.CSV"])
@@ -97,7 +103,31 @@ def test_a_column_of_a_jsonl_may_first_come_in_a_later_row(tmp_path):
         ("x.jsonl", b'{"a": "1"}\n["2"]\n', "{file}:2: each line needs to be an object, {{...}}; this one is a list"),
         ("x.jsonl", b'{"a": "1"}\n\n{"a": "\xe9"}\n', "{file}:3: not valid UTF-8 (invalid continuation byte)"),
         ("x.csv", b'a,b\n1,"two\nlines"\n3,\xff\n', "{file}:4: not valid UTF-8 (invalid start byte)"),
-        ("x.csv", "a,b\n1,2\n".encode("utf-16"), "{file}:1: not valid UTF-8"),
+        (
+            "x.csv",
+            "a,b\n1,2\n".encode("utf-16"),
+            '{file}:1: not valid UTF-8 but UTF-16, as Excel\'s "Unicode Text" is; ',
+        ),
+        ("x.tsv", "a,b\n1,2\n".encode("utf-16-be"), "{file}:1: not valid UTF-8 but UTF-16"),
+        (
+            "x.csv",
+            b"sep=;\na;b\n1;2\n",
+            "{file}:1: sep=; is for Excel and says how the file is separated: take the line",
+        ),
+        ("x.csv", b"sep=,\na,b\n1,2\n", "{file}:1: sep= is for Excel"),
+        (
+            "x.csv",
+            b"id;a, b\n1;2,3\n",
+            "no column 'a' in {file}: it has id;a,  b; is it separated by \";\"? Save it with",
+        ),
+        (
+            "x.csv",
+            b"id|a\n1|2\n",
+            "no column 'a' in {file}: it has id|a; is it separated by \"|\"? Save it with commas",
+        ),
+        ("x.csv", b"id\ta\n1\t2\n", "no column 'a' in {file}: it has id\\ta; is it separated by tabs? Name it .tsv"),
+        ("x.tsv", b"id,a\n1,2\n", "no column 'a' in {file}: it has id,a; is it separated by commas? Name it .csv"),
+        ("x.jsonl", b"[1]\n[2]\n", "{file}:1: each line needs to be an object"),
         ("x.csv", b'a,b\n1,"two\nlines"\n3\n', "{file}:4: 1 fields, the header has 2"),
         ("x.csv", b"a,b\n1,2,3\n", "{file}:2: 3 fields, the header has 2"),
         ("x.csv", b'a,b\n1,2\n3,"4\n5,6\n', "{file}:3: not valid CSV (unexpected end of data)"),
@@ -145,7 +175,6 @@ def test_a_parquet_that_is_damaged_inside_is_refused_with_its_row(tmp_path):
         (datetime.datetime(2020, 1, 1), "timestamp[us]"),
         (decimal.Decimal("1.5"), "decimal128(2, 1)"),
         ({"a": "b"}, "struct<a: string>"),
-        (b"text", "binary"),
         ([["a"]], "list<element: list<element: string>>"),
     ],
 )
@@ -157,10 +186,88 @@ def test_a_parquet_column_that_holds_no_text_is_refused_with_its_type(tmp_path, 
     assert values(file, ["b"]) == [{"b": "text"}]
 
 
-def test_a_parquet_column_of_categories_is_text(tmp_path):
-    table = pyarrow.table({"a": pyarrow.array(["x", "y", "x"]).dictionary_encode()})
-    parquet.write_table(table, tmp_path / "x.parquet")
-    assert values(tmp_path / "x.parquet", ["a"]) == [{"a": "x"}, {"a": "y"}, {"a": "x"}]
+TEXTS = ["one", "é", None]
+BYTES = [b"one", "é".encode(), None]
+LISTS = [["one", "é"], [], None]
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        *((pyarrow.array(TEXTS, kind), TEXTS) for kind in (
+            pyarrow.string(), pyarrow.large_string(), pyarrow.string_view(),
+            pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
+            pyarrow.dictionary(pyarrow.int8(), pyarrow.large_string()),
+        )),
+        *((pyarrow.array(BYTES, kind), TEXTS) for kind in (
+            pyarrow.binary(), pyarrow.large_binary(), pyarrow.binary_view(),
+            pyarrow.dictionary(pyarrow.int16(), pyarrow.binary()),
+        )),
+        (pyarrow.array([b"abc", b"def", None], pyarrow.binary(3)), ["abc", "def", None]),
+        *((pyarrow.array(LISTS, kind), LISTS) for kind in (
+            pyarrow.list_(pyarrow.string()), pyarrow.large_list(pyarrow.large_string()),
+            pyarrow.list_view(pyarrow.string()), pyarrow.large_list_view(pyarrow.string_view()),
+            pyarrow.list_(pyarrow.dictionary(pyarrow.int32(), pyarrow.string())),
+        )),
+        (pyarrow.array([[b"one"], [None], None], pyarrow.list_(pyarrow.binary())), [["one"], [None], None]),
+        (pyarrow.array([["a", "b"], None], pyarrow.list_(pyarrow.string(), 2)), [["a", "b"], None]),
+        (pyarrow.array([decimal.Decimal(10**30), None], pyarrow.decimal128(38, 0)), [10**30, None]),
+        (pyarrow.array([bytes(15) + b"\1", None], pyarrow.uuid()), ["00000000-0000-0000-0000-000000000001", None]),
+        (pyarrow.array([math.nan, None], pyarrow.float64()), [None, None]),
+    ],
+    ids=lambda one: str(one.type) if isinstance(one, pyarrow.Array) else "",
+)  # fmt: skip
+def test_a_text_in_parquet_is_read_however_it_is_stored(tmp_path, stored, read, store_schema):
+    parquet.write_table(pyarrow.table({"a": stored}), tmp_path / "x.parquet", store_schema=store_schema)
+    assert values(tmp_path / "x.parquet", ["a"]) == [{"a": value} for value in read]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "good", "bad"),
+    [
+        ("x.csv", b'a,b\n1,2\n3\n4,"5" 6\n7,\xff\n8,9\n', ["1", "8"],
+         ["3: 1 fields, the header has 2", "4: not valid CSV", "5: not valid UTF-8 (invalid start byte)"]),
+        ("x.csv", b'a,b\n1,"two\nlines",3\n4,"\xff\n5"\n8,9\n', ["8"],
+         ["2: 3 fields, the header has 2", "4: not valid UTF-8"]),
+        ("x.tsv", b"a\tb\n1\t2\n3\t4\t5\n", ["1"], ["3: 3 fields, the header has 2"]),
+        ("x.jsonl", b'{"a": "1"}\n{"a": \n[1]\n{"a": "\xff"}\n{"a": 1, "a": 2}\n{"a": "8"}\n', ["1", "8"],
+         ["2: not valid JSON", "3: each line needs to be an object", "4: not valid UTF-8", "5: not usable JSON"]),
+    ],
+)  # fmt: skip
+def test_the_rows_around_a_bad_one_are_read(tmp_path, name, content, good, bad):
+    (tmp_path / name).write_bytes(content)
+    rows = [row for _, row in tables.rows(tmp_path / name, ["a"])]
+    assert [row["a"] for row in rows if not isinstance(row, BadRow)] == good
+    complaints = [str(row).removeprefix(f"{tmp_path / name}:") for row in rows if isinstance(row, BadRow)]
+    assert len(complaints) == len(bad)
+    assert all(found.startswith(one) for found, one in zip(complaints, bad, strict=True)), complaints
+
+
+def test_a_bad_row_of_several_lines_names_them_all(tmp_path):
+    (tmp_path / "x.csv").write_text('a,b\n1,"two\nlines",3\n')
+    ((_, row),) = tables.rows(tmp_path / "x.csv", ["a"])
+    assert row.place == f"{tmp_path / 'x.csv'}:2-3"
+
+
+def test_a_quote_left_open_that_closes_in_a_later_row_stops_the_reading(tmp_path):
+    (tmp_path / "x.csv").write_text('a,b\n1,"open\n2,"x"\n3,4\n')
+    with pytest.raises(WorkbookError, match=r"x\.csv:2: not valid CSV .*; is a quote missing in this row\?"):
+        values(tmp_path / "x.csv", ["a"])
+
+
+def test_a_jsonl_that_breaks_off_is_no_bad_row(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"a": "1"}\n{"a": "2"')
+    with pytest.raises(WorkbookError, match=r"x\.jsonl:2: not valid JSON .*; is the file cut short\?"):
+        list(tables.rows(tmp_path / "x.jsonl", ["a"]))
+
+
+def test_a_missing_value_is_one_in_json_and_in_parquet(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"a": NaN}\n{"a": null}\n{"b": 1}\n{"a": "x"}\n')
+    rows = [{"a": math.nan}, {"a": None}, {}, {"a": 1.5}]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet")
+    assert [row["a"] for row in values(tmp_path / "x.jsonl", ["a"])] == [None, None, None, "x"]
+    assert [row["a"] for row in values(tmp_path / "x.parquet", ["a"])] == [None, None, None, 1.5]
 
 
 def test_a_parquet_that_says_one_long_text_in_every_row_does_not_fill_the_memory(tmp_path, monkeypatch):

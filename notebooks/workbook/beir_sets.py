@@ -27,12 +27,11 @@ class Beir(NamedTuple):
     md5: str
     documents: int | None = None
     queries: int | None = None
-    drop_identical: bool = False
 
 
-# md5 as in BEIR's README. ArguAna's queries are documents of its corpus: finding oneself is no merit.
+# md5 as in BEIR's README
 BEIR = {
-    "arguana": Beir("8ad3e3c2a5867cdced806d6503f29b99", 8_674, 1_406, drop_identical=True),
+    "arguana": Beir("8ad3e3c2a5867cdced806d6503f29b99", 8_674, 1_406),
     "climate-fever": Beir("8b66f0a9126c521bae2bde127b4dc99d"),
     "dbpedia-entity": Beir("c2a39eb420a3164af735795df012ac2c"),
     "fever": Beir("5a818580227bfb4b35bb6fa46d9b6c03"),

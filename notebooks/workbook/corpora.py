@@ -1,24 +1,31 @@
 """Corpora: documents, queries and graded judgements (qrels), by name or from any folder in BEIR layout.
 
 `load("sample")`, `load("python-docs")` or `load("python-docs:10000")`, `load("scifact")`, `load("path/to/folder")`.
-A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded.
+A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded. Small defects are told, see `defects`.
 """
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from workbook import beir_sets, paths, python_docs
+from workbook import beir_sets, lines, paths, python_docs
 from workbook.beir_sets import BEIR
+from workbook.defects import (
+    EMPTY,
+    JUDGED_ONCE,
+    NOT_ASKED,
+    NOT_FOUND,
+    ROW_ONCE,
+    ROW_OUT,
+    STAYS_EMPTY,
+    STRICT,
+    BadRow,
+    Defects,
+)
 from workbook.errors import WorkbookError
-
-MOST = 1_000  # of a grade: trec_eval takes memory by the highest, 16 GB for 2**31, and reads 2**32 as 0
-UNFIT = re.compile(r"[\0\t\r\n]")  # for an id: it ends a field or a line of qrels, or the id itself in trec_eval
-LONGEST = 2**26  # bytes of a line; what is longer is one JSON list, or has line ends of another kind
 
 
 class Document(NamedTuple):
@@ -34,13 +41,18 @@ class Document(NamedTuple):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents, the queries of one split that have judgements, and qrels[query id][document id] = grade."""
+    """Documents, the queries of one split that have judgements, and qrels[query id][document id] = grade.
+
+    A judged document may not be among the documents: then it cannot be found. `drop_identical`: a document that has the
+    id of the query is the query itself, and passed over in its results. `defects`: sentences on what was worked round.
+    """
 
     name: str
     documents: dict[str, Document]
     queries: dict[str, str]
     qrels: dict[str, dict[str, int]]
     drop_identical: bool = False
+    defects: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def document_ids(self) -> list[str]:
@@ -58,6 +70,13 @@ class Corpus:
     @property
     def query_texts(self) -> list[str]:
         return list(self.queries.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what a reader must know of the data: its defects, and whether queries are passed over."""
+        themselves = sum(query in self.documents for query in self.queries)
+        rule = f"{themselves:,} of the queries are documents themselves: each is passed over in its own results"
+        return [*self.defects, *[rule] * self.drop_identical]
 
     @property
     def sha256(self) -> str:
@@ -80,10 +99,11 @@ def check(name: str) -> None:
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
 
 
-def load(name: str, split: str = "test") -> Corpus:
+def load(name: str, split: str = "test", strict: bool = False) -> Corpus:
     """Load a corpus by registered name or from a folder in BEIR layout.
 
-    Raises WorkbookError, naming file and line, for anything in it that would make a score meaningless.
+    Raises WorkbookError, naming file and line, for what would make a score meaningless; if `strict`, also for what is
+    otherwise worked round and told in `Corpus.defects`.
     """
     check(name)
     if name == "sample":
@@ -92,10 +112,9 @@ def load(name: str, split: str = "test") -> Corpus:
         return read_beir(python_docs.build(name), name, split)
     if name not in BEIR:
         folder = Path(name).resolve()
-        known = BEIR.get(folder.name)
-        return read_beir(folder, folder.name, split, known is not None and known.drop_identical)
+        return read_beir(folder, folder.name, split, defects=Defects(strict))
     facts = BEIR[name]
-    corpus = read_beir(beir_sets.folder_of(name), name, split, facts.drop_identical, may_be_empty=True)
+    corpus = read_beir(beir_sets.folder_of(name), name, split, may_be_empty=True, defects=Defects(strict))
     found = len(corpus.documents), len(corpus.queries)
     if split == "test" and facts.documents and found != (facts.documents, facts.queries):
         raise WorkbookError(
@@ -118,175 +137,172 @@ def unlabelled(name: str) -> dict[str, Document]:
         return read_documents(paths.SAMPLE / "corpus.jsonl")
     folder = beir_sets.folder_of(name) if name in BEIR else Path(name).resolve()
     beir_sets.check_links(folder)
-    documents = read_documents(folder / "corpus.jsonl", may_be_empty=name in BEIR)
-    return {key: document for key, document in documents.items() if document.full}
+    return read_documents(folder / "corpus.jsonl", defects=Defects())
 
 
 def read_beir(
-    folder: Path, name: str, split: str = "test", drop_identical: bool = False, may_be_empty: bool = False
+    folder: Path, name: str, split: str = "test", may_be_empty: bool = False, defects: Defects = STRICT
 ) -> Corpus:
     """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv; keep the queries that have judgements.
 
-    An empty document is an error, unless `may_be_empty`: some of BEIR's own sets have them and are scored with them.
+    Small defects are added to `defects`. An empty document is one and left out, unless `may_be_empty`: some of BEIR's
+    own sets have them and are scored with them.
     """
     beir_sets.check_links(folder)
-    documents = read_documents(folder / "corpus.jsonl", may_be_empty)
-    queries = read_queries(folder / "queries.jsonl")
-    qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries)
-    return Corpus(name, documents, {q: text for q, text in queries.items() if q in qrels}, qrels, drop_identical)
+    documents = read_documents(folder / "corpus.jsonl", may_be_empty, defects)
+    queries = read_queries(folder / "queries.jsonl", defects)
+    qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries, defects)
+    asked = {query: text for query, text in queries.items() if query in qrels}
+    return Corpus(name, documents, asked, qrels, asks_itself(documents, asked, qrels), defects.told())
 
 
-def read_documents(file: Path, may_be_empty: bool = False) -> dict[str, Document]:
+def asks_itself(
+    documents: Mapping[str, Document], queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]
+) -> bool:
+    """Tell whether queries are documents of the corpus, as in ArguAna: finding itself is no merit of a query.
+
+    Some are, by id, and every one of these says what its document says and is not judged relevant to itself. BEIR drops
+    whatever has the query's id; numbers that two files happen to have in common are no reason to.
+    """
+    themselves = queries.keys() & documents.keys()
+    return bool(themselves) and all(
+        _plain(queries[key]) in (_plain(documents[key].text), _plain(documents[key].full)) for key in themselves
+    ) and all(qrels[key].get(key, 0) <= 0 for key in themselves)  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def read_documents(file: Path, may_be_empty: bool = False, defects: Defects = STRICT) -> dict[str, Document]:
     """Read a corpus.jsonl and nothing beside it."""
     documents: dict[str, Document] = {}
-    for line, (key, document) in each_document(file, may_be_empty):
-        _add(documents, key, document, f"{file}:{line}", "document")
-    return documents
+    for line, (key, document) in each_document(file, defects):
+        place = f"{file}:{line}"
+        if _add(documents, key, document, place, "document", defects) and not document.full:
+            defects.add(STAYS_EMPTY if may_be_empty else ROW_OUT, empty(key, place, "document"))
+    return {key: document for key, document in documents.items() if document.full or may_be_empty}
 
 
-def read_queries(file: Path) -> dict[str, str]:
-    """Read a queries.jsonl: text by id, judged or not."""
+def read_queries(file: Path, defects: Defects = STRICT) -> dict[str, str]:
+    """Read a queries.jsonl: text by id, judged or not; without those that have no text."""
     queries: dict[str, str] = {}
-    for line, row in _jsonl(file):
-        check_text(row["text"], row["_id"], f"{file}:{line}", "query")
-        _add(queries, row["_id"], row["text"], f"{file}:{line}", "query")
-    return queries
+    for line, row in _jsonl(file, defects):
+        place = f"{file}:{line}"
+        if _add(queries, row["_id"], row["text"], place, "query", defects) and not row["text"].strip():
+            defects.add(ROW_OUT, empty(row["_id"], place, "query"))
+    return {key: text for key, text in queries.items() if text.strip()}
 
 
-def each_document(file: Path, may_be_empty: bool = False) -> Iterator[tuple[int, tuple[str, Document]]]:
-    """Line number, id and document of a corpus.jsonl, one by one; that ids are unique is not checked."""
-    for line, row in _jsonl(file):
-        title = row.get("title") or ""
-        if not isinstance(title, str):
-            raise WorkbookError(f'{file}:{line}: "title" must be a string')
-        document = Document(title, row["text"])
-        check_text(document.full or ("empty" if may_be_empty else ""), row["_id"], f"{file}:{line}", "document")
-        yield line, (row["_id"], document)
+def each_document(file: Path, defects: Defects = STRICT) -> Iterator[tuple[int, tuple[str, Document]]]:
+    """Line number, id and document of a corpus.jsonl, one by one; that ids are unique, and texts there, is not checked.
+
+    Of a row that cannot be used nothing is given.
+    """
+    for line, row in _jsonl(file, defects):
+        yield line, (row["_id"], Document(row.get("title") or "", row["text"]))
 
 
-def each_judgement(file: Path) -> Iterator[tuple[str, str, str, int]]:
+def each_judgement(file: Path, defects: Defects = STRICT) -> Iterator[tuple[str, str, str, int]]:
     """Place, query id, document id and grade of a qrels file, one by one; that the ids are known is not checked."""
-    for number, line in _lines(file):
-        fields = line.split("\t")
-        if number == 1 and fields[-1] == "score":
+    for number, line in defects.watch(file, _lines(file), ROW_OUT):
+        if number == 1 and line.rpartition("\t")[2].strip() == "score":
             continue
         place = f"{file}:{number}"
-        if len(fields) != 3:
-            raise WorkbookError(f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated")
-        yield place, fields[0], fields[1], grade(fields[2], f"{place}: a grade")
+        try:
+            judgement = _judgement(line.rstrip("\r\n"), place)
+        except BadRow as bad:
+            defects.add(ROW_OUT, bad)
+            continue
+        yield place, *judgement
 
 
-def check_text(text: str, key: str, place: str, what: str) -> None:
-    """Raise WorkbookError, naming the place, for a text that cannot be encoded: an empty one, half a surrogate pair."""
-    if not text.strip():
-        raise WorkbookError(f"{place}: {what} {key!r} is empty; remove it or give it a text")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise WorkbookError(
-            f"{place}: {what} {key!r} holds half a surrogate pair, which is no text; remove it"
-        ) from None
+def _judgement(line: str, place: str) -> tuple[str, str, int]:
+    lines.check_utf8(line, place)
+    fields = line.split("\t")
+    if len(fields) != 3:
+        message = f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated"
+        raise BadRow(message, place, "not three fields")
+    return fields[0], fields[1], lines.grade(fields[2], place, "a grade")
 
 
-def check_id(key: str, place: str) -> None:
-    """Raise WorkbookError, naming the place, for an id that judgements cannot name."""
-    check_text(key, key, place, "id")
-    if UNFIT.search(key):
-        raise WorkbookError(
-            f"{place}: the id {key!r} holds a tab or a line end (or a zero byte), which qrels cannot; take it out"
-        )
+def empty(key: str, place: str, what: str) -> BadRow:
+    """The defect of a row without a text."""
+    return BadRow(f"{place}: {what} {key!r} is empty; remove it or give it a text", place, EMPTY)
 
 
-def grade(text: str, what: str) -> int:
-    """A grade as judgements write it. Raises WorkbookError, saying of what, for one that cannot be counted with."""
-    if not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > MOST:
-        raise WorkbookError(f"{what} must be a whole number, {MOST:,} at most, not {text!r}")
-    return int(text)
-
-
-def _add(table: dict, key: str, value: object, place: str, what: str) -> None:
-    if key in table:
-        raise WorkbookError(f"{place}: {what} id {key!r} is there twice; ids must be unique")
-    table[key] = value
-
-
-def opened(file: Path) -> BinaryIO:
-    """Open a file of a corpus to read. Raises WorkbookError for anything but a file that can be read."""
-    if paths.exists(file) and not file.is_file():  # a pipe would be waited for, and /dev/zero has no end
-        raise WorkbookError(f"{file} is a folder, a pipe or a device: put a file there")
-    try:
-        return file.open("rb")
-    except FileNotFoundError:
-        raise WorkbookError(f"{file} is missing; BEIR layout is corpus.jsonl, queries.jsonl, qrels/test.tsv") from None
-    except OSError as error:
-        raise WorkbookError(f"{file} cannot be read ({error.strerror}): put a file there that can") from None
-
-
-def lines(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[tuple[int, str]]:
-    """Number and text of each line with its end, cut at "\\n" alone: str.splitlines also cuts at U+2028 in a document.
-
-    `watch` is told the bytes of each. Raises WorkbookError, naming the line, for one that is not UTF-8 or too long.
-    """
-    with opened(file) as stream:
-        for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), start=1):
-            if len(raw) > LONGEST:
-                raise WorkbookError(f"{file}:{number}: a line of more than {LONGEST >> 20} MB; write one row a line")
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise WorkbookError(f"{file}:{number}: not valid UTF-8 ({error.reason}); save it as UTF-8") from None
-            if watch:
-                watch(len(raw))
-            yield number, line
-
-
-def json_object(line: str, place: str) -> dict:
-    """The object that a line of JSONL is; WorkbookError, naming the place, for anything else."""
-    try:
-        row = json.loads(line, object_pairs_hook=_object)
-    except json.JSONDecodeError as error:
-        raise WorkbookError(f"{place}: not valid JSON ({error.msg}); is the file cut short?") from None
-    except (ValueError, RecursionError) as error:  # a key twice, a number of thousands of digits, thousands of brackets
-        raise WorkbookError(f"{place}: not usable JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise WorkbookError(f"{place}: each line needs to be an object, {{...}}; this one is a {type(row).__name__}")
-    return row
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a key is there twice in {', '.join(key for key, _ in pairs)}")
-    return found
+def _add(table: dict, key: str, value: object, place: str, what: str, defects: Defects) -> bool:
+    """Add a value, and tell whether it is new. WorkbookError if another one has its id."""
+    if key not in table:
+        table[key] = value
+        return True
+    twice = f"{place}: {what} id {key!r} is there twice"
+    if table[key] != value:
+        raise WorkbookError(f"{twice}, with another text; ids must be unique")
+    defects.add(ROW_ONCE, BadRow(f"{twice}; ids must be unique", place))
+    return False
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    for number, line in lines(file):
+    for number, line in lines.read(file):
         if line.strip():
-            yield number, line.rstrip("\r\n")
+            yield number, line
 
 
-def _jsonl(file: Path) -> Iterator[tuple[int, dict]]:
-    for number, line in _lines(file):
-        row = json_object(line, f"{file}:{number}")
-        if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
-            raise WorkbookError(f'{file}:{number}: each line needs "_id" and "text", both strings')
-        check_id(row["_id"], f"{file}:{number}")
+def _jsonl(file: Path, defects: Defects) -> Iterator[tuple[int, dict]]:
+    """Line number and object of each row that can be used, with an id and a text, which may be empty.
+
+    Once the last has been taken, too many defects of the file, the taker's among them, raise WorkbookError.
+    """
+    for number, line in defects.watch(file, _lines(file), ROW_OUT):
+        try:
+            row = _row(line, f"{file}:{number}")
+        except BadRow as bad:
+            defects.add(ROW_OUT, bad)
+            continue
         yield number, row
 
 
-def _read_qrels(file: Path, documents: dict, queries: dict) -> dict[str, dict[str, int]]:
+def _row(line: str, place: str) -> dict:
+    row = lines.json_object(line, place)
+    if row.get("text", 0) is None:
+        row["text"] = ""
+    if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
+        raise BadRow(f'{place}: each line needs "_id" and "text", both strings', place, "without an id or a text")
+    lines.check_id(row["_id"], place)
+    title = row.get("title") or ""
+    if not isinstance(title, str):
+        raise BadRow(f'{place}: "title" must be a string', place, "a title that is no text")
+    lines.check_text(f"{title} {row['text']}", row["_id"], place, "row")
+    return row
+
+
+def _read_qrels(file: Path, documents: dict, queries: dict, defects: Defects) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    for place, query, document, grade in each_judgement(file):
+    judged = defects.watch(file, each_judgement(file, defects), NOT_ASKED, NOT_FOUND)
+    for place, query, document, grade in judged:
         if query not in queries:
-            raise WorkbookError(f"{place}: judgement for query {query!r}, which queries.jsonl does not have")
-        if document not in documents:
-            raise WorkbookError(f"{place}: judgement for document {document!r}, which corpus.jsonl does not have")
-        if document in qrels.setdefault(query, {}):
-            raise WorkbookError(f"{place}: query {query!r} and document {document!r} are judged twice")
-        qrels[query][document] = grade
+            unknown = f"{place}: judgement for query {query!r}, which queries.jsonl does not have"
+            defects.add(NOT_ASKED, BadRow(unknown, place))
+            continue
+        new = judge(qrels.setdefault(query, {}), document, grade, place, f"query {query!r}", defects)
+        if new and document not in documents:
+            unknown = f"{place}: judgement for document {document!r}, which corpus.jsonl does not have"
+            defects.add(NOT_FOUND, BadRow(unknown, place))
     if qrels and not any(grade > 0 for grades in qrels.values() for grade in grades.values()):
         raise WorkbookError(f"{file}: no document is relevant to any query; every score would be 0")
     if not qrels:
         raise WorkbookError(f"{file}: no judgements in it; without them there is nothing to score")
     return qrels
+
+
+def judge(grades: dict, document: str, grade: int, place: str, query: str, defects: Defects) -> bool:
+    """Add a grade to those of a query, and tell whether it is new. WorkbookError if there is another."""
+    if document not in grades:
+        grades[document] = grade
+        return True
+    twice = f"{place}: {query} and document {document!r} are judged twice"
+    if grades[document] != grade:
+        raise WorkbookError(f"{twice}, at {grades[document]} and at {grade}; take one out")
+    defects.add(JUDGED_ONCE, BadRow(twice, place))
+    return False

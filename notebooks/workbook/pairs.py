@@ -53,10 +53,11 @@ def _of(key: str, document: Document, sentences: int, random: np.random.Generato
 
 
 def labelled(corpus: Corpus) -> list[Pair]:
-    """Pairs of a query and each document judged relevant to it. Never of the queries that are reported on."""
+    """Pairs of a query and each document judged relevant to it that is there. Never of the queries reported on."""
     return [
         Pair(corpus.queries[query], corpus.documents[document].full, document, "labelled")
-        for query, grades in corpus.qrels.items() for document, grade in grades.items() if grade > 0
+        for query, grades in corpus.qrels.items() for document, grade in grades.items()
+        if grade > 0 and document in corpus.documents
     ]  # fmt: skip
 
 

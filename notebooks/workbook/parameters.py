@@ -1,6 +1,8 @@
 """What a notebook may be asked to do: each parameter's name and check, for the runner and the notebook itself."""
 
+import datetime
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,9 @@ from workbook.errors import WorkbookError
 from workbook.settings import Settings
 
 TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
+TEXTS = {"corpus", "static_model", "transformer_model", "large_model", "long_model", "scale_model", "custom_model",
+         "engine_name", "query", "language", "judged", "columns", "judged_columns", "collection", "vector_name",
+         "fusion", "run", "labelled_split", "other_corpus"}  # fmt: skip
 MODELS = ("static_model", "transformer_model", "large_model", "long_model", "scale_model")
 OWN = ("corpus", "columns", "judged", "judged_columns", "most_documents", "most_queries", "seed")  # as Source has them
 SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed", "scale_repeats")
@@ -29,9 +34,9 @@ def check(values: Mapping[str, Any]) -> None:
             _plain(value)
             (_text if name == "corpus" and "columns" in values else CHECKS[name])(value)
         except WorkbookError as error:
-            raise WorkbookError(f"parameter {name}: {error}") from None
+            raise WorkbookError(f"parameter {name}: {error}{_advice(name, value)}") from None
         except TypeError:
-            raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type") from None
+            raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type{_advice(name, value)}") from None
     if values.get("engine_name") == "server":
         server.identity()  # raises what keeps it from answering
     if "columns" in values:
@@ -59,13 +64,15 @@ def check(values: Mapping[str, Any]) -> None:
 
 def source(values: Mapping[str, Any]) -> own_data.Source | None:
     """The corpus that the parameters of a notebook for a user's own data ask for; None for another notebook's."""
-    return own_data.Source(*(values[name] for name in OWN)) if "columns" in values else None
+    if "columns" not in values:
+        return None
+    return own_data.Source(*(values[name] for name in OWN), strict=values.get("strict", False))
 
 
 def load_corpus(values: Mapping[str, Any]) -> Corpus:
     """The corpus that the parameters of a notebook ask for."""
     asked = source(values)
-    return own_data.load(asked) if asked else corpora.load(values["corpus"])
+    return own_data.load(asked) if asked else corpora.load(values["corpus"], strict=values.get("strict", False))
 
 
 def check_read_later(values: Mapping[str, Any]) -> None:
@@ -74,9 +81,9 @@ def check_read_later(values: Mapping[str, Any]) -> None:
     That is a fault in another corpus or split, more documents to train on or tokens to keep than there are.
     """
     if split := values.get("labelled_split"):
-        corpora.load(values["corpus"], split)
+        corpora.load(values["corpus"], split, values.get("strict", False))
     if other := values.get("other_corpus"):
-        corpora.load(other)
+        corpora.load(other, strict=values.get("strict", False))
     if (sizes := values.get("sizes")) and max(sizes) > (most := len(corpora.unlabelled(values["corpus"]))):
         raise WorkbookError(f"parameter sizes: {values['corpus']} has {most:,} documents to train on, not {max(sizes)}")
     if vocabularies := values.get("vocabularies"):
@@ -150,6 +157,32 @@ def _check_grid(settings: Sequence[str], searches: Sequence[str]) -> None:
 def check_cell(variables: Mapping[str, Any]) -> None:
     """Check a notebook's own parameters, given its globals()."""
     check(given(variables))
+
+
+def _advice(name: str, value: Any) -> str:
+    """What to write where YAML made a text of a number, as of 1e-2, or a number or a date of a name; else nothing."""
+    texts = value.values() if name in ("columns", "judged_columns") and isinstance(value, dict) else [value]
+    if name in TEXTS and any(isinstance(text, int | float | datetime.date) for text in texts):
+        return ": quote it"
+    meant = _numbers(value)
+    try:
+        CHECKS[name](meant)
+    except (WorkbookError, TypeError):
+        return ""
+    return f": write {json.dumps(meant)}"
+
+
+def _numbers(value: Any) -> Any:
+    """The value with a number for each text that is one, and a whole one for each that has no fraction."""
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _numbers(each) for key, each in value.items()}
+    try:
+        number = float(value) if isinstance(value, str | float) else math.nan
+    except ValueError:
+        return value
+    return value if not math.isfinite(number) else int(number) if number.is_integer() else number
 
 
 def _plain(value: Any) -> None:
@@ -351,4 +384,5 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "run": _unless("", _name_of_file),
     "places": _places,
     "labelled_split": _unless("", _name_of_file),
+    "strict": _yes_or_no,
 }

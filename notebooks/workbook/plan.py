@@ -1,11 +1,14 @@
 """The plan, runs.yaml: profiles of notebooks with their parameters, and the values that are expected of them."""
 
+import ast
+import datetime
+import json
 import math
 import re
 import reprlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 import yaml
@@ -14,6 +17,7 @@ from workbook import parameters, paths, results
 from workbook.errors import WorkbookError
 
 PLAN = paths.NOTEBOOKS / "runs.yaml"
+_TEXT = "tag:yaml.org,2002:str"
 
 
 class Job(NamedTuple):
@@ -35,7 +39,19 @@ class Expected(NamedTuple):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as data alone: no tags, nothing said twice, and no aliases, by which ten lines can stand for billions."""
+    """YAML as data alone: no tags, nothing said twice, and no aliases, by which ten lines can stand for billions.
+
+    A plain value is a number, true, false, null or a text as in JSON, 1e-2 among the numbers. What YAML has another
+    reading of is refused: 010 is 8 to it, 1:30 is 90, yes is true, 1_000 is 1000 and 2020-01-01 a date.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+    def compose_scalar_node(self, anchor: str | None) -> yaml.ScalarNode:
+        event = self.peek_event()
+        if event.tag is None and event.implicit[0] and (advice := _ambiguous(event.value)):
+            raise _at(event.start_mark, advice)
+        return super().compose_scalar_node(anchor)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -47,6 +63,30 @@ class _Loader(yaml.SafeLoader):
         if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
             raise _at(node.start_mark, f"{twice} is there twice: take one out")
         return super().construct_mapping(node, deep)
+
+
+for _kind, _pattern in {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?(0|[1-9][0-9]*)",
+    "float": r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+}.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"^(?:{_pattern})$"), None)
+
+
+def _ambiguous(text: str) -> str:
+    """What to do about a plain value that people and YAML read as different things; nothing if there is no such."""
+    mine, usual = (kind.resolve(kind(""), yaml.ScalarNode, text, (True, False)) for kind in (_Loader, yaml.SafeLoader))
+    leading = re.fullmatch(r"[-+]?0[0-9]+(\.[0-9]*)?", text)
+    if not leading and (mine == usual or usual == _TEXT):
+        return ""
+    try:
+        value = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):  # a date that is none, or a sign of YAML's own
+        value = None
+    if value is None or isinstance(value, datetime.date | str):
+        return f"{text} can be read as more than a text: quote it"
+    return f"{text} is {json.dumps(value)} to YAML: write {json.dumps(value)}, or quote it"
 
 
 def _at(mark: yaml.Mark, problem: str) -> yaml.MarkedYAMLError:
@@ -175,7 +215,7 @@ def declared_parameters(notebook: str) -> dict[str, Any]:
     found = papermill.inspect_notebook(str(file))
     if not found:
         raise WorkbookError(f"{file.name} has no cell tagged `parameters`; papermill would ignore what it is given")
-    return {name: yaml.safe_load(facts["default"]) for name, facts in found.items()}
+    return {name: ast.literal_eval(facts["default"]) for name, facts in found.items()}
 
 
 def compare_all(

@@ -114,6 +114,7 @@ def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> St
     facts = {
         "run": run_name(),
         "corpus": f"{corpus.name}: {len(corpus.documents):,} documents, {len(corpus.queries):,} queries",
+        **({"notes on the corpus": "; ".join(corpus.notes)} if corpus.notes else {}),
         "parameters": "; ".join(f"{name} {_shown(value)}" for name, value in given.items()),
         "corpus sha256": corpus.sha256[:16],
         **{f"model {encoder.name}": f"{encoder.kind}, revision {encoder.revision[:19]}" for encoder in encoders},

@@ -131,7 +131,7 @@ def _searched(values: Mapping[str, Any]) -> list:
     """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
     models = [values.get(name) for name in parameters.MODELS[:2]]
     asked = None if corpora.is_registered(values["corpus"]) else parameters.source(values)
-    return [asdict(asked) if asked else values["corpus"], *models, "engine_name" in values]
+    return [asdict(asked) if asked else values["corpus"], *models, "engine_name" in values, values.get("strict")]
 
 
 def execute(job: Job, run_name: str) -> Outcome:

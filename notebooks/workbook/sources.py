@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbook import corpora, paths, tables
+from workbook import corpora, lines, paths, tables
 from workbook.beir_sets import BEIR, check_links, is_beir_folder
 from workbook.corpora import Document
+from workbook.defects import NOT_ASKED, QUERY_OUT, ROW_OUT, STRICT, BadRow, Defects
 from workbook.errors import WorkbookError
 
 FEWEST = 10  # queries
@@ -27,6 +28,7 @@ class Source:
     `columns`: which of its columns is the id, title, text, and query: a question (or a list) that the row answers.
     Without an id, the number of the row is one. `judged`: a file of judgements; `judged_columns`: its query (a text),
     document (an id) and grade (1 where there is none). `documents` (0: all) and `queries`: at most so many, by `seed`.
+    `strict`: small defects are refused, too.
     """
 
     corpus: str
@@ -36,6 +38,7 @@ class Source:
     documents: int = 10_000
     queries: int = 1_000
     seed: int = 0
+    strict: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -100,11 +103,6 @@ def check(source: Source) -> None:
         )
     if source.is_folder:
         check_links(path)
-    if source.qrels and source.name in BEIR and BEIR[source.name].drop_identical:
-        raise WorkbookError(
-            f"{path} is scored by a rule of its own: give its name, {source.name}, and "
-            f"set BEIR_DATA_DIR to the folder that holds it"
-        )
     columns_of(source)
     if len(source.judged_in) > 1:
         raise WorkbookError(f"judgements are in {' and in '.join(source.judged_in)}: give one of them")
@@ -119,57 +117,110 @@ def columns_of(source: Source) -> dict[str, str]:
     return _resolve(source.file, source.columns, COLUMNS, "columns", {"text"})
 
 
-def documents(source: Source) -> Iterator[tuple[str, str, Document]]:
-    """Place, id and document of each row; that ids are unique, and documents not empty, is not checked."""
+def documents(source: Source, defects: Defects | None = None) -> Iterator[tuple[str, str, Document]]:
+    """Place, id and document of each row; that ids are unique is not checked. A document may be empty: a defect, too.
+
+    None for `defects`: the same rows are passed over, and nothing is said.
+    """
     columns = columns_of(source)
-    for number, (place, row) in enumerate(_rows(source.file, columns, {"id", "title", "text"}), start=1):
-        title = row.get("title")
-        document = Document(
-            "" if title is None else _text(title, place, columns["title"]), _text(row["text"], place, columns["text"])
-        )
-        key = _id(row["id"], place, columns["id"]) if "id" in columns else str(number)
-        corpora.check_text(document.full or "empty", key, place, "document")
+    rows = _rows(source.file, columns, {"id", "title", "text"})
+    for number, (place, row) in enumerate((defects or Defects()).watch(source.file, rows, ROW_OUT), start=1):
+        try:
+            key, document = _document(row, str(number), place, columns)
+        except BadRow as bad:
+            if defects:
+                defects.add(ROW_OUT, bad)
+            continue
+        if defects and not document.full:
+            defects.add(ROW_OUT, corpora.empty(key, place, "document"))
         yield place, key, document
 
 
-def judgements(source: Source) -> Iterator[Judgement]:
+def _document(
+    row: dict[str, Any] | BadRow, number: str, place: str, columns: Mapping[str, str]
+) -> tuple[str, Document]:
+    if isinstance(row, BadRow):
+        raise row
+    key = _id(row["id"], place, columns["id"]) if "id" in columns else number
+    title, text = (
+        "" if row.get(role) is None else _text(row[role], place, columns[role]) for role in ("title", "text")
+    )
+    document = Document(title, text)
+    lines.check_text(document.full, key, place, "document")
+    return key, document
+
+
+def judgements(source: Source, defects: Defects = STRICT) -> Iterator[Judgement]:
     """The judgements, wherever they are: of a query column, one for each question of a row."""
     if source.qrels:
-        return _from_qrels(source.qrels)
-    return _from_file(source) if source.judged else _from_column(source)
+        return _from_qrels(source.qrels, defects)
+    return _from_file(source, defects) if source.judged else _from_column(source, defects)
 
 
-def _from_qrels(qrels: Path) -> Iterator[Judgement]:
-    texts = corpora.read_queries(qrels.parent.parent / "queries.jsonl")
-    for place, query, document, grade in corpora.each_judgement(qrels):
-        if query not in texts:
-            raise WorkbookError(f"{place}: judgement for query {query!r}, which queries.jsonl does not have")
-        yield Judgement(place, query, texts[query], document, grade)
+def _from_qrels(qrels: Path, defects: Defects) -> Iterator[Judgement]:
+    texts = corpora.read_queries(qrels.parent.parent / "queries.jsonl", defects)
+    judged = defects.watch(qrels, corpora.each_judgement(qrels, defects), NOT_ASKED)
+    for place, query, document, grade in judged:
+        if query in texts:
+            yield Judgement(place, query, texts[query], document, grade)
+        else:
+            unknown = f"{place}: judgement for query {query!r}, which queries.jsonl does not have"
+            defects.add(NOT_ASKED, BadRow(unknown, place))
 
 
-def _from_file(source: Source) -> Iterator[Judgement]:
-    columns = _judged_columns_of(source)
-    for place, row in _rows(Path(source.judged), columns, set(JUDGED_COLUMNS)):
-        text = _text(row["query"], place, columns["query"])
-        grade = corpora.grade(str(row["grade"]), f"{place}: column {columns['grade']!r}") if "grade" in row else 1
-        yield _judgement(place, text, _id(row["document"], place, columns["document"]), grade)
+def _from_file(source: Source, defects: Defects) -> Iterator[Judgement]:
+    columns, file = _judged_columns_of(source), Path(source.judged)
+    for place, row in defects.watch(file, _rows(file, columns, set(JUDGED_COLUMNS)), ROW_OUT):
+        try:
+            judgement = _judged_row(row, place, columns)
+        except BadRow as bad:
+            defects.add(ROW_OUT, bad)
+            continue
+        yield judgement
 
 
-def _from_column(source: Source) -> Iterator[Judgement]:
+def _judged_row(row: dict[str, Any] | BadRow, place: str, columns: Mapping[str, str]) -> Judgement:
+    if isinstance(row, BadRow):
+        raise row
+    text = "" if row["query"] is None else _text(row["query"], place, columns["query"])
+    if not text.strip():
+        raise corpora.empty(text, place, "query")
+    grade = lines.grade(str(row["grade"]), place, f"column {columns['grade']!r}") if "grade" in row else 1
+    return _judgement(place, text, _id(row["document"], place, columns["document"]), grade)
+
+
+def _from_column(source: Source, defects: Defects) -> Iterator[Judgement]:
     columns = columns_of(source)
     if "query" not in columns:
         return
-    for number, (place, row) in enumerate(_rows(source.file, columns, {"id", "query"}), start=1):
-        key = _id(row["id"], place, columns["id"]) if "id" in columns else str(number)
-        asked = row["query"] if isinstance(row["query"], list) else [row["query"] or ""]
-        for text in dict.fromkeys(_text(one, place, columns["query"]) for one in asked):
-            if text.strip():
-                yield _judgement(place, text, key, 1)
+    rows = _rows(source.file, columns, {"id", "query"})
+    for number, (place, row) in enumerate(defects.watch(source.file, rows, QUERY_OUT), start=1):
+        try:
+            if isinstance(row, BadRow):
+                raise row
+            key = _id(row["id"], place, columns["id"]) if "id" in columns else str(number)
+        except BadRow as bad:
+            if source.file.suffix.lower() in tables.PARQUET:  # of which a column may be bad alone
+                defects.add(QUERY_OUT, bad)
+            continue  # `documents` tells of it
+        try:
+            judged = [_judgement(place, text, key, 1) for text in _questions(row["query"], place, columns["query"])]
+        except BadRow as bad:
+            defects.add(QUERY_OUT, bad)
+            continue
+        yield from judged
+
+
+def _questions(value: object, place: str, column: str) -> list[str]:
+    """The different questions of a row: of a text one, of a list several, of nothing none."""
+    asked = value if isinstance(value, list) else [value]
+    texts = [_text(one, place, column) for one in asked if one is not None]
+    return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
 def _judgement(place: str, text: str, document: str, grade: int) -> Judgement:
     """A judgement of a query that has no id: its text makes one, the same wherever it stands."""
-    corpora.check_text(text, text, place, "query")
+    lines.check_text(text, text, place, "query")
     return Judgement(place, f"q:{hashlib.sha256(text.encode()).hexdigest()[:16]}", text, document, grade)
 
 
@@ -188,12 +239,8 @@ def _resolve(
     columns = {role: name for role, name in usual.items() if name and name not in given.values()} | dict(given)
     for role in sorted(needed - set(columns)):
         raise WorkbookError(
-            f"no column {role!r} in {file}: it has {', '.join(present)}; "
-            + (
-                'is it separated by ";"? Save it with commas'
-                if len(present) == 1 and ";" in present[0]
-                else f"say by {parameter} which it is"
-            )
+            f"no column {role!r} in {file}: it has {', '.join(present)}"
+            + (tables.separated(file, present) or f"; say by {parameter} which it is")
         )
     if len(set(columns.values())) < len(columns):
         raise WorkbookError(f"{parameter} gives one column to two: {columns}; give each its own")
@@ -201,17 +248,18 @@ def _resolve(
     return columns
 
 
-def _rows(file: Path, columns: Mapping[str, str], roles: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(file: Path, columns: Mapping[str, str], roles: set[str]) -> Iterator[tuple[str, dict[str, Any] | BadRow]]:
     """Place of each row and its values by role."""
     wanted = {role: column for role, column in columns.items() if role in roles}
     for place, row in tables.rows(file, wanted.values()):
-        yield place, {role: row[column] for role, column in wanted.items()}
+        yield place, row if isinstance(row, BadRow) else {role: row[column] for role, column in wanted.items()}
 
 
 def _text(value: object, place: str, column: str) -> str:
     if not isinstance(value, str):
         held = TYPES.get(type(value), f"a {type(value).__name__}")
-        raise WorkbookError(f"{place}: column {column!r} holds {held}, not a text; convert it or leave the row out")
+        message = f"{place}: column {column!r} holds {held}, not a text; convert it or leave the row out"
+        raise BadRow(message, place, f"{held} for a text")
     return value
 
 
@@ -219,5 +267,5 @@ def _id(value: object, place: str, column: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     key = _text(value, place, column)
-    corpora.check_id(key, place)
+    lines.check_id(key, place)
     return key
