@@ -19,7 +19,7 @@ from workbook import (
     scale,
     server,
     training,
-)  # fmt: skip
+)
 from workbook.client import Placement
 from workbook.corpora import Corpus
 from workbook.decisions import Place

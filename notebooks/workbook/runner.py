@@ -115,7 +115,7 @@ def fetch(jobs: list[Job]) -> None:
 
 
 def _try(model: str) -> None:
-    """Encode a text in each role with a model that is not registered; WorkbookError for what is wrong with its files."""
+    """Encode a text in each role with a model that is not registered; WorkbookError for what its files lack."""
     encoder = encoders.load(model)
     try:
         for role in routes.ROLES:
