@@ -261,6 +261,8 @@ def test_a_hubs_model_is_run_in_float32_and_tells_its_format(saved, tmp_path, mo
     encoder = encoders.load(name)
     np.testing.assert_array_equal(encoder.encode(TEXTS), rounded("tiny-static", torch.float16).encode(TEXTS))
     assert encoder.identity("query")["stored_dtype"] == encoder.stored_dtype == "float16"
+    files = (tmp_path / "cache").rglob("*")
+    assert encoders.megabytes(encoder) == sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
 def test_a_hubs_model_that_is_no_embedding_model_is_refused(saved, tmp_path, monkeypatch):

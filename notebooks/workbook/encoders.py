@@ -245,6 +245,8 @@ def folder_of(encoder: Encoder) -> Path:
         raise WorkbookError(
             f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
         )
+    if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be as it is run
+        return model_files.hub_folder(encoder.name, encoder.revision)
     return encoder.folder or _kept(encoder.name, encoder.revision, lambda: encoder.model)
 
 
