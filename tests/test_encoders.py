@@ -6,7 +6,7 @@ import json
 import huggingface_hub.constants
 import numpy as np
 import pytest
-from workbook import encoders, model_files, paths, variants
+from workbook import encoders, exports, model_files, paths, variants, vectors
 from workbook.errors import WorkbookError
 
 TINY = ["tiny-static", "tiny-transformer"]
@@ -77,6 +77,22 @@ def test_the_identity_of_a_folder_is_its_content_and_not_its_place(data, tmp_pat
     weights = moved / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
     assert encoders.load(str(moved)).identity("document") != identity
+
+
+def test_two_models_of_one_name_are_told_apart_by_what_they_are(data, tmp_path):
+    found = []
+    for place, scale in (("a", 1), ("b", -2)):
+        model = encoders.load("tiny-static").model
+        model[0].embedding.weight.data *= scale
+        model.save(str(tmp_path / place / "mine"))
+        found.append(encoders.load(str(tmp_path / place / "mine")))
+    assert found[0].name == found[1].name == "mine"
+    one, other = (vectors.encode(encoder, TEXTS) for encoder in found)
+    np.testing.assert_allclose(other, -2 * one, rtol=1e-5)
+    np.testing.assert_array_equal(vectors.encode(found[0], TEXTS), one)
+    kept = [exports.keep(encoder, exports.FLOAT32) for encoder in found]
+    assert kept[0] != kept[1]
+    assert len({json.dumps(encoder.identity("query")) for encoder in found}) == 2
 
 
 def test_the_prompt_a_folder_gives_to_a_role_is_used(data, tmp_path):

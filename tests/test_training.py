@@ -1,5 +1,6 @@
 """Training on documents alone: what comes out, what decides it, what is refused, and that no query is looked at."""
 
+import copy
 import dataclasses
 import errno
 import itertools
@@ -12,9 +13,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize, StaticEmbedding
 from tokenizers import Tokenizer, models, pre_tokenizers
-from workbook import cards, corpora, encoders, objective, pairs, paths, starts, trainer, training
+from workbook import cards, corpora, encoders, objective, pairs, parameters, paths, starts, trainer, training, vectors
 from workbook.corpora import Document
 from workbook.errors import WorkbookError
 from workbook.pairs import Pair
@@ -548,3 +549,74 @@ def test_choosing_and_training_read_no_query_and_no_judgement(task, data, monkey
     assert training.train(own, best["settings"], 0) == best["folder"]
     assert table_in(training.average([begun, best["folder"]], "sample")).any()
     assert read == ["corpus.jsonl"]
+
+
+@pytest.fixture
+def given_start(task, in_shared, tmp_path):
+    """A start of the user's own: tiny-static with modules behind it; gives its encoder."""
+
+    def make(*after, name="mine", **options):
+        table = copy.deepcopy(task.start.model[0])
+        SentenceTransformer(modules=[table, *after], device="cpu", **options).save(str(tmp_path / name))
+        return encoders.load(str(tmp_path / name))
+
+    return make
+
+
+def test_a_start_that_is_more_than_a_table_is_refused_before_work(task, given_start, monkeypatch):
+    """Training would leave the Dense away, and what it loses would count as a gain of training."""
+    start = given_start(Normalize(), Dense(64, 32))
+    monkeypatch.setattr(pairs, "hold_out", lambda *_: frozenset())
+    for work in (
+        lambda: training.task("sample", SAMPLE, start, task.teacher, 0),
+        lambda: parameters.check_read_later(
+            {"candidates": [{}], "static_model": str(start.folder), "transformer_model": "tiny-transformer"}
+        ),
+    ):
+        with pytest.raises(WorkbookError, match="mine has Dense after its table, which training would leave away"):
+            work()
+    for change in (starts.copy, lambda model: starts.weighted(model, ["bank"])):
+        with pytest.raises(WorkbookError, match="only a static model can be trained here; this one has Dense"):
+            change(start.model)
+
+
+def test_a_start_with_a_prompt_is_refused(task, given_start):
+    start = given_start(prompts={"query": "river "})
+    with pytest.raises(WorkbookError, match="mine puts 'river ' before texts, which training would leave away"):
+        training.task("sample", SAMPLE, start, task.teacher, 0)
+
+
+def test_a_start_that_is_normalized_ranks_as_it_did(task, given_start):
+    start = given_start(Normalize())
+    own = training.task("sample", SAMPLE, start, task.teacher, 0)
+    begun = encoders.load(str(training.start(own, settings(), 0)))
+    texts = [document.full for document in SAMPLE.values()][:20]
+    for dimension in (64, 16):
+        given, kept = (vectors.truncate(each.encode(texts), dimension) for each in (start, begun))
+        np.testing.assert_allclose(kept, given, atol=1e-5)
+
+
+def test_a_folder_that_has_a_registered_models_name_is_not_distilled_anew(task, given_start):
+    start = given_start(name="tiny-static")
+    assert start.name == task.start.name and start.revision != task.start.revision
+    own = dataclasses.replace(task, start=start)
+    assert not training._resolved(own, Settings.of()).words
+    assert training._resolved(task, Settings.of()).words
+    with pytest.raises(WorkbookError, match="words: true distils anew, and would leave nothing of tiny-static"):
+        training.train(own, settings(words=True), 0)
+    assert training.start(own, settings(), 0) != training.start(task, settings(), 0)
+
+
+def test_words_are_not_encoded_by_a_transformer_that_does_more_than_pool(task):
+    plus = SentenceTransformer(modules=[*task.teacher.model, Dense(64, 32)], device="cpu")
+    with pytest.raises(WorkbookError, match="a transformer that only pools, and this one does more"):
+        starts.with_words(task.start.model, plus, ["bank"])
+
+
+def test_averages_of_other_models_of_the_same_names_are_told_apart(task, trained, in_shared, tmp_path):
+    """Two folders of one name, whose tables differ."""
+    begun = training.start(task, USUAL, 0)
+    shutil.copytree(trained, tmp_path / begun.name)
+    twice = training.average([tmp_path / begun.name, trained], "sample")
+    assert twice != training.average([begun, trained], "sample")
+    np.testing.assert_allclose(table_in(twice), table_in(trained), atol=1e-6)

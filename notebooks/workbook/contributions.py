@@ -66,7 +66,7 @@ def explain(encoder: Encoder, query: str, document: str, dimension: int) -> Cont
     if encoder.kind != "static":
         raise WorkbookError(f"{encoder.name} is no static model: its score is not a sum over tokens")
     score = float(np.dot(*(_encoded(encoder, text, dimension) for text in ((query, "query"), (document, "document")))))
-    query_tokens, asked = encoder.token_vectors(encoder.prompt("query") + query)
+    query_tokens, asked = encoder.token_vectors(encoder.prompt("query") + query, "query")
     document_tokens, held = encoder.token_vectors(encoder.prompt("document") + document)
     pairs = _shares(asked, dimension) @ _shares(held, dimension).T
     if not abs(pairs.sum() - score) <= CLOSE:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbook import corpora, model_files, paths, recipes
+from workbook import corpora, model_files, paths, recipes, routes
 from workbook.errors import WorkbookError
 from workbook.models import MODELS, Kind, Model, Role
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
 
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
 
@@ -34,12 +36,13 @@ class Encoder:
     """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows.
 
     `cut` ends texts at fewer tokens than the model itself does, `dtype` names the number format that `open_model`
-    gives: for either `variants.make` is the way in.
+    gives: for either `variants.make` is the way in. `stored` names the format of its files, read when it is open.
     """
 
     def __init__(
         self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer],
         folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
+        stored: Callable[[], str] = lambda: "float32",
     ):  # fmt: skip
         self.name = name
         self.revision = revision
@@ -49,25 +52,42 @@ class Encoder:
         self.cut = cut
         self.dtype = dtype
         self._open_model = open_model
+        self._stored = stored
 
     @cached_property
     def model(self) -> SentenceTransformer:
         """The SentenceTransformer, loaded at first use: on the CPU, unless it is a variant for the GPU."""
         model = model_files.quietly(self._open_model).eval()
-        limit = self.cut or (self.facts.max_tokens if self.facts else None)
-        if type(model[0]).__name__ == "StaticEmbedding":
-            model[0].tokenizer.no_truncation()  # a limit that came with the tokenizer is not the model's
-            if limit:
-                model[0].tokenizer.enable_truncation(limit)
-        elif limit:
-            model.max_seq_length = limit
+        if not self.facts:
+            routes.check(self.name, model)
+        routes.cut(model, self.cut or (self.facts.max_tokens if self.facts else None))
         return model
 
     @property
     def kind(self) -> Kind:
+        """Static only if queries and documents both are read by a table."""
         if self.facts:
             return self.facts.kind
-        return "static" if type(self.model[0]).__name__ == "StaticEmbedding" else "transformer"
+        return "static" if {routes.kind(self.model, role) for role in routes.ROLES} == {"static"} else "transformer"
+
+    @property
+    def asymmetric(self) -> bool:
+        """Whether the same text may have another vector as a query than as a document, prompts aside."""
+        return self.facts is None and routes.asymmetric(self.model)
+
+    @cached_property
+    def stored_dtype(self) -> str:
+        """The number format of the model's files; it is run in `dtype`."""
+        if self.facts:
+            return "float32"
+        self.model  # noqa: B018 (a hub's files are here once it is open)
+        return self._stored()
+
+    @property
+    def remarks(self) -> str:
+        """What of the model is unusual, to stand behind its kind; empty for most."""
+        stored = "" if self.stored_dtype == "float32" else f", stored as {self.stored_dtype}"
+        return f"{stored}, queries by a route of their own" if self.asymmetric else stored
 
     @property
     def dimensions(self) -> int:
@@ -84,11 +104,14 @@ class Encoder:
 
     @property
     def max_tokens(self) -> int | None:
-        """Tokens after which a text is cut, a transformer's special ones included; None if it never is."""
-        if self.cut:
-            return self.cut
-        limit = self.facts.max_tokens if self.facts else self.model.max_seq_length
-        return None if limit in (None, float("inf")) else limit
+        """Tokens after which a document is cut, a transformer's special ones included; None if it never is."""
+        return self._limit("document")
+
+    def _limit(self, role: Role) -> int | None:
+        if self.facts:
+            return self.cut or self.facts.max_tokens
+        own = routes.limit(self.model, role)
+        return min(self.cut, own or self.cut) if self.cut else own
 
     def prompt(self, role: Role) -> str:
         """What is put before a text: the registered prompt, or the one the model's own folder gives to that role."""
@@ -98,13 +121,16 @@ class Encoder:
 
     def identity(self, role: Role) -> dict[str, object]:
         versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
-        return {
-            "model": self.name, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self.max_tokens,
+        identity = {
+            "model": self.name, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self._limit(role),
             "dtype": self.dtype, "libraries": versions,
         }  # fmt: skip
+        if self.stored_dtype != "float32":
+            identity["stored_dtype"] = self.stored_dtype
+        return identity | ({"route": role} if self.asymmetric else {})
 
     def encode(self, texts: Sequence[str], role: Role = "document", batch_size: int | None = None) -> np.ndarray:
-        """Encode texts as the model gives them, not normalised: float32 (n, d).
+        """Encode texts as the model gives them in that role, not normalised: float32 (n, d).
 
         Raises WorkbookError for a batch size below 1, or for a text that is not str.
         """
@@ -112,43 +138,49 @@ class Encoder:
         if batch_size < 1:
             raise WorkbookError(f"batch_size must be at least 1, not {batch_size}")
         _check_texts(texts)
-        vectors = self.model.encode(
-            list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False
-        )
+        encode = self.model.encode_query if role == "query" else self.model.encode_document
+        vectors = encode(list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
 
-    def token_count(self, texts: Sequence[str]) -> int:
+    def token_count(self, texts: Sequence[str], role: Role = "document") -> int:
         """Number of tokens the model really averages over, after its own truncation."""
-        return sum(len(ids) for ids in self.tokenize(texts))
+        return sum(len(ids) for ids in self.tokenize(texts, role))
 
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, with special tokens and truncation as the model sees them."""
-        if self.kind == "static":
-            encodings = self.model.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-            return [encoding.ids for encoding in encodings]
-        return self.model.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+    def tokenize(self, texts: Sequence[str], role: Role = "document") -> list[list[int]]:
+        """Token ids of each text, with special tokens and truncation as the model sees them in that role."""
+        tokenizer = self.tokenizer(role)
+        if routes.kind(self.model, role) == "static":
+            return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        return tokenizer(list(texts), truncation=True, max_length=self._limit(role))["input_ids"]
 
-    def knows(self, texts: Sequence[str]) -> np.ndarray:
-        """Whether each text has a token that the model knows, its marks of the unknown and of the ends aside: (n,)."""
-        return np.array([not self._empty_tokens.issuperset(ids) for ids in self.tokenize(texts)])
+    def tokenizer(self, role: Role = "document") -> Tokenizer | PreTrainedTokenizerBase:
+        """The tokenizer of the texts of that role: tokenizers' own of a static model, else transformers'."""
+        return routes.modules(self.model, role)[0].tokenizer
+
+    def knows(self, queries: Sequence[str]) -> np.ndarray:
+        """Whether each query has a token that the model knows, its marks of the unknown and of the ends aside: (n,)."""
+        return np.array([not self._empty_tokens.issuperset(ids) for ids in self.tokenize(queries, "query")])
 
     @cached_property
     def _empty_tokens(self) -> set[int | None]:
-        """Ids of the tokens that say nothing of a text."""
-        if self.kind != "static":
-            return set(self.model.tokenizer.all_special_ids)
-        tokens = json.loads(self.model.tokenizer.to_str())["model"]
-        return {tokens.get("unk_id"), self.model.tokenizer.token_to_id(tokens.get("unk_token") or "")}
+        """Ids of the tokens that say nothing of a query."""
+        tokenizer = self.tokenizer("query")
+        if routes.kind(self.model, "query") != "static":
+            return set(tokenizer.all_special_ids)
+        tokens = json.loads(tokenizer.to_str())["model"]
+        return {tokens.get("unk_id"), tokenizer.token_to_id(tokens.get("unk_token") or "")}
 
-    def token_vectors(self, text: str) -> tuple[list[str], np.ndarray]:
+    def token_vectors(self, text: str, role: Role = "document") -> tuple[list[str], np.ndarray]:
         """The text's tokens, without special ones, and the vector of each before pooling: float32 (tokens, d)."""
-        ids = self.tokenize([text])[0]
-        if self.kind == "static":
-            words = [self.model.tokenizer.id_to_token(number) for number in ids]
-            return words, self.model[0].embedding.weight.detach().numpy()[ids].astype(np.float32)
-        words = self.model.tokenizer.convert_ids_to_tokens(ids)
-        vectors = self.model.encode(text, output_value="token_embeddings", show_progress_bar=False)
-        special = set(self.model.tokenizer.all_special_ids)
+        ids, tokenizer = self.tokenize([text], role)[0], self.tokenizer(role)
+        if routes.kind(self.model, role) == "static":
+            rows = routes.modules(self.model, role)[0].embedding.weight.detach().numpy()
+            return [tokenizer.id_to_token(number) for number in ids], rows[ids].astype(np.float32)
+        words = tokenizer.convert_ids_to_tokens(ids)
+        vectors = self.model.encode(
+            text, prompt="", output_value="token_embeddings", show_progress_bar=False, task=role
+        )
+        special = set(tokenizer.all_special_ids)
         kept = [place for place, number in enumerate(ids) if number not in special]
         return [words[place] for place in kept], vectors.float().cpu().numpy()[kept].astype(np.float32)
 
@@ -204,10 +236,13 @@ def load(name: str) -> Encoder:
             model_files.check_folder(folder)
             return Encoder(
                 folder.resolve().name, None, f"sha256:{model_files.folder_sha256(folder)}",
-                lambda: model_files.open_folder(str(folder)), folder,
+                lambda: model_files.open_folder(str(folder)), folder, stored=lambda: model_files.stored_dtype(folder),
             )  # fmt: skip
         hub, _, revision = name.partition("@")
-        return Encoder(hub, None, revision, lambda: model_files.open_hub(hub, revision))
+        return Encoder(
+            hub, None, revision, lambda: model_files.open_hub(hub, revision),
+            stored=lambda: model_files.stored_dtype(model_files.hub_folder(hub, revision)),
+        )  # fmt: skip
     if facts.recipe:
         return Encoder(name, facts, _recipe_revision(facts), lambda: _made(name, facts))
     if facts.package and (folder := model_files.package_folder(facts.package)):
@@ -224,6 +259,8 @@ def folder_of(encoder: Encoder) -> Path:
         raise WorkbookError(
             f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
         )
+    if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be as it is run
+        return model_files.hub_folder(encoder.name, encoder.revision)
     return encoder.folder or _kept(encoder.name, encoder.revision, lambda: encoder.model)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbook import paths
+from workbook import paths, routes
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 
@@ -92,6 +92,6 @@ def load(folder: Path, form: Form) -> StaticModel:
 def _embedding(encoder: Encoder) -> StaticEmbedding:
     if encoder.kind != "static":
         raise WorkbookError(f"{encoder.name} is a {encoder.kind}: model2vec stores static models only")
-    if encoder.max_tokens or {type(module).__name__ for module in list(encoder.model)[1:]} - {"Normalize"}:
-        raise WorkbookError(f"{encoder.name} cuts texts or does more than average: model2vec would not do the same")
+    if more := "cuts texts" if encoder.max_tokens else routes.more_than_a_table(encoder.model):
+        raise WorkbookError(f"{encoder.name} {more}: model2vec would not do the same")
     return encoder.model[0]

@@ -8,7 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbook import bm25, corpora, encoders, engine, existing, exports, growth, own_data, quantization, scale, server
+from workbook import (
+    bm25,
+    corpora,
+    encoders,
+    engine,
+    existing,
+    exports,
+    growth,
+    own_data,
+    quantization,
+    scale,
+    server,
+    training,
+)
 from workbook.client import Placement
 from workbook.corpora import Corpus
 from workbook.decisions import Place
@@ -88,6 +101,8 @@ def check_read_later(values: Mapping[str, Any]) -> None:
         raise WorkbookError(f"parameter sizes: {values['corpus']} has {most:,} documents to train on, not {max(sizes)}")
     if vocabularies := values.get("vocabularies"):
         exports.forms(encoders.load(values["static_model"]), vocabularies)
+    if "candidates" in values:
+        training.check(encoders.load(values["static_model"]), encoders.load(values["transformer_model"]))
 
 
 def given(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> St
         **({"notes on the corpus": "; ".join(corpus.notes)} if corpus.notes else {}),
         "parameters": "; ".join(f"{name} {_shown(value)}" for name, value in given.items()),
         "corpus sha256": corpus.sha256[:16],
-        **{f"model {encoder.name}": f"{encoder.kind}, revision {encoder.revision[:19]}" for encoder in encoders},
+        **{f"model {each.name}": f"{each.kind}, revision {each.revision[:19]}{each.remarks}" for each in encoders},
         "machine": f"{machine_label()}, {machine()['system']}, Python {machine()['python']}",
         "packages": ", ".join(f"{name} {version}" for name, version in machine()["packages"].items()),
     }

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from workbook import corpora, encoders, locks, parameters, paths, redact, results, scale, sweep, vectors
+from workbook import corpora, encoders, locks, parameters, paths, redact, results, routes, scale, sweep, vectors
 from workbook.errors import WorkbookError
 from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
@@ -115,10 +115,11 @@ def fetch(jobs: list[Job]) -> None:
 
 
 def _try(model: str) -> None:
-    """Encode a text with a model that is not registered; WorkbookError for whatever is wrong with its files."""
+    """Encode a text in each role with a model that is not registered; WorkbookError for what its files lack."""
     encoder = encoders.load(model)
     try:
-        vectors.check_finite(encoder, encoder.encode(["a text"]))
+        for role in routes.ROLES:
+            vectors.check_finite(encoder, encoder.encode(["a text"], role))
     except WorkbookError:
         raise
     except Exception as error:  # of each library that a model is made with, errors of its own

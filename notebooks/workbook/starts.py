@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbook import routes
 from workbook.errors import WorkbookError
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 WORD = r"[^\W\d_]\w+"
 MIN_DOCUMENTS = 3  # a word in fewer is too rare to learn a vector for
 SIF = 1e-4  # model2vec's
+
+
+def check(model: SentenceTransformer) -> None:
+    """Raise WorkbookError for a model that training would not keep: one that is more than a table.
+
+    A Normalize after the table is left away: vectors are compared by cosine, which does not see it.
+    """
+    if more := routes.more_than_a_table(model):
+        raise WorkbookError(f"only a static model can be trained here; this one {more}")
 
 
 def copy(model: SentenceTransformer) -> SentenceTransformer:
@@ -35,13 +45,14 @@ def with_words(
     rarest. A word that the transformer's tokenizer cuts into pieces it so reads whole. `model` gives the tokenizer and
     the dimensions. (model2vec's own `vocabulary` does the same with its tokenizer library, in ten times the time.)
     Raises WorkbookError for a tokenizer other than WordPiece or WordLevel, where a new word would not be found, and
-    for a transformer with other tokens.
+    for a transformer with other tokens, or one that does more than pool.
     """
     from model2vec.distill.inference import apply_pca, compute_weights, create_embeddings
     from sklearn.feature_extraction.text import CountVectorizer
     from tokenizers import Tokenizer
 
     tokenizer, rows = _parts(model)
+    _check_only_pools(transformer)
     content, known = json.loads(tokenizer.to_str()), transformer.tokenizer.get_vocab()
     vocabulary = content["model"].get("vocab", {})
     if content["model"]["type"] not in ("WordPiece", "WordLevel") or not set(vocabulary) <= set(known):
@@ -60,6 +71,13 @@ def with_words(
     reduced = apply_pca(encoded, rows.shape[1])
     vocabulary.update({word: len(tokens) + number for number, word in enumerate(words)})
     return _static(Tokenizer.from_str(json.dumps(content)), reduced * compute_weights(len(ids), SIF)[:, None])
+
+
+def _check_only_pools(transformer: SentenceTransformer) -> None:
+    first, *after = routes.modules(transformer, "document")
+    more = {type(module).__name__ for module in after} - {"Pooling", "Normalize"}
+    if type(first).__name__ != "Transformer" or more or routes.asymmetric(transformer):
+        raise WorkbookError("words are encoded by a transformer that only pools, and this one does more: words: false")
 
 
 def weighted(model: SentenceTransformer, texts: Sequence[str]) -> SentenceTransformer:
@@ -93,8 +111,7 @@ def widened(model: SentenceTransformer, dimensions: int, seed: int) -> SentenceT
 
 def _parts(model: SentenceTransformer) -> tuple:
     """Tokenizer and float32 table (tokens, d) of a static model; WorkbookError for any other."""
-    if type(model[0]).__name__ != "StaticEmbedding":
-        raise WorkbookError("only a static model can be trained here; this one is a transformer")
+    check(model)
     return model[0].tokenizer, model[0].embedding.weight.detach().float().numpy()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbook import results
+from workbook import results, routes
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
@@ -238,7 +238,7 @@ def stages(model: "SentenceTransformer") -> Iterator[dict[str, float]]:
     hooks = []
     model.preprocess = timed  # hides the method of the class until it is deleted
     try:
-        for place, module in enumerate(model.children()):
+        for place, module in enumerate(routes.modules(model, "document")):
             stage = "pooling_seconds" if place else "model_seconds"
             hooks += [module.register_forward_pre_hook(start), module.register_forward_hook(partial(stop, stage))]
         yield spent

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbook import cards, known_items, locks, memory, model_files, pairs, paths, starts, vectors
+from workbook import cards, known_items, locks, memory, model_files, pairs, paths, routes, starts, vectors
 from workbook.corpora import Document
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
-from workbook.models import MODELS
 from workbook.pairs import Pair
 from workbook.settings import Settings
 
@@ -57,11 +56,28 @@ def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: 
 
     Raises WorkbookError for documents too few or too alike, a start that is not static, a teacher that is.
     """
+    check(start, teacher)
+    return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
+
+
+def check(start: Encoder, teacher: Encoder) -> None:
+    """Raise WorkbookError for models that cannot be trained from, whose scores training would compare with another's.
+
+    Training takes and gives one table: what stands before it (a prompt) or after it (a Dense) would be lost, and its
+    loss would count as a gain.
+    """
     if start.kind != "static" or teacher.kind != "transformer":
         raise WorkbookError(f"training goes from a static model and a transformer, not {start.name} and {teacher.name}")
     if not teacher.dimensions:
         raise WorkbookError(f"{teacher.name} does not say how many dimensions its vectors have: give another teacher")
-    return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
+    if start.facts:
+        return  # the registered ones are tables
+    if more := routes.more_than_a_table(start.model):
+        raise WorkbookError(f"{start.name} {more}, which training would leave away: give a table alone to start from")
+    if prompts := [prompt for role in routes.ROLES if (prompt := start.prompt(role))]:
+        raise WorkbookError(
+            f"{start.name} puts {prompts[0]!r} before texts, which training would leave away: remove it"
+        )
 
 
 def smaller(of: Task, size: int, seed: int) -> Task:
@@ -125,11 +141,13 @@ def average(folders: Sequence[Path], name: str) -> Path:
 
     Raises WorkbookError for models whose tokens or dimensions differ: they must come of one start.
     """
-    key = _key([folder.name for folder in folders])
+    key = _key([model_files.folder_sha256(folder) for folder in folders])
     target = paths.DATA / "models" / f"custom-{name}-soup-{key}"
     if target.is_dir():
         return target
     models = [model_files.open_folder(str(folder)) for folder in folders]
+    for model in models:
+        starts.check(model)
     tables = [model[0].embedding.weight.data for model in models]
     if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
         raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
@@ -151,7 +169,7 @@ def start(of: Task, settings: Settings, seed: int) -> Path:
 
 def _resolved(of: Task, settings: Settings) -> Settings:
     """The settings with what was left to the start decided."""
-    made_here = of.start.name in MODELS and MODELS[of.start.name].recipe is not None
+    made_here = of.start.facts is not None and of.start.facts.recipe is not None
     if settings.words and not made_here:
         raise WorkbookError(f"words: true distils anew, and would leave nothing of {of.start.name}; set words: false")
     words = made_here if settings.words is None else settings.words

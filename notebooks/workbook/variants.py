@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbook import encoders
+from workbook import encoders, routes
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.models import Kind
@@ -51,13 +51,17 @@ def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> 
     if variant not in available(encoder.kind):
         able = ", ".join(available(encoder.kind))
         raise WorkbookError(f"{name} is a {encoder.kind} model: this machine runs it as {able}, not as {variant}")
+    if variant != "float32" and encoder.asymmetric and len({routes.kind(encoder.model, r) for r in routes.ROLES}) > 1:
+        raise WorkbookError(
+            f"{name} reads one role by a table and the other by a transformer: it is run as float32 alone"
+        )
     if max_tokens is not None:
         _check_cut(encoder, max_tokens)
     change, device = VARIANTS[variant].change, VARIANTS[variant].device
     label = encoder.name if variant == "float32" else f"{encoder.name} ({variant})"
     return Encoder(
         label, encoder.facts, encoder.revision, lambda: change(encoder.model).to(device), encoder.folder, max_tokens,
-        variant,
+        variant, lambda: encoder.stored_dtype,
     )  # fmt: skip
 
 

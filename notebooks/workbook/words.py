@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbook import routes
 from workbook.errors import WorkbookError
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ MOST = 1_000_000  # words remembered, then all are forgotten: some hundred MB
 def install(model: SentenceTransformer) -> WordTokenizer:
     """Make a static model tokenize each distinct word once.
 
-    Raises WorkbookError for a tokenizer whose tokens of a word depend on what stands around it.
+    Raises WorkbookError for a tokenizer whose tokens of a word depend on what stands around it, and for a model of
+    which not all texts go to one table.
     """
-    module = model[0]
-    if type(module).__name__ != "StaticEmbedding":
-        raise WorkbookError("only a static model can tokenize word by word; this one is a transformer")
+    module, *others = dict.fromkeys(routes.modules(model, role)[0] for role in routes.ROLES)
+    if type(module).__name__ != "StaticEmbedding" or others:
+        told = "reads queries by a route of their own" if others else "is a transformer"
+        raise WorkbookError(f"only a static model can tokenize word by word; this one {told}; set words_once to False")
     words = WordTokenizer(module.tokenizer)
     module.preprocess = words.preprocess
     return words
