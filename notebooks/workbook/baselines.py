@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbook import encoders, engine, evaluation, quantization, results, server, statistics, timing, vectors
+from workbook import batches, encoders, engine, evaluation, quantization, results, server, statistics, timing, vectors
 from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
@@ -25,7 +25,7 @@ from workbook.timing import Times
 
 BM25 = "BM25"
 TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
-TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded, in each repeat
+TIMED_QUERIES, TIMED_DOCUMENTS = 100, 128  # encoded and searched, and encoded (at least), in each repeat
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def measure(
         "corpus": corpus.sha256, "documents": len(corpus.documents), "models": identities, "labels": list(models),
         "dimension": dimension,
         "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
-        "language": language, "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS],
+        "language": language, "candidates": engine.CANDIDATES,
+        "timed": [TIMED_QUERIES, TIMED_DOCUMENTS, encoders.BATCH],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
     }  # fmt: skip
     ways = _ways(corpus, models, language, dimension)
@@ -225,10 +226,18 @@ def _built(
 
 
 def _encoding(corpus: Corpus, way: _Way, repeats: int) -> np.ndarray:
-    """Seconds to encode one document, (repeats,), timed on some of them, drawn evenly."""
+    """Seconds to encode one document, (repeats,), timed on some of them, drawn evenly: enough for a second, or all."""
     texts = corpus.document_texts
-    some = texts[:: max(1, len(texts) // TIMED_DOCUMENTS)][:TIMED_DOCUMENTS]
-    return np.array(timing.rounds([partial(way.encode, some, "document")], repeats)[0]) / len(some)
+
+    def some(count: int) -> list[str]:
+        return texts[:: len(texts) // count][:count]
+
+    def encode(documents: Sequence[str], _: int) -> object:
+        return way.encode(documents, "document")
+
+    batches.warm_up(encode, texts, batches.SIZES[0])
+    count, _ = batches.fill(encode, some, min(TIMED_DOCUMENTS, len(texts)), batches.SECONDS, len(texts))
+    return np.array(timing.rounds([partial(encode, some(count), count)], repeats, warm_ups=0)[0]) / count
 
 
 def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> pd.DataFrame:

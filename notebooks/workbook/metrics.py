@@ -66,7 +66,13 @@ METRICS = {
     "growth r2": Metric("R²", 4, repeats=False),
     "resumed documents": Metric("documents of an interrupted attempt", 0, repeats=False),
     "extrapolated hours to encode": Metric("hours to encode, extrapolated", 2, repeats=False),
+    "extrapolated hours to encode, at the measured rate": Metric(
+        "hours to encode, at the highest rate measured", 2, repeats=False
+    ),
     "extrapolated hours to index": Metric("hours to index, extrapolated", 2, repeats=False),
+    "extrapolated hours to index, at the measured rate": Metric(
+        "hours to index, at the highest rate measured", 2, repeats=False
+    ),
     "extrapolated RAM GB": Metric("RAM (GB), extrapolated", 1),
     "extrapolated disk GB": Metric("disk (GB), extrapolated", 1),
     "extrapolated nodes": Metric("nodes, extrapolated", 0),

@@ -283,7 +283,7 @@ def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
     yield {**names, "metric": "tokens/s", **Times.of(speed.per_second(speed.tokens))._asdict()}
     yield {**names, "metric": "best batch", "value": speed.batch_size, "n": len(speed.seconds)}
     if speed.doubt:
-        yield {**names, "work": f"{_work(speed)}: {speed.doubt}", "metric": DOUBT, "value": 1}
+        yield {**names, "work": f"{_work(speed)}: {speed.doubt}", "metric": DOUBT, "value": 1, "n": len(speed.seconds)}
     for metric, stage in STAGES.items():
         share = [part / whole for part, whole in zip(getattr(speed, stage), speed.seconds, strict=True)]
         yield {**names, "metric": metric, **Times.of(share)._asdict()}
