@@ -1,8 +1,10 @@
 """BM25, models, and both: their scores against an independent ranking, their times' shapes, and the comparison."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from workbook import baselines, bm25, corpora, encoders, engine, evaluation, statistics, sweep
+from workbook import baselines, batches, bm25, corpora, encoders, engine, evaluation, statistics, sweep
 from workbook.baselines import BM25, TOKENS
 from workbook.bm25 import Bm25
 from workbook.errors import WorkbookError
@@ -36,6 +38,29 @@ def test_each_way_to_search_is_judged_and_timed(measured, corpus):
         assert len(each.searching) == len(each.indexing) == 2
         assert len(each.latency) == each.queries == len(corpus.queries)
         assert min(*each.searching, *each.latency, *each.indexing) > 0
+
+
+def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(corpus, monkeypatch):
+    """Of two encoders, one takes 0.1 s a document and one nothing to speak of; documents are not given twice."""
+    now, calls = [0.0], []
+    monkeypatch.setattr(batches, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(baselines, "TIMED_DOCUMENTS", 8)
+
+    def way(seconds):
+        def encode(texts, role):
+            assert role == "document"
+            now[0] += seconds * len(texts)
+            calls.append(texts)
+
+        return SimpleNamespace(encode=encode)
+
+    slow = baselines._encoding(corpus, way(0.15), 2)
+    assert slow == pytest.approx([0.15] * 2)
+    assert [len(texts) for texts in calls] == [32, 32, 8, 8, 8], "two batches to warm up, then 1.2 s in each round"
+    assert calls[2] == calls[3] == calls[4] and len(set(calls[2])) == 8
+    calls.clear()
+    baselines._encoding(corpus, way(1e-6), 2)
+    assert [len(texts) for texts in calls[-2:]] == [len(corpus.document_texts)] * 2, "all, though they take no second"
 
 
 def test_bm25_scores_as_its_formula_ranks(measured, corpus):

@@ -9,7 +9,6 @@ from scipy.stats import linregress, t
 from workbook import growth, results, statistics
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
-from workbook.quantization import SETTINGS
 from workbook.scale import Run
 
 SIZES = [1_000, 4_000, 16_000, 64_000]
@@ -101,6 +100,50 @@ def test_what_no_power_law_goes_through_is_refused(n, values, smallest, message)
 
 def test_a_fit_is_written_with_its_interval():
     assert str(growth.Fit(1.004, 0.976, 1.024, 1, 4, 1, 1, 2, 0, 0)) == "n^1.00 [0.98, 1.02]"
+
+
+def test_work_that_reads_every_document_is_not_extrapolated_below_n():
+    """The rate rises from 500 to 6,000 documents/s, n^0.65 or so: of 100 million that would make 0.2 hours."""
+    sizes, seconds = [1_000, 3_000, 10_000], [2.0, 1.0, 10 / 6]
+    loose, bound = growth.fit(sizes, seconds), growth.fit(sizes, seconds, reads_all=True)
+    assert loose.exponent == bound.exponent < 1 and bound.is_bent and not loose.is_bent
+    assert bound.cheapest == pytest.approx(1 / 6_000)
+    assert bound.bound(100_000_000) == pytest.approx(100_000_000 / 6_000)
+    assert all(math.isnan(end) for end in bound.estimate(100_000))
+
+
+def test_a_fit_is_followed_to_a_hundred_times_the_largest_run():
+    line = growth.fit(SIZES, [n**1.25 / 1_000 for n in SIZES], reads_all=True)
+    assert line.estimate(6_400_000) == pytest.approx([6_400_000**1.25 / 1_000] * 3)
+    assert all(math.isnan(end) for end in line.estimate(6_400_001))
+    latency = growth.fit(SIZES, [n**0.5 for n in SIZES])
+    assert latency.estimate(6_400_000) == pytest.approx([6_400_000**0.5] * 3), "a search need not read every document"
+
+
+def test_no_end_of_a_prediction_lies_below_the_bound():
+    """Seconds for 1,000 documents each: 1, 1.4, 1, 1.15. None can take less than 1."""
+    line = growth.fit(SIZES, [n / 1_000 * each for n, each in zip(SIZES, (1, 1.4, 1, 1.15), strict=True)], 0, True)
+    assert 1 < line.exponent < 1.01 and line.cheapest == pytest.approx(0.001)
+    raw_low, raw_high = line.interval(640_000)
+    value, low, high = line.estimate(640_000)
+    assert raw_low < 640 and (low, high) == (pytest.approx(640), raw_high)
+    assert value == line.predict(640_000) > 640
+
+
+def test_a_line_that_is_told_as_linear_is_followed():
+    line = growth.fit(SIZES, [n**0.996 for n in SIZES], reads_all=True)
+    assert str(line).startswith("n^1.00") and not line.is_bent
+    assert line.estimate(6_400_000) == pytest.approx([line.bound(6_400_000)] * 3), "no less than at the highest rate"
+
+
+def test_a_fit_below_n_is_told():
+    runs = [run(n, seconds={"encode": n**0.65, "upsert": 0.1, "index": n**1.25}) for n in SIZES]
+    [memory, encode] = sorted(growth.bent(growth.fits(runs)), reverse=True)
+    assert memory.startswith("peak memory above the start: n^0.50")
+    assert encode == (
+        "encode seconds: n^0.65 [0.65, 0.65] from 1,000 to 64,000 documents. Fixed costs are in it: each document "
+        "takes its part, so it does not go on like that. Beyond, the lowest cost of a document is used, as a bound."
+    )
 
 
 def test_every_cost_is_fitted(runs):
@@ -207,107 +250,8 @@ def test_repeats_are_one_row_with_its_range():
     assert precision["n"] == 2, "queries, not repeats"
 
 
-@pytest.fixture
-def plan(runs):
-    sizes = {"ten times": 640_000, "a billion": 1_000_000_000}
-    return growth.planning(runs[-1], growth.fits(runs), sizes, ["float32", "binary"], 64)
-
-
-def test_a_plan_extrapolates_hours_with_the_fits(plan):
-    billion = plan[(plan["size"] == "a billion") & (plan["setting"] == "binary")].iloc[0]
-    assert billion["extrapolated times the largest run"] == pytest.approx(1e9 / 64_000)
-    assert billion["extrapolated hours to encode"] == pytest.approx(1e6 / 3_600)
-    assert billion["extrapolated hours to index"] == pytest.approx((1e9) ** 1.25 / 1e5 / 3_600)
-    assert billion["encode low"] == pytest.approx(billion["encode high"])
-
-
-def test_hours_carry_the_interval_of_the_fit(runs):
-    runs[0] = run(1_000, seconds={"encode": 1.3, "upsert": 0.1, "index": 0.06})
-    fits = growth.fits(runs)
-    row = growth.planning(runs[-1], fits, {"x": 10**7}, ["binary"], 64).iloc[0]
-    low, high = fits["encode seconds"].interval(10**7)
-    assert (row["encode low"], row["encode high"]) == pytest.approx((low / 3_600, high / 3_600))
-    assert row["encode low"] < row["extrapolated hours to encode"] < row["encode high"]
-
-
-def test_index_hours_are_only_of_what_was_measured(runs, plan):
-    assert plan.set_index("setting")["extrapolated hours to index"].isna().groupby("setting").all().to_dict() == {
-        "float32": True, "binary": False,
-    }  # fmt: skip
-    narrower = growth.planning(runs[-1], growth.fits(runs), {"x": 10**6}, ["binary"], 32)
-    assert narrower["extrapolated hours to index"].isna().all()
-    assert narrower["extrapolated hours to encode"].notna().all()
-
-
-@pytest.mark.parametrize(
-    ("setting", "in_ram", "ram", "disk"),
-    [
-        ("float32", False, 256 + 100, 256 + 100 + 50),
-        ("float32", True, 256 + 100, 256 + 100 + 50),
-        ("binary", False, 16 + 100, 256 + 16 + 100 + 50),
-        ("binary", True, 16 + 100 + 256, 256 + 16 + 100 + 50),
-        ("scalar-int8", False, 68 + 100, 256 + 68 + 100 + 50),
-    ],
-)
-def test_ram_disk_and_nodes_add_up(runs, setting, in_ram, ram, disk):
-    assert SETTINGS["binary"].bytes_per_vector(64) == 16 and SETTINGS["scalar-int8"].bytes_per_vector(64) == 68
-    row = growth.planning(runs[-1], growth.fits(runs), {"x": 10**9}, [setting], 64, 32, in_ram).iloc[0]
-    assert row["extrapolated RAM GB"] == pytest.approx(ram) and row["extrapolated disk GB"] == pytest.approx(disk)
-    assert row["extrapolated documents per node"] == 32 * 10**9 // ram
-    assert row["extrapolated nodes"] == math.ceil(ram / 32)
-
-
-def test_a_cluster_begins_with_the_first_document_too_many(runs):
-    fits = growth.fits(runs)
-    most = int(growth.planning(runs[-1], fits, {"x": 1}, ["binary"], 64)["extrapolated documents per node"].iloc[0])
-    nodes = growth.planning(runs[-1], fits, {"fits": most, "does not": most + 1}, ["binary"], 64)["extrapolated nodes"]
-    assert nodes.tolist() == [1, 2] and most == int(64e9 // 116)
-
-
-def test_a_plan_reaches_beyond_the_smaller_of_the_largest_runs(runs):
-    runs[-1] = run(64_000, resumed=5)
-    plan = growth.planning(runs[-1], growth.fits(runs), {"x": 160_000}, ["binary"], 64)
-    assert plan["extrapolated times the largest run"].tolist() == [10]
-
-
-def test_a_plan_that_cannot_be_made_is_refused(runs):
-    fits = growth.fits(runs)
-    with pytest.raises(WorkbookError, match="unknown quantization 'none'"):
-        growth.planning(runs[-1], fits, {"x": 1}, ["none"], 64)
-    with pytest.raises(WorkbookError, match="no fit of index seconds"):
-        growth.planning(runs[-1], {"encode seconds": fits["encode seconds"]}, {"x": 1}, ["binary"], 64)
-    with pytest.raises(WorkbookError, match="holds no document"):
-        growth.planning(runs[-1], fits, {"x": 1}, ["binary"], 64, node_ram_gb=1e-8)
-
-
-def test_the_assumptions_name_their_values(runs, plan):
-    text = plan.attrs["assumptions"]
-    assert text == growth.assumptions(runs[-1], growth.fits(runs), 64)
-    for words in ("n^1.25 [1.25, 1.25]", "64,000 documents", "256 bytes each, are on disk", "100 bytes a document",
-                  "64 GB of RAM", "lower bound", "replication 1", results.machine_label()):  # fmt: skip
-        assert words in text
-    assert "16 GB of RAM" in growth.assumptions(runs[-1], growth.fits(runs), 64, 16)
-    assert "256 bytes each, are in RAM" in growth.assumptions(runs[-1], growth.fits(runs), 64, 64, True)
-
-
-def test_every_row_of_a_plan_is_called_extrapolated(runs, plan):
-    rows = growth.planning_rows(runs[-1], plan)
-    assert rows["metric"].str.startswith("extrapolated ").all() and set(rows.columns) <= set(results.COLUMNS)
-    assert not rows.duplicated(["work", "metric", "setting"]).any() and rows["value"].notna().all()
-    binary = rows[rows["setting"] == "binary"]
-    assert value_of(binary, "extrapolated hours to encode", "1,000,000,000 documents, a billion") == pytest.approx(
-        1e6 / 3600
-    )
-    assert value_of(binary, "extrapolated RAM GB", "1,000,000,000 documents, a billion") == pytest.approx(116)
-    assert value_of(binary, "extrapolated nodes", "1,000,000,000 documents, a billion") == 2
-    assert value_of(binary, "extrapolated times the largest run", "640,000 documents, ten times") == 10
-    hours = rows[rows["metric"].str.startswith("extrapolated hours")]
-    assert (hours["low"] <= hours["value"] * (1 + 1e-9)).all() and (hours["value"] <= hours["high"] * (1 + 1e-9)).all()
-    assert set(hours[hours["metric"].str.endswith("index")]["setting"]) == {"binary"}
-
-
 def test_what_is_given_is_not_changed(runs):
     before = repr(runs)
     growth.rows(runs)
-    growth.planning(runs[-1], growth.fits(runs), {"x": 10**6}, ["binary"], 64)
+    growth.exponents(runs)
     assert repr(runs) == before

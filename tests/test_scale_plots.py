@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from workbook import growth, results, scale_plots
+from workbook import growth, results, scale_plots, timing
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 from workbook.scale import Run
@@ -321,6 +321,19 @@ def test_speeds_name_corpus_batches_repeats_and_machine(rows):
     caption = caption_of(scale_plots.speeds(rows))
     assert caption.startswith("sample; 2 threads; each model at its best batch size; median and range of 5 repeats")
     assert "times as fast: both cut at 256 tokens, 2 threads;" in caption and results.machine_label() in caption
+
+
+def test_a_title_says_that_fixed_costs_make_growth_look_slow():
+    bent = [run(n, encode=n**0.65) for n in (1_000, 10_000, 100_000)]
+    title = title_of(scale_plots.growth(bent, growth.fits(bent)))
+    assert "Encoding grows as n^0.65 [0.65, 0.65] to 100,000 documents, fixed costs included, indexing" in title
+
+
+def test_speeds_that_are_not_the_best_are_named(rows):
+    unsure = {**speed(8, "mini (int8)", 1.0), "metric": timing.DOUBT, "work": "8 words, cut at 256 tokens: why"}
+    caption = caption_of(scale_plots.speeds(pd.concat([rows, pd.DataFrame([unsure, unsure])])))
+    assert "batch sizes: the best speed of mini (int8) was not found; median" in " ".join(caption.split())
+    assert "best batch size;" not in caption
 
 
 def test_rows_that_are_missing_or_strange_are_refused(rows):

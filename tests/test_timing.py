@@ -1,5 +1,6 @@
 """Times are checked for what was timed and how they are summed up, never for how long they took."""
 
+import math
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from workbook import corpora, encoders, results, timing, variants
+from workbook import batches, corpora, encoders, results, stages, timing, variants
 from workbook.errors import WorkbookError
 from workbook.timing import Speed, Times
 
@@ -19,11 +20,11 @@ def sample():
     return corpora.load("sample")
 
 
-def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="key"):
+def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="key", doubt="", plain=None):
     quarter, half = ([second * part for second in seconds] for part in (0.25, 0.5))
     return Speed(
-        model, words, max_tokens, threads, 32, texts, 1_000, {1: 20.0, 32: 60.0}, seconds, quarter, half,
-        [0.0] * len(seconds), key,
+        model, words, max_tokens, threads, 32, texts, 1_000, {1: [20.0], 32: [60.0, 50.0]}, doubt, seconds,
+        plain or {}, quarter, half, [0.0] * len(seconds), key,
     )  # fmt: skip
 
 
@@ -63,6 +64,16 @@ class SteadyModel(torch.nn.Sequential):
         self.clock.spend(0.001 * len(texts))
         return texts
 
+    def encode(self, texts, batch_size, show_progress_bar):
+        """The library's own: what it takes depends on the size of a batch alone."""
+        for start in range(0, len(texts), batch_size):
+            batch = texts[start : start + batch_size]
+            self.clock.spend(self.overhead(len(batch)))
+            self(self.preprocess(batch))
+
+    def overhead(self, size):
+        return 0.004 + 0.00001 * size**2
+
 
 class SteadyEncoder:
     """An encoder of that model, which spends 4 ms on each batch besides, and more the larger it is."""
@@ -83,16 +94,40 @@ class SteadyEncoder:
 
     def encode(self, texts, batch_size=None):
         self.calls.append((len(texts), batch_size))
-        for start in range(0, len(texts), batch_size or 8):
-            batch = texts[start : start + (batch_size or 8)]
-            self.model.clock.spend(0.004 + 0.00001 * len(batch) ** 2)
-            self.model(self.model.preprocess(batch))
+        self.model.encode(texts, batch_size or 8, show_progress_bar=False)
+
+
+class ColdEncoder(SteadyEncoder):
+    """Takes a second longer for each of the first two batches of a size."""
+
+    def encode(self, texts, batch_size=None):
+        if self.calls.count((len(texts), batch_size)) < 2 and len(texts) == batch_size:
+            self.model.clock.spend(1)
+        super().encode(texts, batch_size)
+
+
+class Batchwise(SteadyEncoder):
+    """An encoder that takes so long for a batch, whatever is in it: the larger the batches, the faster it is."""
+
+    def __init__(self, clock, seconds=0.2):
+        super().__init__(clock)
+        self.seconds = seconds
+
+    def encode(self, texts, batch_size=None):
+        self.calls.append((len(texts), batch_size))
+        self.model.clock.spend(self.seconds * math.ceil(len(texts) / batch_size))
 
 
 @pytest.fixture
-def steady(data, monkeypatch):
+def clock(data, monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=clock))
+    for module in (batches, stages):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock))
+    return clock
+
+
+@pytest.fixture
+def steady(clock):
     return SteadyEncoder(clock)
 
 
@@ -103,7 +138,7 @@ def test_times_are_median_and_range():
 def test_models_take_turns_after_a_warm_up_that_is_not_counted():
     calls = []
     seconds = timing.rounds([lambda: calls.append("a"), lambda: calls.append("b")], 3)
-    assert "".join(calls) == "ab" + "ababab"
+    assert "".join(calls) == "abab" + "ababab", "two rounds to warm up: the first alone leaves a model cold"
     assert [len(samples) for samples in seconds] == [3, 3]
 
 
@@ -164,33 +199,105 @@ for allowed in ("true", "false")[::-1]:
     assert forbidden == 1 < allowed
 
 
-def test_an_encoder_gets_the_texts_that_fill_a_round_and_its_best_batch(sample, steady):
-    """Of 104 texts a batch of 16 is the fastest: one of 1 or 104 spends more on batches."""
-    [timed] = timing.encoding(sample, [steady], 8, [1, 16, 104, 105], repeats=2, thread_count=1, round_seconds=1)
-    assert timed.texts == 104
-    assert timed.tried == pytest.approx({1: 104 / 1.35304, 16: 104 / 0.98, 104: 104 / 1.04816})
+def test_the_best_batch_is_found_among_rounds_of_whole_batches(sample, steady):
+    """A batch of b texts takes 0.004 + 0.00001 b^2 + 0.009 b seconds: least for a text at 20, of those tried at 16."""
+    [timed] = timing.encoding(sample, [steady], 8, [1, 16, 104], repeats=2, thread_count=1, round_seconds=1)
+    rate = {size: size / (0.004 + 0.00001 * size**2 + 0.009 * size) for size in (1, 16, 104)}
     assert timed.batch_size == 16
-    assert timed.tokens == 312
-    assert steady.calls[-6:] == [(104, 1), (104, 16), (104, 104)] + [(104, 16)] * 3, "tries, warm-up, two rounds"
+    assert {size: rates[0] for size, rates in timed.tried.items()} == pytest.approx(rate)
+    assert [len(rates) for rates in timed.tried.values()] == [1, 2, 2], "near the fastest: once more"
+    assert timed.texts % 16 == 0 and min(timed.seconds) >= 1
+    assert timed.tokens == 3 * timed.texts
+    assert steady.calls[-2:] == [(timed.texts, 16)] * 2, "two rounds"
     assert (timed.model, timed.words, timed.max_tokens, timed.threads) == ("steady", 8, 256, 1)
+
+
+def test_a_large_batch_is_tried_on_texts_that_fill_it(sample, clock):
+    """At 8 texts in a batch it makes 40 texts/s: 4 texts in 0.1 s, which would leave no batch but 8 to try."""
+    encoder = Batchwise(clock)
+    [timed] = timing.encoding(sample, [encoder], 8, [8, 32, 64, 256], 2, thread_count=1, round_seconds=1)
+    assert timed.batch_size == 256
+    assert {size: max(rates) for size, rates in timed.tried.items()} == pytest.approx(
+        {8: 40, 32: 160, 64: 320, 256: 1280}
+    )
+    assert all(count >= size and count % size == 0 for count, size in encoder.calls)
+    assert timed.doubt == ""
+    assert timing.doubts([timed]) == []
+
+
+def test_every_shape_is_warmed_up_more_than_once(sample, clock):
+    """What the first two batches of each size take longer is in no rate."""
+    [cold] = timing.encoding(sample, [ColdEncoder(clock)], 8, [8, 64], 2, thread_count=1, round_seconds=1)
+    [warm] = timing.encoding(sample, [SteadyEncoder(clock)], 16, [8, 64], 2, thread_count=1, round_seconds=1)
+    for size in (8, 64):
+        assert cold.tried[size] == pytest.approx(warm.tried[size])
+
+
+def test_a_size_whose_batches_take_too_long_is_left_out_and_told(sample, clock):
+    """A batch of 8 takes 0.5 s: at that rate one of 32 takes 2 s, more than ten rounds of 0.1 s."""
+    slow = Batchwise(clock, seconds=0.5)
+    [timed] = timing.encoding(sample, [slow], 8, [8, 32, 64, 256], 1, thread_count=1, round_seconds=0.1)
+    assert list(timed.tried) == [8]
+    assert timed.doubt == (
+        "rounds of 0.1 s are shorter than 1 s; batches of 32, 64 and 256 texts take more than 1 s each"
+    )
+
+
+def test_a_slow_encoder_is_tried_at_the_smallest_size_at_least(sample, clock):
+    slow = Batchwise(clock, seconds=100)
+    [timed] = timing.encoding(sample, [slow], 8, [16, 256], repeats=1, thread_count=1, round_seconds=1)
+    assert (timed.texts, list(timed.tried), timed.batch_size) == (16, [16], 16)
+
+
+@pytest.mark.parametrize(
+    ("tried", "asked", "seconds", "said"),
+    [
+        ([8, 32, 64, 256], [8, 32, 64, 256], 1, ""),
+        ([32, 64, 256], [32, 64, 256], 2.5, ""),
+        ([8, 32], [8, 32], 1, "batches of 64 and 256 texts were not asked for"),
+        ([32, 64], [32, 64, 256], 1, "batches of 256 texts take more than 10 s each"),
+        ([4], [4, 32], 0.02, "rounds of 0.02 s are shorter than 1 s; batches of 64 and 256 texts were not asked for; "
+         "batches of 32 texts take more than 0.2 s each"),
+    ],
+)  # fmt: skip
+def test_what_was_not_tried_is_doubted(tried, asked, seconds, said):
+    assert batches.doubt(tried, asked, seconds) == said
+
+
+def test_a_doubt_is_a_row_and_a_sentence(sample):
+    sure, unsure, too = speed("a", [1.0]), speed("b", [1.0], doubt="few texts"), speed("c", [1.0], doubt="few texts")
+    rows = timing.rows(sample, [sure, unsure, too])
+    told = rows[rows["metric"] == timing.DOUBT]
+    assert told["work"].tolist() == ["8 words, whole, 1 thread: few texts"] * 2
+    assert told["model"].tolist() == ["b", "c"]
+    assert timing.doubts([sure, unsure, too]) == [
+        "The best speed was not found: few texts. This holds for b (8 words, whole, 1 thread); "
+        "c (8 words, whole, 1 thread)."
+    ]
+
+
+def test_a_plain_loop_stands_beside_in_the_same_rounds(sample, steady):
+    """Batches of 64 take 0.004 + 0.04096 + 0.576 s, of 32 0.004 + 0.01024 + 0.288 s: 2,048 texts are 32 or 64."""
+    [timed] = timing.encoding(
+        sample, [steady], 8, [32, 64, 256], 2, 1, 1, plain=[steady], plain_texts=2_048
+    )  # fmt: skip
+    loops = {64: 64 / 0.62096, 32: 32 / 0.30224}
+    assert timed.plain == {size: pytest.approx([rate] * 2) for size, rate in loops.items()}
+    assert timed.batch_size == 32
+    rows = timing.plain_rows(sample, [timed, speed("none", [1.0])]).set_index("metric")
+    assert list(rows.index) == timing.BESIDE
+    assert rows["value"].tolist() == pytest.approx([loops[32], loops[64], loops[32], 1.0])
+    assert set(rows["n"]) == {2}
+    assert set(rows["work"]) == {"8 words, cut at 256 tokens, 1 thread"}
 
 
 def test_stages_are_timed_within_the_calls_of_each_round(sample, steady):
     [timed] = timing.encoding(sample, [steady], 8, [16], repeats=2, thread_count=1, round_seconds=1)
-    assert timed.seconds == pytest.approx([0.98, 0.98])
-    assert timed.tokenize_seconds == pytest.approx([0.104] * 2)
-    assert timed.model_seconds == pytest.approx([0.624] * 2)
-    assert timed.pooling_seconds == pytest.approx([0.208] * 2)
-
-
-def test_a_slow_encoder_gets_one_text_and_the_first_batch_size_as_far_as_that_goes(sample, steady):
-    [timed] = timing.encoding(sample, [steady], 8, [16, 1, 32], repeats=1, thread_count=1, round_seconds=0.001)
-    assert (timed.texts, list(timed.tried), timed.batch_size) == (1, [1], 1)
-
-
-def test_batch_sizes_the_texts_cannot_fill_are_not_tried(sample, steady):
-    [timed] = timing.encoding(sample, [steady], 8, [200, 4, 300], repeats=1, thread_count=1, round_seconds=1)
-    assert list(timed.tried) == [104, 4]
+    for spent, milliseconds in [
+        (timed.tokenize_seconds, 1), (timed.model_seconds, 6), (timed.pooling_seconds, 2)
+    ]:  # fmt: skip
+        assert spent == pytest.approx([timed.texts * milliseconds / 1000] * 2)
+    assert all(whole > timed.texts * 9 / 1000 for whole in timed.seconds), "batches take time besides"
 
 
 def test_encoding_times_every_round_of_every_encoder_and_is_kept(sample, data):
@@ -198,12 +305,13 @@ def test_encoding_times_every_round_of_every_encoder_and_is_kept(sample, data):
         variants.make("tiny-static"), variants.make("tiny-static", max_tokens=4),
         *(variants.make("tiny-transformer", name) for name in variants.available("transformer")),
     ]  # fmt: skip
-    arguments = (8, [4, 1], 2, 1, 0.002)
+    arguments = (8, [4, 1], 2, 1, 0.002, made[2:], 10)
     timed = timing.encoding(sample, made, *arguments)
     assert [(each.model, each.max_tokens) for each in timed] == [(each.name, each.max_tokens) for each in made]
     for encoder, each in zip(made, timed, strict=True):
         assert each.tokens == encoder.token_count(timing.texts_of(sample, 8, each.texts))
-        assert each.batch_size == max(each.tried, key=each.tried.get)
+        assert each.batch_size == max(each.tried, key=lambda size: max(each.tried[size]))
+        assert list(each.plain) == (list(timing.PLAIN) if encoder in made[2:] else [])
         assert each.texts >= 1
         parts = np.array([each.tokenize_seconds, each.model_seconds, each.pooling_seconds])
         assert parts.shape == (3, 2)
@@ -221,6 +329,7 @@ def test_what_decides_a_time_is_what_it_is_kept_by(sample, data, monkeypatch):
     asked = [
         ([static], 8, [4], 2), ([cut], 8, [4], 2), ([static], 9, [4], 2), ([static], 8, [4, 1], 2),
         ([static], 8, [4], 3), ([static], 8, [4], 2, 1), ([static], 8, [4], 2, 0, 0.25), ([static, cut], 8, [4], 2),
+        ([static], 8, [4], 2, 0, 1.0, [static]), ([static], 8, [4], 2, 0, 1.0, [static], 100),
     ]  # fmt: skip
     for each in asked:
         with pytest.raises(ZeroDivisionError):
@@ -243,7 +352,7 @@ def test_what_cannot_be_timed_is_refused(sample, data, arguments, message):
 @pytest.mark.parametrize("name", ["tiny-static", "tiny-transformer"])
 def test_a_model_is_as_before_once_its_stages_are_timed_even_after_an_error(data, name):
     model = encoders.load(name).model
-    with pytest.raises(KeyError), timing.stages(model) as spent:
+    with pytest.raises(KeyError), stages.timed(model) as spent:
         model.encode(["river"])
         assert spent["model_seconds"] > 0
         assert "preprocess" in vars(model)
@@ -255,7 +364,7 @@ def test_a_model_is_as_before_once_its_stages_are_timed_even_after_an_error(data
 def test_a_device_is_waited_for_before_the_clock_is_read(monkeypatch):
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
-    assert timing._clock(SimpleNamespace(device=torch.device("cuda")))() > 0
+    assert stages._clock(SimpleNamespace(device=torch.device("cuda")))() > 0
     assert waited == [1]
 
 
@@ -282,7 +391,7 @@ def test_every_batch_size_that_was_tried_has_a_row(sample):
         "8 words, whole, 1 thread, batch of 32",
     ]
     assert set(rows["metric"]) == {"texts/s tried"}
-    assert rows[["value", "n"]].to_numpy().tolist()[:2] == [[20, 1], [60, 1]]
+    assert rows[["value", "low", "high", "n"]].to_numpy().tolist()[:2] == [[20, 20, 20, 1], [55, 50, 60, 2]]
     assert set(rows.columns) <= set(results.COLUMNS)
 
 

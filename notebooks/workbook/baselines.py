@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbook import (
+    batches,
     encoders,
     engine,
     evaluation,
@@ -37,7 +38,7 @@ from workbook.timing import Times
 BM25 = "BM25"
 TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
 DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
-TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded, in each repeat
+TIMED_QUERIES, TIMED_DOCUMENTS = 100, 128  # encoded and searched, and encoded (at least), in each repeat
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def measure(
         "corpus": corpus.sha256, "documents": len(corpus.documents), "models": identities, "labels": list(models),
         "dimension": dimension,
         "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
-        "language": language, "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS],
+        "language": language, "candidates": engine.CANDIDATES,
+        "timed": [TIMED_QUERIES, TIMED_DOCUMENTS, encoders.BATCH],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
     }  # fmt: skip
     ways = _ways(corpus, models, language, dimension)
@@ -252,10 +254,18 @@ def _built(
 
 
 def _encoding(corpus: Corpus, way: _Way, repeats: int) -> np.ndarray:
-    """Seconds to encode one document, (repeats,), timed on some of them, drawn evenly."""
+    """Seconds to encode one document, (repeats,), timed on some of them, drawn evenly: enough for a second, or all."""
     texts = corpus.document_texts
-    some = texts[:: max(1, len(texts) // TIMED_DOCUMENTS)][:TIMED_DOCUMENTS]
-    return np.array(timing.rounds([partial(way.encode, some, "document")], repeats)[0]) / len(some)
+
+    def some(count: int) -> list[str]:
+        return texts[:: len(texts) // count][:count]
+
+    def encode(documents: Sequence[str], _: int) -> object:
+        return way.encode(documents, "document")
+
+    batches.warm_up(encode, texts, batches.SIZES[0])
+    count, _ = batches.fill(encode, some, min(TIMED_DOCUMENTS, len(texts)), batches.SECONDS, len(texts))
+    return np.array(timing.rounds([partial(encode, some(count), count)], repeats, warm_ups=0)[0]) / count
 
 
 def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> tuple[pd.DataFrame, dict]:

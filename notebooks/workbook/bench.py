@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbook import corpora, encoders, growth, locks, paths, quantization, results, runner, sweep, tabular
+from workbook import capacity, corpora, encoders, locks, paths, quantization, results, runner, sweep, tabular, timing
 
 NOTEBOOK = "02_encoding_speed"
 # title, columns for rows, and metrics beside each other; or one metric whose `work` is taken apart
 TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Encoding", ["work", "model"], ["texts/s", "tokens/s", "best batch"]),
+    ("Beside a plain loop over encode, the same rounds", ["work", "model"], timing.BESIDE),
+    ("Best speed not found", ["work", "model"], [timing.DOUBT]),
     ("Speed-up", ["work", "model"], ["speed-up"]),
     ("Where the time goes", ["work", "model"], ["tokenization share", "model share", "pooling share"]),
     ("Batch sizes tried, texts/s", ["model"], "texts/s tried"),
@@ -27,7 +29,7 @@ TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Documents of interrupted attempts, whose seconds are counted in", ["work"], ["resumed documents"]),
     ("In all, and search", ["work"], ["documents/s", "latency ms", "ann precision@10"]),
     ("Growth", ["work"], ["growth exponent", "growth r2"]),
-    ("Planning", ["work", "setting"], [*growth.HOURS, *growth.EXTRAPOLATED]),
+    ("Planning", ["work", "setting"], [*capacity.HOURS, *capacity.EXTRAPOLATED]),
 ]
 SEARCHES = ("exact", "full-ef", "default-ef", "rescore", "rescore-x2", "rescore-x3", "rescore-x4")
 

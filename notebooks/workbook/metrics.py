@@ -37,7 +37,12 @@ METRICS = {
     "texts/s": Metric("texts/s", 0, repeats=False),
     "tokens/s": Metric("tokens/s", 0, repeats=False),
     "best batch": Metric("best batch", 0, repeats=False),
-    "texts/s tried": Metric("texts/s, tried once", 0, repeats=False),
+    "texts/s tried": Metric("texts/s, tried", 0, repeats=False),
+    "best speed not found": Metric("best speed not found", 0, repeats=False),
+    "texts/s beside a plain loop": Metric("texts/s, best batch", 0, repeats=False),
+    "texts/s of a plain loop, batches of 64": Metric("plain loop, batches of 64 (texts/s)", 0, repeats=False),
+    "texts/s of a plain loop, batches of 32": Metric("plain loop, batches of 32 (texts/s)", 0, repeats=False),
+    "share of the plain loop": Metric("share of the faster plain loop", 2, repeats=False),
     "tokenization share": Metric("tokenization, share of time", 2, repeats=False),
     "model share": Metric("model, share of time", 2, repeats=False),
     "pooling share": Metric("pooling, share of time", 2, repeats=False),
@@ -62,7 +67,13 @@ METRICS = {
     "growth r2": Metric("R²", 4, repeats=False),
     "resumed documents": Metric("documents of an interrupted attempt", 0, repeats=False),
     "extrapolated hours to encode": Metric("hours to encode, extrapolated", 2, repeats=False),
+    "extrapolated hours to encode, at the measured rate": Metric(
+        "hours to encode, at the highest rate measured", 2, repeats=False
+    ),
     "extrapolated hours to index": Metric("hours to index, extrapolated", 2, repeats=False),
+    "extrapolated hours to index, at the measured rate": Metric(
+        "hours to index, at the highest rate measured", 2, repeats=False
+    ),
     "extrapolated RAM GB": Metric("RAM (GB), extrapolated", 1),
     "extrapolated disk GB": Metric("disk (GB), extrapolated", 1),
     "extrapolated nodes": Metric("nodes, extrapolated", 0),

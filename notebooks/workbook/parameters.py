@@ -365,6 +365,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "long_model": encoders.check,
     "cut": _positive,
     "round_seconds": _up_to(3_600, _above_zero),
+    "plain_texts": _up_to(1_000_000, _positive),
     "cold_starts": _up_to(1_000, _positive),
     "documents": _sizes,
     "scale_model": encoders.check,

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from workbook import plots, results, statistics
+from workbook import plots, results, statistics, timing
 from workbook.errors import WorkbookError
 from workbook.growth import GROWING, MB, Fit, points
 from workbook.metrics import METRICS
@@ -127,6 +127,7 @@ def speeds(rows: pd.DataFrame) -> Figure:
     The title is computed from the medians of the speed-up rows. Raises WorkbookError if either kind of row is missing.
     """
     shown, ratios = rows[rows["metric"] == "texts/s"], rows[rows["metric"] == "speed-up"]
+    unsure = list(dict.fromkeys(rows[rows["metric"] == timing.DOUBT]["model"]))
     if shown.empty or ratios.empty:
         raise WorkbookError("rows of texts/s and of speed-up are needed: give those of timing, both in one frame")
     shown, ratios = _speed_lines(shown), _alike(ratios)
@@ -149,7 +150,7 @@ def speeds(rows: pd.DataFrame) -> Figure:
             above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": len(cuts)}  # no line runs there
             axes[0, 0].legend(handles=_cut_handles(cuts), handlelength=3.5, fontsize=SMALL, **above)
         set_title(figure, _speeds_finding(ratios))
-        _note(figure, *_speeds_notes(shown, ratios))
+        _note(figure, *_speeds_notes(shown, ratios, unsure))
     return figure
 
 
@@ -309,9 +310,13 @@ def _apart(wanted: np.ndarray, heights: np.ndarray, bottom: float, top: float) -
 
 def _growth_finding(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> str:
     verbs = {"encode seconds": "Encoding grows as", "index seconds": "indexing as"}
-    grown = ", ".join(f"{verb} {fitted[what]}" for what, verb in verbs.items() if what in fitted)
+    grown = ", ".join(f"{verb} {_grown(fitted[what])}" for what, verb in verbs.items() if what in fitted)
     first, last = (f"{np.mean(run.precision):.3f} at {run.n:,}" for run in (runs[0], runs[-1]))
     return "; ".join([*([grown] if grown else []), f"ANN precision@10 is {first} documents, {last}"])
+
+
+def _grown(fit: Fit) -> str:
+    return f"{fit} to {fit.largest:,} documents, fixed costs included" if fit.is_bent else str(fit)
 
 
 def _growth_notes(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> list[str]:
@@ -355,11 +360,16 @@ def _speeds_finding(ratios: pd.DataFrame) -> str:
     return f"{ratios['model'].iloc[0]} encodes {' and '.join(parts)}, at {_span(ratios['words'])} words per text"
 
 
-def _speeds_notes(shown: pd.DataFrame, ratios: pd.DataFrame) -> list[str]:
+def _speeds_notes(shown: pd.DataFrame, ratios: pd.DataFrame, unsure: Sequence[str]) -> list[str]:
+    batch = (
+        f"batch sizes: the best speed of {', '.join(unsure)} was not found"
+        if unsure
+        else "each model at its best batch size"
+    )
     terms = [list(shown[name].unique()) for name in ("cut", "panel")]
     return [
         shown["corpus"].iloc[0], *(own[0] for own in terms if len(own) == 1),
-        "each model at its best batch size",
+        batch,
         f"median and range of {shown['n'].max():.0f} repeats; times as fast: {' or '.join(ratios['terms'].unique())}",
         results.machine_label(),
     ]  # fmt: skip

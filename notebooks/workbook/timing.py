@@ -5,28 +5,29 @@ numbers. A speed-up is a ratio within one run: models take turns, and each turn 
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from workbook import results, routes
+from workbook import batches, results, stages
+from workbook.batches import seconds_of
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from workbook.stages import STAGES
 
 TOKENIZERS = "TOKENIZERS_PARALLELISM"  # read by the Rust tokenizers at each call
-STAGES = {
-    "tokenization share": "tokenize_seconds", "model share": "model_seconds", "pooling share": "pooling_seconds"
-}  # fmt: skip
+DOUBT = "best speed not found"  # a metric: its work says why
+PLAIN = {
+    64: "texts/s of a plain loop, batches of 64",
+    32: "texts/s of a plain loop, batches of 32",
+}  # what people choose, and the library's default
+BESIDE = ["texts/s beside a plain loop", *PLAIN.values(), "share of the plain loop"]  # metrics of `plain_rows`
 
 
 class Times(NamedTuple):
@@ -42,26 +43,20 @@ class Times(NamedTuple):
         return cls(float(np.median(samples)), float(np.min(samples)), float(np.max(samples)), len(samples))
 
 
-def rounds(works: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
-    """Run every work once to warm up, then all of them in turn, `repeats` times: seconds of each repeat, per work.
+def rounds(works: Sequence[Callable[[], object]], repeats: int, warm_ups: int = batches.WARM_UPS) -> list[list[float]]:
+    """Run every work a few times to warm up, then all of them in turn, `repeats` times: seconds of each, per work.
 
     In turn, because a shared machine is slow for minutes at a time: so it is slow for all of them.
     """
     _check_repeats(repeats)
-    for work in works:
-        work()
+    for _ in range(warm_ups):
+        for work in works:
+            work()
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
         for work, samples in zip(works, seconds, strict=True):
             samples.append(seconds_of(work))
     return seconds
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Seconds that one call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _check_repeats(repeats: int) -> None:
@@ -115,8 +110,10 @@ class Speed(NamedTuple):
     """One timed encoder: seconds of each round for all texts, and those of its stages within the same encode calls.
 
     The model of a static model is one operation, lookup and mean, and it has no pooling after that. What the stages
-    leave is copying and sorting. `tried`: texts per second at each batch size, once; `batch_size` is the best of them,
-    which the rounds then time afresh. `tokens`: what is left of all texts after its own limit, `max_tokens`.
+    leave is copying and sorting. `tried`: texts per second at each batch size, once, or twice for those near the best;
+    `batch_size` is the best of them, which the rounds then time afresh. `doubt`: why it may not be the encoder's best,
+    in words. `plain`: texts per second in each round of a plain loop over the library's `encode`, by its batch size.
+    `tokens`: what is left of all texts after its own limit, `max_tokens`.
     """
 
     model: str
@@ -126,8 +123,10 @@ class Speed(NamedTuple):
     batch_size: int
     texts: int
     tokens: int
-    tried: dict[int, float]
+    tried: dict[int, list[float]]
+    doubt: str
     seconds: list[float]
+    plain: dict[int, list[float]]
     tokenize_seconds: list[float]
     model_seconds: list[float]
     pooling_seconds: list[float]
@@ -139,11 +138,12 @@ class Speed(NamedTuple):
 
 def encoding(
     corpus: Corpus, encoders: Sequence[Encoder], words: int, batch_sizes: Sequence[int], repeats: int,
-    thread_count: int = 0, round_seconds: float = 0.5,
+    thread_count: int = 0, round_seconds: float = 1.0, plain: Sequence[Encoder] = (), plain_texts: int = 2_000,
 ) -> list[Speed]:  # fmt: skip
     """Time encoders in turn on texts of `words` words, each at its best batch size, or find them timed on this machine.
 
-    A round takes each encoder about `round_seconds`: a pilot finds how many texts that is. 0 threads: all cores.
+    A round takes each encoder at least `round_seconds`. Those in `plain` are in each round also timed as their users
+    run them: by a plain loop over `plain_texts` texts in batches of PLAIN. 0 threads: all cores.
     Raises WorkbookError for batch sizes, repeats or seconds that are none.
     """
     _check_repeats(repeats)
@@ -154,14 +154,15 @@ def encoding(
     thread_count = thread_count or results.machine()["cores"]
     about = {
         "corpus": corpus.sha256, "words": words, "batch_sizes": list(batch_sizes), "repeats": repeats,
-        "threads": thread_count, "round_seconds": round_seconds,
+        "threads": thread_count, "round_seconds": round_seconds, "warm_ups": batches.WARM_UPS,
         "models": [encoder.identity("document") for encoder in encoders],
+        "plain": [plain_texts, [encoders.index(encoder) for encoder in plain]],
     }  # fmt: skip
 
     def measure() -> dict:
+        texts = partial(texts_of, corpus, words)
         with threads(thread_count):
-            texts = [_texts_that_fill(encoder, corpus, words, round_seconds) for encoder in encoders]
-            return {"speeds": _in_turn(encoders, texts, batch_sizes, repeats)}
+            return {"speeds": _in_turn(encoders, texts, batch_sizes, repeats, round_seconds, plain, plain_texts)}
 
     record = results.remember("speed", about, measure)
     return [
@@ -170,113 +171,88 @@ def encoding(
     ]
 
 
-def _texts_that_fill(encoder: Encoder, corpus: Corpus, words: int, seconds: float) -> list[str]:
-    """As many texts as the encoder encodes in about that time in its usual batches, at least one."""
-    encoder.encode(texts_of(corpus, words, 1))
-    count = 1
-    while (spent := _seconds(encoder, texts_of(corpus, words, count))) < seconds / 4:
-        count *= 4
-    return texts_of(corpus, words, max(1, round(count * seconds / spent)))
-
-
 def _in_turn(
-    encoders: Sequence[Encoder], texts: Sequence[list[str]], batch_sizes: Sequence[int], repeats: int
-) -> list[dict]:
+    encoders: Sequence[Encoder], texts: Callable[[int], list[str]], batch_sizes: Sequence[int], repeats: int,
+    round_seconds: float, plain: Sequence[Encoder], plain_texts: int,
+) -> list[dict]:  # fmt: skip
     """What `Speed` has of each encoder: find its best batch size, then time all in rounds."""
-    tried = [_try(encoder, own, batch_sizes) for encoder, own in zip(encoders, texts, strict=True)]
-    best = [max(rates, key=rates.get) for rates in tried]
+    found = [batches.find(partial(_encode, encoder), texts, batch_sizes, round_seconds) for encoder in encoders]
+    best = [batches.best(tried) for tried in found]
+    own = [texts(tried[size].texts) for tried, size in zip(found, best, strict=True)]
     spent: list[list[dict[str, float]]] = [[] for _ in encoders]
-    works = [partial(_staged, *work) for work in zip(encoders, texts, best, spent, strict=True)]
-    seconds = rounds(works, repeats)
+    works = [partial(_staged, *work) for work in zip(encoders, own, best, spent, strict=True)]
+    loops = [_loop(encoder, texts(plain_texts), size) for encoder in plain for size in PLAIN]
+    seconds = rounds([*works, *loops], repeats, warm_ups=0)  # every shape is warm
+    rates = iter([[plain_texts / each for each in one] for one in seconds[len(works) :]])
+    looped = {encoder: [(size, next(rates)) for size in PLAIN] for encoder in plain}
     return [
         {
-            "batch_size": best[place], "texts": len(texts[place]),
-            "tokens": encoder.token_count([encoder.prompt("document") + text for text in texts[place]]),
-            "tried": list(tried[place].items()), "seconds": seconds[place],
-            **{stage: [each[stage] for each in spent[place][1:]] for stage in STAGES.values()},  # after the warm-up
+            "batch_size": best[place], "texts": len(own[place]),
+            "tokens": encoder.token_count([encoder.prompt("document") + text for text in own[place]]),
+            "tried": [(size, one.rates) for size, one in found[place].items()],
+            "doubt": batches.doubt([*found[place]], batch_sizes, round_seconds),
+            "seconds": seconds[place], "plain": looped.get(encoder, []),
+            **{stage: [each[stage] for each in spent[place]] for stage in STAGES.values()},
         }
         for place, encoder in enumerate(encoders)
     ]  # fmt: skip
 
 
-def _try(encoder: Encoder, texts: Sequence[str], batch_sizes: Sequence[int]) -> dict[int, float]:
-    """Texts per second at each batch size that the texts can fill, and at the first as far as they do."""
-    first, *others = batch_sizes
-    sizes = dict.fromkeys([min(first, len(texts)), *(size for size in others if size <= len(texts))])
-    return {size: len(texts) / _seconds(encoder, texts, size) for size in sizes}
+def _encode(encoder: Encoder, texts: Sequence[str], batch_size: int) -> None:
+    encoder.encode(texts, batch_size=batch_size)
 
 
-def _seconds(encoder: Encoder, texts: Sequence[str], batch_size: int | None = None) -> float:
-    return seconds_of(partial(encoder.encode, texts, batch_size=batch_size))
+def _loop(encoder: Encoder, texts: Sequence[str], batch_size: int) -> Callable[[], object]:
+    """The model's own `encode`, as its users call it; warm."""
+    prompted = [encoder.prompt("document") + text for text in texts]
+
+    def encode(some: Sequence[str], size: int) -> object:
+        return encoder.model.encode(some, batch_size=size, show_progress_bar=False)
+
+    batches.warm_up(encode, prompted, batch_size)
+    return partial(encode, prompted, batch_size)
 
 
 def _staged(encoder: Encoder, texts: Sequence[str], batch_size: int, spent: list[dict[str, float]]) -> None:
-    with stages(encoder.model) as seconds:
+    with stages.timed(encoder.model) as seconds:
         encoder.encode(texts, batch_size=batch_size)
     spent.append(seconds)
 
 
-@contextmanager
-def stages(model: "SentenceTransformer") -> Iterator[dict[str, float]]:
-    """Add up the seconds that encode calls spend in each of STAGES: in `preprocess`, the first module and the rest."""
-    spent = dict.fromkeys(STAGES.values(), 0.0)
-    clock, preprocess, started = _clock(model), model.preprocess, 0.0
-
-    def start(*_: object) -> None:
-        nonlocal started
-        started = clock()
-
-    def stop(stage: str, *_: object) -> None:
-        spent[stage] += clock() - started
-
-    def timed(*inputs: object, **options: object) -> object:
-        start()
-        features = preprocess(*inputs, **options)
-        stop("tokenize_seconds")
-        return features
-
-    hooks = []
-    model.preprocess = timed  # hides the method of the class until it is deleted
-    try:
-        for place, module in enumerate(routes.modules(model, "document")):
-            stage = "pooling_seconds" if place else "model_seconds"
-            hooks += [module.register_forward_pre_hook(start), module.register_forward_hook(partial(stop, stage))]
-        yield spent
-    finally:
-        del model.preprocess
-        for hook in hooks:
-            hook.remove()
-
-
-def _clock(model: "SentenceTransformer") -> Callable[[], float]:
-    """A clock that first waits for what the model's device was given to do."""
-    if model.device.type != "cuda":
-        return time.perf_counter
-    import torch
-
-    return lambda: torch.cuda.synchronize() or time.perf_counter()
-
-
 def _numbered(timed: dict) -> dict:
     """What was kept of an encoder, with numbers for the batch sizes, which JSON would have as texts."""
-    return {**timed, "tried": dict(timed["tried"])}
+    return {**timed, "tried": dict(timed["tried"]), "plain": dict(timed["plain"])}
 
 
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
-    """The speeds in the long format of `results`: texts/s, tokens/s, best batch, stages' shares."""
+    """The speeds in the long format of `results`: texts/s, tokens/s, best batch, stages' shares, and any doubt."""
     return pd.DataFrame([row for speed in speeds for row in _rows(corpus, speed)])
 
 
 def batch_rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
-    """The batch sizes each speed was chosen among: a row for each, timed once, before the rounds."""
+    """The batch sizes each speed was chosen among: a row for each, of one or two rounds before those that count."""
     return pd.DataFrame(
         {
             **_names(corpus, speed), "work": f"{_work(speed)}, batch of {size}", "metric": "texts/s tried",
-            "value": rate, "n": 1,
+            **Times.of(rates)._asdict(),
         }
         for speed in speeds
-        for size, rate in speed.tried.items()
+        for size, rates in speed.tried.items()
     )  # fmt: skip
+
+
+def plain_rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
+    """Speeds beside those of a plain loop in the same rounds, and the share of the faster loop's that they reach."""
+    return pd.DataFrame([row for speed in speeds if speed.plain for row in _plain_rows(corpus, speed)])
+
+
+def doubts(speeds: Sequence[Speed]) -> list[str]:
+    """A sentence for each reason why the best speed of some was not found, with those of whom it holds."""
+    found: dict[str, list[str]] = {}
+    for speed in speeds:
+        if speed.doubt:
+            found.setdefault(speed.doubt, []).append(f"{speed.model} ({_work(speed)})")
+    return [f"The best speed was not found: {reason}. This holds for {'; '.join(of)}." for reason, of in found.items()]
 
 
 def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataFrame:
@@ -306,9 +282,20 @@ def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
     yield {**names, "metric": "texts/s", **Times.of(speed.per_second(speed.texts))._asdict()}
     yield {**names, "metric": "tokens/s", **Times.of(speed.per_second(speed.tokens))._asdict()}
     yield {**names, "metric": "best batch", "value": speed.batch_size, "n": len(speed.seconds)}
+    if speed.doubt:
+        yield {**names, "work": f"{_work(speed)}: {speed.doubt}", "metric": DOUBT, "value": 1, "n": len(speed.seconds)}
     for metric, stage in STAGES.items():
         share = [part / whole for part, whole in zip(getattr(speed, stage), speed.seconds, strict=True)]
         yield {**names, "metric": metric, **Times.of(share)._asdict()}
+
+
+def _plain_rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
+    names, own = _names(corpus, speed), speed.per_second(speed.texts)
+    yield {**names, "metric": "texts/s beside a plain loop", **Times.of(own)._asdict()}
+    for size, rates in speed.plain.items():
+        yield {**names, "metric": PLAIN[size], **Times.of(rates)._asdict()}
+    shares = [rate / max(loops) for rate, *loops in zip(own, *speed.plain.values(), strict=True)]
+    yield {**names, "metric": "share of the plain loop", **Times.of(shares)._asdict()}
 
 
 def _names(corpus: Corpus, speed: Speed) -> dict[str, str]:
