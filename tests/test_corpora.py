@@ -393,3 +393,15 @@ def test_an_empty_document_does_not_take_the_place_of_one_with_its_id(tmp_path):
     file.write_text('{"_id": "d1", "text": "full"}\n{"_id": "d1", "text": ""}\n')
     with pytest.raises(WorkbookError, match=r"corpus.jsonl:2: document id 'd1' is there twice"):
         corpora.read_documents(file, may_be_empty=True)
+
+
+def test_the_order_of_the_files_decides_nothing(beir_folder):
+    first = corpora.load(str(beir_folder))
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        lines = (beir_folder / name).read_text(encoding="utf-8").splitlines()
+        (beir_folder / name).write_text("\n".join(reversed(lines)), encoding="utf-8")
+    head, *judged = (beir_folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()
+    (beir_folder / "qrels" / "test.tsv").write_text("\n".join([head, *reversed(judged)]), encoding="utf-8")
+    again = corpora.load(str(beir_folder))
+    assert again.sha256 == first.sha256 and list(again.queries) == list(first.queries) == ["q1", "q2"]
+    assert list(corpora.unlabelled(str(beir_folder))) == ["d1", "d2", "d3"]

@@ -145,14 +145,16 @@ def read_beir(
 ) -> Corpus:
     """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv; keep the queries that have judgements.
 
-    Small defects are added to `defects`. An empty document is one and left out, unless `may_be_empty`: some of BEIR's
-    own sets have them and are scored with them.
+    All are in the order of their ids, as what is drawn by seed, resampled or trained on must not follow from the order
+    of a file. Small defects are added to `defects`. An empty document is one and left out, unless `may_be_empty`: some
+    of BEIR's own sets have them and are scored with them.
     """
     beir_sets.check_links(folder)
     documents = read_documents(folder / "corpus.jsonl", may_be_empty, defects)
     queries = read_queries(folder / "queries.jsonl", defects)
     qrels = _read_qrels(folder / "qrels" / f"{split}.tsv", documents, queries, defects)
     asked = {query: text for query, text in queries.items() if query in qrels}
+    qrels = {query: dict(sorted(qrels[query].items())) for query in asked}
     return Corpus(name, documents, asked, qrels, asks_itself(documents, asked, qrels), defects.told())
 
 
@@ -181,7 +183,7 @@ def read_documents(file: Path, may_be_empty: bool = False, defects: Defects = ST
         place = f"{file}:{line}"
         if _add(documents, key, document, place, "document", defects) and not document.full:
             defects.add(STAYS_EMPTY if may_be_empty else ROW_OUT, empty(key, place, "document"))
-    return {key: document for key, document in documents.items() if document.full or may_be_empty}
+    return {key: documents[key] for key in sorted(documents) if documents[key].full or may_be_empty}
 
 
 def read_queries(file: Path, defects: Defects = STRICT) -> dict[str, str]:
@@ -191,7 +193,7 @@ def read_queries(file: Path, defects: Defects = STRICT) -> dict[str, str]:
         place = f"{file}:{line}"
         if _add(queries, row["_id"], row["text"], place, "query", defects) and not row["text"].strip():
             defects.add(ROW_OUT, empty(row["_id"], place, "query"))
-    return {key: text for key, text in queries.items() if text.strip()}
+    return {key: queries[key] for key in sorted(queries) if queries[key].strip()}
 
 
 def each_document(file: Path, defects: Defects = STRICT) -> Iterator[tuple[int, tuple[str, Document]]]:

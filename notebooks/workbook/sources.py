@@ -26,7 +26,8 @@ class Source:
 
     `corpus`: a registered name, a folder in BEIR layout (queries.jsonl and qrels/test.tsv may be missing), or a file.
     `columns`: which of its columns is the id, title, text, and query: a question (or a list) that the row answers.
-    Without an id, the number of the row is one. `judged`: a file of judgements; `judged_columns`: its query (a text),
+    Without an id, the content of the row makes one, so that the order of a file decides nothing; its number does where
+    `judged` has to name it. `judged`: a file of judgements; `judged_columns`: its query (a text),
     document (an id) and grade (1 where there is none). `documents` (0: all) and `queries`: at most so many, by `seed`.
     `strict`: small defects are refused, too.
     """
@@ -126,7 +127,7 @@ def documents(source: Source, defects: Defects | None = None) -> Iterator[tuple[
     rows = _rows(source.file, columns, {"id", "title", "text"})
     for number, (place, row) in enumerate((defects or Defects()).watch(source.file, rows, ROW_OUT), start=1):
         try:
-            key, document = _document(row, str(number), place, columns)
+            key, document = _document(row, str(number), place, columns, by_number=bool(source.judged))
         except BadRow as bad:
             if defects:
                 defects.add(ROW_OUT, bad)
@@ -137,7 +138,7 @@ def documents(source: Source, defects: Defects | None = None) -> Iterator[tuple[
 
 
 def _document(
-    row: dict[str, Any] | BadRow, number: str, place: str, columns: Mapping[str, str]
+    row: dict[str, Any] | BadRow, number: str, place: str, columns: Mapping[str, str], by_number: bool = False
 ) -> tuple[str, Document]:
     if isinstance(row, BadRow):
         raise row
@@ -147,6 +148,8 @@ def _document(
     )
     document = Document(title, text)
     lines.check_text(document.full, key, place, "document")
+    if "id" not in columns and not by_number and document.full:
+        key = _short_hash(f"{len(title)} {title}{text}")
     return key, document
 
 
@@ -193,12 +196,17 @@ def _from_column(source: Source, defects: Defects) -> Iterator[Judgement]:
     columns = columns_of(source)
     if "query" not in columns:
         return
-    rows = _rows(source.file, columns, {"id", "query"})
+    read = {"id", "query"} if "id" in columns else {"title", "text", "query"}
+    rows = _rows(source.file, columns, read)
     for number, (place, row) in enumerate(defects.watch(source.file, rows, QUERY_OUT), start=1):
         try:
             if isinstance(row, BadRow):
                 raise row
-            key = _id(row["id"], place, columns["id"]) if "id" in columns else str(number)
+            key = (
+                _id(row["id"], place, columns["id"])
+                if "id" in columns
+                else _document(row, str(number), place, columns)[0]
+            )
         except BadRow as bad:
             if source.file.suffix.lower() in tables.PARQUET:  # of which a column may be bad alone
                 defects.add(QUERY_OUT, bad)
@@ -221,7 +229,11 @@ def _questions(value: object, place: str, column: str) -> list[str]:
 def _judgement(place: str, text: str, document: str, grade: int) -> Judgement:
     """A judgement of a query that has no id: its text makes one, the same wherever it stands."""
     lines.check_text(text, text, place, "query")
-    return Judgement(place, f"q:{hashlib.sha256(text.encode()).hexdigest()[:16]}", text, document, grade)
+    return Judgement(place, f"q:{_short_hash(text)}", text, document, grade)
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _judged_columns_of(source: Source) -> dict[str, str]:
