@@ -261,6 +261,18 @@ def test_code_that_a_models_config_names_is_never_run(model, mark, monkeypatch, 
         open_and_encode(model)
 
 
+@pytest.mark.parametrize(
+    "config", [None, "", "[]", '{"types": []}', '{"types": {".": "sentence_transformers.x.Router"}}']
+)
+def test_a_router_that_leads_nowhere_or_to_itself_is_refused(model, config):
+    (model / "modules.json").write_text(modules("sentence_transformers.models.Router"))
+    (model / "router_config.json").unlink(missing_ok=True)
+    if config is not None:
+        (model / "router_config.json").write_text(config)
+    with pytest.raises(WorkbookError, match=r"modules\.json does not list modules"):
+        open_and_encode(model)
+
+
 def test_a_known_kind_of_model_is_opened_by_the_librarys_own_code(tmp_path, mark):
     encoders.load("tiny-transformer").model.save(str(tmp_path / "model"), create_model_card=False)
     plant(tmp_path / "model", mark)

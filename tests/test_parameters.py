@@ -275,6 +275,7 @@ BAD_OWN = [
     ("most_queries", 3, "10 or more"),
     ("language", "klingon", "parameter language: .*klingon"),
     ("collection", "no/such/shard", "no/such/shard"),
+    ("collection", "0", "^parameter collection: the server engine needs QDRANT_URL"),
     ("probes", 0, "above 0"),
     ("server", {"shards": 3}, "unknown placement 'shards'"),
     ("server", "nonsense", "parameter server: 'nonsense' is not"),

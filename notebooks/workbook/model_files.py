@@ -66,7 +66,7 @@ def check_folder(folder: Path) -> None:
     listed = folder / "modules.json"
     try:
         modules = [(module["type"], folder / module["path"]) for module in json.loads(listed.read_text("utf-8"))]
-        modules += [inner for kind, place in modules if str(kind).endswith(ROUTER) for inner in _routed(place)]
+        modules += [inner for kind, place in modules if str(kind).endswith(ROUTER) for inner in _routed(folder, place)]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         modules = []
     if not modules:
@@ -78,11 +78,12 @@ def check_folder(folder: Path) -> None:
     check_content(str(folder), folder)
 
 
-def _routed(folder: Path) -> list[tuple[Any, Path]]:
-    """Type and folder of each module that a Router leads to, those of a Router among them too."""
-    file = next(file for file in (folder / name for name in ROUTERS) if paths.is_file(file))
-    found = [(kind, folder / name) for name, kind in json.loads(file.read_text("utf-8"))["types"].items()]
-    return [*found, *(inner for kind, place in found if str(kind).endswith(ROUTER) for inner in _routed(place))]
+def _routed(folder: Path, router: Path) -> list[tuple[Any, Path]]:
+    """Type and folder of each module that a Router in a model's folder leads to, those of a Router among them too."""
+    paths.check_inside(folder, router)
+    file = next((file for name in ROUTERS if paths.is_file(file := router / name)), router / ROUTERS[0])
+    found = [(kind, router / name) for name, kind in json.loads(file.read_text("utf-8"))["types"].items()]
+    return [*found, *(inner for kind, place in found if str(kind).endswith(ROUTER) for inner in _routed(folder, place))]
 
 
 def check_content(name: str, folder: Path) -> None:

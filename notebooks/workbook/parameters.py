@@ -119,7 +119,10 @@ def _check_own(values: Mapping[str, Any]) -> None:
     own_data.check(source(values))
     if values["vector_name"] and not values["collection"]:
         raise WorkbookError("parameter vector_name is of a collection, and collection is not given")
-    existing.check(values["collection"], values["vector_name"], values["settings"])
+    try:
+        existing.check(values["collection"], values["vector_name"], values["settings"])
+    except WorkbookError as error:
+        raise WorkbookError(f"parameter collection: {error}") from None
     placement = Placement.of(values["server"])
     if placement != Placement() and values["engine_name"] != "server":
         raise WorkbookError(f"parameter server is for engine_name server, not {values['engine_name']}: leave it {{}}")

@@ -77,7 +77,9 @@ def _check_only_pools(transformer: SentenceTransformer) -> None:
     first, *after = routes.modules(transformer, "document")
     more = {type(module).__name__ for module in after} - {"Pooling", "Normalize"}
     if type(first).__name__ != "Transformer" or more or routes.asymmetric(transformer):
-        raise WorkbookError("words are encoded by a transformer that only pools, and this one does more: words: false")
+        raise WorkbookError(
+            "words are encoded by a transformer that only pools, and this one does more; set words: false"
+        )
 
 
 def weighted(model: SentenceTransformer, texts: Sequence[str]) -> SentenceTransformer:
