@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from workbook import cards, corpora, custom, encoders, paths, statistics, sweep, training
+from workbook.corpora import Document
 from workbook.custom import Variant
 from workbook.errors import WorkbookError
 from workbook.settings import Settings
@@ -196,18 +197,20 @@ def test_the_table_has_a_row_for_each_variant_and_no_comparison_with_itself():
 
 
 def test_the_model_trained_on_a_corpus_is_found_by_its_card(data):
-    assert custom.found("shop") == ""
+    """By the documents it was trained on, whatever their folder is called: two corpora may be called docs."""
+    documents = {"d1": Document("", "to be trained on")}
+    assert custom.found(documents) == ""
+    same, other = training.documents_sha256(documents), "of other documents"
     trained = {
-        "custom-shop-00000001": (90, 0, 0.7),
-        "custom-shop-00000002": (90, 0, 0.8),
-        "custom-shop-00000003": (90, 5, 0.9),  # labelled
-        "custom-shop-00000004": (40, 0, 0.95),  # of fewer documents
-        "custom-shop-start-00000005": (90, 0, 1.0),
-        "custom-shop-online-00000006": (90, 0, 1.0),  # of another corpus
+        "custom-docs-00000001": ("docs", 0, 0.7, same),
+        "custom-docs-00000002": ("docs", 0, 0.8, same),
+        "custom-docs-00000003": ("docs", 5, 0.9, same),  # labelled
+        "custom-docs-00000004": ("docs", 0, 0.95, other),  # of another corpus of that name
+        "custom-docs-start-00000005": ("docs", 0, 1.0, same),
     }
-    for name, (documents, extra, score) in trained.items():
+    for name, (corpus, extra, score, sha256) in trained.items():
         history = [{"score": 1.0, "rank": 0}, {"score": score, "rank": 1}]  # the start is not among what is kept
-        card = {"documents": documents, "extra_pairs": extra, "history": history}
+        card = {"name": corpus, "documents": 90, "extra_pairs": extra, "history": history, "documents_sha256": sha256}
         (data / "models" / name).mkdir(parents=True)
         (data / "models" / name / "training.json").write_text(json.dumps(card), encoding="utf-8")
-    assert custom.found("shop") == "custom-shop-00000002"
+    assert custom.found(documents) == "custom-docs-00000002"

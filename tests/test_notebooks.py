@@ -6,7 +6,6 @@ import random
 import re
 
 import nbformat
-import pandas as pd
 import pytest
 import yaml
 from workbook import corpora, encoders, paths, plan, results, runner
@@ -16,7 +15,7 @@ NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
 
 
 def rows_of(notebook):
-    return pd.read_csv(results.published_file("smoke", notebook))
+    return results.read_rows(results.published_file("smoke", notebook))
 
 
 def value(rows, **facts):

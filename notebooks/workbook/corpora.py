@@ -8,16 +8,19 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from workbook import beir_sets, paths, python_docs
 from workbook.beir_sets import BEIR
 from workbook.errors import WorkbookError
+from workbook.names import Names, short
 
 MOST = 1_000  # of a grade: trec_eval takes memory by the highest, 16 GB for 2**31, and reads 2**32 as 0
 UNFIT = re.compile(r"[\0\t\r\n]")  # for an id: it ends a field or a line of qrels, or the id itself in trec_eval
+NAMES = Names()
 LONGEST = 2**26  # bytes of a line; what is longer is one JSON list, or has line ends of another kind
 
 
@@ -65,6 +68,16 @@ class Corpus:
         content = json.dumps([self.documents, self.queries, self.qrels, self.drop_identical], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    @property
+    def slug(self) -> str:
+        """A name for files that no other content has: of a registered corpus its own, else with a short hash."""
+        return self.name.replace(":", "-") if is_registered(self.name) else slug(self.name, self.sha256)
+
+
+def slug(name: str, sha256: str) -> str:
+    """A name for files of a corpus in a folder: `name` as it is shown, and a short hash."""
+    return f"{name.removesuffix(f' ({short(sha256)})')}-{short(sha256)}"
+
 
 def is_registered(name: str) -> bool:
     """Tell whether `name` is a corpus known by name, and so no folder."""
@@ -80,6 +93,21 @@ def check(name: str) -> None:
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
 
 
+def _told_apart(load: Callable[..., Corpus]) -> Callable[..., Corpus]:
+    """Show a corpus by a name that no other content has in this process, nor a registered one that it is not."""
+
+    @wraps(load)
+    def loaded(name: str, split: str = "test") -> Corpus:
+        corpus = load(name, split)
+        facts = BEIR.get(corpus.name)
+        is_set = facts and (len(corpus.documents), len(corpus.queries)) == (facts.documents, facts.queries)
+        taken = is_registered(corpus.name) and not (is_registered(name) or is_set)
+        return replace(corpus, name=NAMES.shown(corpus.name, corpus.sha256, taken))
+
+    return loaded
+
+
+@_told_apart
 def load(name: str, split: str = "test") -> Corpus:
     """Load a corpus by registered name or from a folder in BEIR layout.
 

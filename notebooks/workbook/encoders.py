@@ -19,6 +19,7 @@ import numpy as np
 from workbook import corpora, model_files, paths, recipes
 from workbook.errors import WorkbookError
 from workbook.models import MODELS, Kind, Model, Role
+from workbook.names import Names
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
 
 
+# what rows and figures call other ways to search: a folder of such a name is shown with its hash
+NAMES = Names(reserved=("BM25", "BM25 (length in tokens)", "trained", "distilled"))
 BATCH = {"static": 256, "transformer": 8}  # texts at once, the fastest tried on two cores
 
 
@@ -40,7 +43,8 @@ class Encoder:
         self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer],
         folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
     ):  # fmt: skip
-        self.name = name
+        self.plain = name  # what its folder or hub calls it; `name` is no other model's in this process
+        self.name = NAMES.shown(name, revision)
         self.revision = revision
         self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
         self.speed_only = facts is not None and facts.speed_only
@@ -98,7 +102,7 @@ class Encoder:
     def identity(self, role: Role) -> dict[str, object]:
         versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
         return {
-            "model": self.name, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self.max_tokens,
+            "model": self.plain, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self.max_tokens,
             "dtype": self.dtype, "libraries": versions,
         }  # fmt: skip
 
@@ -211,7 +215,7 @@ def folder_of(encoder: Encoder) -> Path:
         raise WorkbookError(
             f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
         )
-    return encoder.folder or _kept(encoder.name, encoder.revision, lambda: encoder.model)
+    return encoder.folder or _kept(encoder.plain, encoder.revision, lambda: encoder.model)
 
 
 def megabytes(encoder: Encoder) -> float:

@@ -21,9 +21,12 @@ STYLE = paths.NOTEBOOKS / "workbook.mplstyle"
 MARKERS = "osD^vP*Xp<>hd8H"  # nothing is read off by colour alone
 
 
-def save(figure: Figure, corpus: str, name: str) -> Image:
-    """Write figures/<corpus>-<name>.png, the same bytes for the same figure, close it, and give the picture to show."""
-    file = paths.FIGURES / f"{corpus.replace(':', '-')}-{name}.png"
+def save(figure: Figure, slug: str, name: str) -> Image:
+    """Write figures/<slug>-<name>.png, the same bytes for the same figure, close it, and give the picture to show.
+
+    `slug` is the corpus's: no two corpora write the same file.
+    """
+    file = paths.FIGURES / f"{slug}-{name.replace('/', '--')}.png"
     with paths.atomic(file) as temporary, plt.style.context(STYLE):
         figure.savefig(temporary, format="png", metadata={"Software": None})
     plt.close(figure)
