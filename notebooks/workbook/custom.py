@@ -148,7 +148,7 @@ def table(variants: Sequence[Variant], judge: Variant, plain: Variant) -> pd.Dat
 
 def _short(value: object) -> str:
     """An interval in three digits, which a table of seven columns has room for; other text as it is."""
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]" if isinstance(value, Interval) else str(value)
+    return value.text(3) if isinstance(value, Interval) else str(value)
 
 
 def _rows(corpus: Corpus, each: Variant) -> list[dict]:
