@@ -143,15 +143,15 @@ def test_without_notebook_01_nothing_is_answered(asked):
 
 
 def test_the_words_name_notebook_n_and_keys(asked):
-    told = answers.in_words(answers.answer(asked())).split("\n\n")
+    told = answers.in_words(answers.answer(asked())).split("<p>")[1:]
     assert len(told) == len(answers.QUESTIONS)
-    assert told[1].startswith("**How much faster does it encode?** fast encodes 40 [36, 44] times")
-    assert told[1].endswith("*(n = 3; rows of 02_encoding_speed; keys 5eed)*")
+    assert told[1].startswith("<b>How much faster does it encode?</b> fast encodes 40 [36, 44] times")
+    assert told[1].endswith("<i>(n = 3; rows of 02_encoding_speed; keys 5eed)</i></p>")
 
 
 def test_what_is_missing_has_no_source(asked):
     told = answers.in_words(answers.answer(asked(without=("06_your_data",))))
-    assert told.endswith("**Which setting, for this corpus?** Not measured: run notebook 06.")
+    assert "<b>Which setting, for this corpus?</b> Not measured: run notebook 06. <i></i></p>" in told
 
 
 def test_only_the_same_fusions_are_compared(asked):

@@ -1,10 +1,10 @@
 """The package behind the notebooks. Data flows one way, each module imports only from those before it:
 
-errors -> names -> progress -> paths -> locks -> redact -> near_duplicates -> python_docs -> beir_sets -> corpora
--> streams -> recipes -> models -> model_files -> words -> encoders -> variants -> memory -> isolated -> vectors
--> shards -> quantization -> bm25 -> edge -> server -> client -> engine -> evaluation -> statistics -> pairs
--> known_items -> tables -> sources -> own_data -> settings -> starts -> exports -> objective -> trainer -> cards
--> training -> results -> timing -> existing_facts -> shard_copy -> existing_shard -> existing_collection
+errors -> names -> written -> progress -> paths -> locks -> redact -> near_duplicates -> python_docs -> beir_sets
+-> corpora -> streams -> recipes -> models -> model_files -> words -> encoders -> variants -> memory -> isolated
+-> vectors -> shards -> quantization -> bm25 -> edge -> server -> client -> engine -> evaluation -> statistics
+-> pairs -> known_items -> tables -> sources -> own_data -> settings -> starts -> exports -> objective -> trainer
+-> cards -> training -> results -> timing -> existing_facts -> shard_copy -> existing_shard -> existing_collection
 -> existing_truth -> existing -> example_shard -> cold -> sweep -> baselines -> evidence -> ways -> decisions
 -> footprint -> pipeline -> scale -> growth -> claims -> parameters -> losses -> recommend -> snippets -> leakage
 -> custom -> limits -> published -> metrics -> tabular -> answers -> plots -> grid_plots -> pareto_plot

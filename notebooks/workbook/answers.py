@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook import statistics, ways
+from workbook import statistics, ways, written
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
 from workbook.engine import FUSIONS, Search
@@ -96,8 +96,10 @@ def answer(about: Asked) -> list[Answer]:
 
 
 def in_words(answered: list[Answer]) -> str:
-    """The answers in Markdown, a paragraph for each, with its n, its notebooks and the keys of its measurements."""
-    return "\n\n".join(f"**{one.question}** {one.text} {_source(one)}".rstrip() for one in answered)
+    """The answers as HTML, a paragraph for each, with its n, its notebooks and the keys of its measurements."""
+    parts = [[written.escaped(part) for part in (one.question, one.text, _source(one))] for one in answered]
+    told = "".join(f"<p><b>{question}</b> {text} <i>{source}</i></p>" for question, text, source in parts)
+    return f'<div class="{written.IGNORED}">{told}</div>'
 
 
 def headline(about: Asked) -> str:
@@ -179,7 +181,7 @@ def _faster(about: Asked) -> Answer | None:
     fairest = ratios.loc[ratios.groupby(length)["value"].idxmin()].assign(words=length)
     ends = fairest.sort_values("words").iloc[[0, -1]].drop_duplicates("words")
     factors = [
-        f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.work.split('against ')[1]} "
+        f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.work.split('against ', 1)[1]} "
         f"on texts of {row.words:,} words"
         for row in ends.itertuples()
     ]
@@ -326,4 +328,4 @@ def _source(one: Answer) -> str:
     n = f"n = {one.n:,}; " if one.n else ""
     keys = f"; keys {', '.join(one.keys[:KEYS_TOLD])}" if one.keys else ""
     more = f" and {len(one.keys) - KEYS_TOLD} more" if len(one.keys) > KEYS_TOLD else ""
-    return f"*({n}rows of {', '.join(one.notebooks)}{keys}{more})*"
+    return f"({n}rows of {', '.join(one.notebooks)}{keys}{more})"

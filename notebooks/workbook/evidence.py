@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from workbook import corpora, paths, results
+from workbook import corpora, paths, results, written
 from workbook.errors import one_line
 from workbook.names import short
 
@@ -122,7 +122,7 @@ def what_is_read(evidence: Evidence) -> Styler:
         count = (evidence.rows["notebook"] == notebook).sum()
         facts[notebook] = f"{count:,} rows of {machine['published']} on {results.label_of(machine)}"
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
-    return frame.style.set_uuid("what-is-read").set_properties(**{"text-align": "left"}).format(escape="html")
+    return written.table(frame, "what-is-read").set_properties(**{"text-align": "left"})
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

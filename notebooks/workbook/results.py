@@ -22,7 +22,7 @@ import pandas as pd
 import psutil
 from pandas.io.formats.style import Styler
 
-from workbook import corpora, encoders, paths
+from workbook import corpora, encoders, paths, written
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
@@ -124,9 +124,7 @@ def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> St
         "packages": ", ".join(f"{name} {version}" for name, version in machine()["packages"].items()),
     }
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
-    # a Styler cuts no text short; its id is random unless it is set
-    style = frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"}).format(escape="html")
-    return style.format_index(escape="html")
+    return written.table(frame, "what-ran").set_properties(**{"text-align": "left"})
 
 
 def _shown(value: object) -> str:
