@@ -17,6 +17,13 @@ hypothesis.settings.load_profile("same")
 pytest_plugins = ["standin", "browser", "smoke", "elsewhere"]  # fixtures: `server`; `lab`, `page`; `smoke`; `elsewhere`
 
 
+@pytest.fixture(autouse=True)
+def names():
+    """Each test begins as a process does: no corpus and no model has taken a name."""
+    corpora.NAMES.forget()
+    encoders.NAMES.forget()
+
+
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """An empty data folder, so that a test neither sees nor leaves anything in the real one."""

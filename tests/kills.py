@@ -21,7 +21,6 @@ from pathlib import Path
 os.environ["TQDM_DISABLE"] = "1"
 
 import numpy as np
-import pandas as pd
 from workbook import (
     corpora,
     edge,
@@ -147,7 +146,7 @@ def state(folder: Path) -> dict[str, str]:
 def _content(file: Path) -> bytes:
     """The bytes of a file, without what another run of the same work writes otherwise."""
     if file.suffix == ".csv" and file.parent.name != "rows":
-        rows = pd.read_csv(file)
+        rows = results.read_rows(file)
         return rows[~rows["metric"].isin(TIMED)].to_csv().encode()
     if file.suffix == ".json" and "results" in file.parts:
         record = json.loads(file.read_text(encoding="utf-8"))

@@ -42,11 +42,11 @@ def test_the_title_compares_like_with_like_and_tells_the_speed(draw):
     assert title.endswith("against slow alone, with 100 times its documents a second")
 
 
-def test_colours_are_those_of_adjusted_verdicts(draw):
+def test_colours_are_those_of_the_intervals(draw):
     axis = draw().axes[2]
     points = [line for line in axis.get_lines() if line.get_marker() in "^sov" and len(line.get_xdata()) == 1]
     drawn = {names(axis)[int(line.get_ydata()[0])]: (line.get_color(), line.get_marker()) for line in points}
-    verdicts = ["as much", "less", "as much", "less", "as much"]
+    verdicts = ["equal", "worse", "equal", "worse", "equal"]
     assert list(drawn.values()) == [answer_plots.LOOKS[verdict] for verdict in verdicts]
 
 

@@ -38,7 +38,7 @@ def test_all_rows_of_a_run_are_read(made):
 
 def test_a_run_without_rows_is_empty_and_says_so(data):
     found = evidence.read("made")
-    assert found.rows.empty and set(found.rows.columns) == set(evidence.HEADER)
+    assert found.rows.empty and set(found.rows.columns) == set(results.HEADER)
     assert len(found.problems) == len(NOTEBOOKS)
     assert "01_static_vs_transformer has no rows in run made" in found.problems[0]
     assert found.corpus == "" and evidence.runs() == [] and evidence.latest() == results.run_name()

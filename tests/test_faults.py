@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from workbook import paths
+from workbook import paths, results
 
 NOTEBOOK = "03_matryoshka_dimensions"
 
@@ -62,7 +62,7 @@ def until_a_kernel(started):
 
 def rows(environment):
     [file] = (Path(environment["WORKBOOK_DATA"]) / "results" / "runs").rglob("*.csv")
-    return pd.read_csv(file)
+    return results.read_rows(file)
 
 
 def ended_well(started, environment):
@@ -92,7 +92,7 @@ def test_of_two_runs_the_second_waits_and_goes_on_when_the_first_is_killed(envir
             assert ended_well(second, environment) == ""
         kernel.wait(60)
     published = rows(environment)
-    whole = pd.read_csv(smoke_run[1] / "data" / "results" / "runs" / "smoke" / f"{NOTEBOOK}.csv")
+    whole = results.read_rows(smoke_run[1] / "data" / "results" / "runs" / "smoke" / f"{NOTEBOOK}.csv")
     scores = published["metric"].str.contains("ndcg")
     assert scores.any()
     pd.testing.assert_frame_equal(published[scores], whole[scores])

@@ -54,7 +54,7 @@ def test_similarities_write_every_value():
 
 def test_saving_twice_gives_the_same_bytes(by_dimension, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FIGURES", tmp_path)
-    first, second = (plots.save(plots.matryoshka(by_dimension), "python-docs:600", "matryoshka") for _ in range(2))
+    first, second = (plots.save(plots.matryoshka(by_dimension), "python-docs-600", "matryoshka") for _ in range(2))
     assert first.data == second.data == (tmp_path / "python-docs-600-matryoshka.png").read_bytes()
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from workbook import engine, evaluation, quantization, results, statistics, vectors
+from workbook import answer_plots, engine, evaluation, quantization, results, statistics, vectors
 from workbook.corpora import Corpus
 from workbook.engine import ALL, Search
 from workbook.quantization import SETTINGS
@@ -113,7 +113,7 @@ def test_an_interval_shifts_and_grows_with_its_scores(values, shift, factor):
     turned = statistics.mean(-values)
     width = before.high - before.low
     assert -turned.value == pytest.approx(before.value)
-    assert [-turned.high, -turned.low] == pytest.approx([before.low, before.high], abs=0.01 * width + 1e-12)
+    assert [-turned.high, -turned.low] == pytest.approx([before.low, before.high], abs=0.1 * width + 1e-12)
 
 
 @given(paired(least=0.01), st.floats(0.01, 100))
@@ -121,7 +121,7 @@ def test_a_difference_turns_around_and_a_share_has_no_unit(pair, factor):
     values, baseline = pair
     there, back = statistics.mean_difference(values, baseline), statistics.mean_difference(baseline, values)
     assert there.value == pytest.approx(-back.value, abs=1e-12)
-    assert there.low - 1e-12 <= there.high
+    assert np.isnan(there.low) == (len(values) < statistics.MIN_QUERIES) and not there.low - 1e-12 > there.high
     share, scaled = statistics.share_kept(values, baseline), statistics.share_kept(factor * values, factor * baseline)
     assert share[:3] == pytest.approx(scaled[:3])
     assert 0 <= share.low <= share.high <= (values / baseline).max() + 1e-9
@@ -129,60 +129,40 @@ def test_a_difference_turns_around_and_a_share_has_no_unit(pair, factor):
 
 @settings(max_examples=30)
 @given(paired(), st.randoms(use_true_random=False))
-def test_the_order_of_queries_hardly_matters(pair, random):
-    """Resamples and sign flips are drawn by place, so only chance differs."""
+def test_the_order_of_queries_does_not_matter(pair, random):
     order = list(range(len(pair[0])))
     random.shuffle(order)
     shuffled = [series.iloc[order] for series in pair]
-    one, other = statistics.mean_difference(*pair), statistics.mean_difference(*shuffled)
-    assert one.value == pytest.approx(other.value, abs=1e-12)
-    width = max(one.high - one.low, 1e-9)
-    assert [one.low, one.high] == pytest.approx([other.low, other.high], abs=0.1 * width)
-    assert statistics.permutation_p(*pair) == pytest.approx(statistics.permutation_p(*shuffled), abs=0.03)
+    np.testing.assert_equal(statistics.mean_difference(*shuffled), statistics.mean_difference(*pair))
+    np.testing.assert_equal(statistics.mean(shuffled[0]), statistics.mean(pair[0]))
 
 
-@settings(max_examples=30)
-@given(paired(), st.floats(0.001, 1))
-def test_a_verdict_follows_from_its_numbers(pair, margin):
-    found = statistics.verdicts([pair], margin)[0]
-    assert 1 / (statistics.RESAMPLES + 1) <= found.p_difference <= 1 and 0 <= found.p_margin <= 1
-    assert found.verdict == statistics.decide(found.difference, found.p_difference, found.p_margin)
-    if found.verdict == statistics.UNDECIDED:
-        assert found.queries_needed > found.difference.n or found.difference.n < statistics.MIN_QUERIES
-    else:
-        assert found.queries_needed is None
-    if found.verdict == statistics.NO_WORSE:
-        assert found.difference.value > -margin
-    if found.verdict == statistics.WORSE:
-        assert found.difference.value < 0
+@settings(max_examples=40)
+@given(st.lists(paired(), min_size=1, max_size=4), st.floats(0.001, 1))
+def test_word_colour_and_whisker_agree(pairs, margin):
+    """Of every comparison, in a family or alone: what is said, what is drawn, and the ends of what is drawn."""
+    for pair, found in zip(pairs, statistics.verdicts(pairs, margin), strict=True):
+        _, low, high, n = found.difference
+        verdict = statistics.decide(found.difference, margin)
+        assert found.verdict == verdict and statistics.told(found.difference, margin).startswith(verdict)
+        drawn = answer_plots.LOOKS[verdict]
+        assert (drawn == answer_plots.LOOKS[statistics.BETTER]) == (low > 0)
+        assert (drawn == answer_plots.LOOKS[statistics.WORSE]) == (high < 0)
+        grey = drawn == answer_plots.LOOKS[statistics.NOT_SETTLED]
+        assert not grey or np.isnan(low) or low <= 0 <= high, "a grey point lies on neither side of zero"
+        assert np.isnan(low) == (n < statistics.MIN_QUERIES), "too few queries have no whisker"
+        assert (verdict == statistics.EQUAL) == (-margin < low <= 0 <= high < margin)
+        assert (found.queries_needed is None) == (verdict != statistics.NOT_SETTLED or n < 2)
+        if found.queries_needed is not None:
+            assert found.queries_needed > n or n < statistics.MIN_QUERIES
+        alone = statistics.mean_difference(*pair)
+        assert np.isnan(low) or (low <= alone.low + 1e-3 and high >= alone.high - 1e-3), "a family only widens"
 
 
 @given(st.floats(0.0001, 1), st.floats(1, 10))
 def test_a_wider_margin_takes_no_more_queries(margin, factor):
     assert statistics.fewest(margin) >= statistics.fewest(margin * factor) >= 1
     assert (1 - margin) ** statistics.fewest(margin) <= 0.05
-
-
-p_values = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.05, 1.0])), max_size=20)
-
-
-@given(p_values)
-def test_holm_raises_no_p_value_above_bonferroni_and_keeps_their_order(family):
-    adjusted, given_ = statistics.holm(family), np.array(family)
-    assert adjusted.shape == given_.shape and (adjusted >= given_).all()
-    assert (adjusted <= np.minimum(1, len(family) * given_)).all()
-    assert (np.diff(adjusted[np.argsort(given_, kind="stable")]) >= 0).all()
-    steps = sorted(family)
-    for value, own in zip(adjusted, family, strict=True):  # the definition: the most that any step up to its own asks
-        asked = [(len(steps) - step) * p for step, p in enumerate(steps) if p <= own]
-        assert value == pytest.approx(min(1, max(asked)))
-
-
-@given(p_values, st.randoms(use_true_random=False))
-def test_holm_does_not_depend_on_the_order_of_the_tests(family, random):
-    order = list(range(len(family)))
-    random.shuffle(order)
-    assert list(statistics.holm([family[place] for place in order])) == list(statistics.holm(family)[order])
 
 
 @given(st.integers(0, 500), st.integers(0, 2**32))

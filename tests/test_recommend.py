@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from workbook import corpora, encoders, recommend, results, statistics, sweep
 from workbook.errors import WorkbookError
-from workbook.statistics import NO_WORSE, UNDECIDED, WORSE
 from workbook.sweep import Cell
 
 N = 600  # as few as the margin of 0.01 takes
@@ -41,7 +40,10 @@ def test_each_role_gets_its_cell_among_those_within_the_margin():
         ]
     )  # fmt: skip
     assert chosen(found) == {"smallest": "binary-2bit", "fastest": "scalar-int8", "balanced": "turbo-4bit"}
-    assert all(choice.verdict == NO_WORSE and choice.difference.n == N / 2 for choice in found.choices)
+    assert all(
+        choice.verdict == "equal within 0.01" and choice.confirmed and choice.difference.n == N / 2
+        for choice in found.choices
+    )
     assert all(choice.difference.value == 0 and choice.queries_needed is None for choice in found.choices)
 
 
@@ -83,10 +85,10 @@ def test_what_only_the_choosing_half_likes_is_not_confirmed_and_nothing_replaces
     lucky = SCORES + np.where(choosing, 0.05, -0.05) + NOISE
     found = recommend.choose([WHOLE, GRAPH, cell("scalar-int8", 68, 2), cell("binary", 8, 1, lucky)])
     assert set(chosen(found).values()) == {"binary"}
-    assert {choice.verdict for choice in found.choices} == {WORSE}
+    assert {(choice.verdict, choice.confirmed) for choice in found.choices} == {("worse", False)}
     assert found.choices[0].difference.value == pytest.approx((lucky - SCORES)[~choosing].mean())
     assert "Smallest, fastest, balanced: binary, 64 dimensions, default-ef, 8 bytes" in recommend.summary(found)
-    assert "not confirmed, it is worse" in recommend.summary(found)
+    assert "not confirmed, worse on the queries that report" in recommend.summary(found)
 
 
 def test_a_choice_that_the_other_half_leaves_open_says_how_many_queries_would_decide(choosing):
@@ -94,20 +96,22 @@ def test_a_choice_that_the_other_half_leaves_open_says_how_many_queries_would_de
     changed[~choosing] += np.resize([0.2, -0.2], N // 2)  # 0 on the mean, but far from certain
     found = recommend.choose([WHOLE, GRAPH, cell("binary", 8, 9, changed)])
     smallest = found.choices[0]
-    assert (smallest.cell.setting, smallest.verdict) == ("binary", UNDECIDED)
+    assert (smallest.cell.setting, smallest.verdict, smallest.confirmed) == ("binary", "not settled", False)
     (half,) = statistics.verdicts([(pd.Series(changed)[~choosing], pd.Series(SCORES)[~choosing])])
     assert smallest.queries_needed == 2 * half.queries_needed
     assert f"{2 * half.queries_needed:,} queries in all might decide" in recommend.summary(found)
-    assert found.choices[1].cell is GRAPH and found.choices[1].verdict == NO_WORSE
+    assert found.choices[1].cell is GRAPH and found.choices[1].confirmed
 
 
 def test_a_cell_chosen_three_times_is_tested_once(choosing):
-    """Its p of the margin is 0.03: adjusted for three it would be 0.09, and nothing confirmed."""
+    """Its interval alone just rules out a loss of the margin: adjusted for three it would not."""
     changed = SCORES.copy()
-    changed[~choosing] += np.resize([0.0908, -0.0908], N // 2)
-    p_margin = statistics.verdicts([(pd.Series(changed)[~choosing], pd.Series(SCORES)[~choosing])])[0].p_margin
-    assert 0.05 / 3 < p_margin < 0.05
-    assert {choice.verdict for choice in recommend.choose([WHOLE, cell("binary", 8, 1, changed)]).choices} == {NO_WORSE}
+    changed[~choosing] += np.resize([0.085, -0.085], N // 2)
+    reporting = pd.Series(changed)[~choosing], pd.Series(SCORES)[~choosing]
+    other = reporting[0] + 0.1 * np.random.default_rng(2).standard_normal(N // 2), reporting[1]
+    assert statistics.keeps(statistics.differences([reporting])[0], 0.01)
+    assert not statistics.keeps(statistics.differences([reporting, other, other])[0], 0.01)
+    assert all(choice.confirmed for choice in recommend.choose([WHOLE, cell("binary", 8, 1, changed)]).choices)
 
 
 def test_if_nothing_is_within_the_margin_it_says_what_would_decide():
@@ -179,7 +183,7 @@ def measured(tmp_path_factory):
         cells = sweep.measure(
             sample, encoder, [64, 16], ["float32", "scalar-int8"], ["exact", "default-ef", "rescore-x2"], repeats=1
         )
-        found = recommend.choose(cells, margin=0.5)
+        found = recommend.choose(cells, margin=0.6)
         yield sample, found, recommend.weigh(sample, encoder, found.choices)
 
 
@@ -196,7 +200,7 @@ def test_what_a_million_vectors_weigh(measured):
 
 def test_float32_weighs_its_vectors_and_graph_only(measured, data):
     sample, _, _ = measured
-    choice = recommend.Choice("fastest", GRAPH, statistics.Interval(0, 0, 0, N), NO_WORSE, None)
+    choice = recommend.Choice("fastest", GRAPH, statistics.Interval(0, 0, 0, N), "equal within 0.01", True, None)
     parts = recommend.weigh(sample, encoders.load("tiny-static"), [choice]).set_index("work")["value"]
     assert list(parts.index) == ["codes", "in all"]
     assert parts["codes"] == pytest.approx(0.256)
@@ -223,7 +227,10 @@ def test_the_rows_can_be_published(measured):
     assert set(rows.columns) <= set(results.COLUMNS)
     reported = rows[rows["metric"] == "ndcg@10 difference"]
     assert reported["work"].str.partition(": ")[0].tolist() == list(recommend.ROLES)
-    verdicts = [f"{choice.verdict} ({found.margin:g}), on queries that did not choose it" for choice in found.choices]
+    verdicts = [
+        f"confirmed, {choice.verdict} (margin {found.margin:g}), on queries that did not choose it"
+        for choice in found.choices
+    ]
     assert reported["work"].str.partition(": ")[2].tolist() == verdicts
     assert (reported["n"] == 13).all(), "the larger half of 25 reports"
     assert reported["value"].tolist() == [choice.difference.value for choice in found.choices]

@@ -304,7 +304,7 @@ def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):
     published_run.publish(monkeypatch, run="smoke", without=("06_your_data",))
     index = report.build("smoke", {})
     text = words(index)
-    assert "The answer On this corpus attention still adds something: trained + BM25 (dbsf) finds less" in text
+    assert "The answer On this corpus, yes: trained + BM25 (dbsf) is worse" in text
     assert "How much faster does it encode? fast encodes 40 [36, 44] times as fast" in text
     assert "n = 3, rows of 02_encoding_speed , key 5eed" in text
     assert "Which setting, for this corpus? Not measured: run notebook 06." in text

@@ -151,7 +151,7 @@ def test_published_rows_have_every_column(data, monkeypatch):
     facts = json.loads(machine.read_text(encoding="utf-8"))
     assert facts.pop("published").startswith("20") and facts.pop("schema") == results.SCHEMA
     assert facts == results.machine()
-    published = pd.read_csv(file)
+    published = results.read_rows(file)
     assert published.columns.tolist() == ["notebook", "run", *results.COLUMNS]
     [row] = published.to_dict("records")
     assert (row["notebook"], row["run"], row["corpus"], row["value"]) == ("01_static", "quick", "tiny", 0.645)
@@ -169,7 +169,7 @@ def test_publishing_again_replaces(data):
     results.publish("01_static", pd.concat([ROWS, ROWS]))
     results.publish("01_static", ROWS.assign(value=0.7))
     file = results.published_file(results.run_name(), "01_static")
-    assert pd.read_csv(file)["value"].tolist() == [0.7]
+    assert results.read_rows(file)["value"].tolist() == [0.7]
     assert len(stored_files(data)) == 2
 
 
@@ -205,3 +205,15 @@ def test_what_ran_tells_parameters_without_this_machines_folders():
     shown = results.what_ran(corpora.load("sample"), given={"corpus": "/home/me/x.csv", "seed": 0, "query": "<b>"})
     assert shown.data.loc["parameters", ""] == 'corpus x.csv; seed 0; query "<b>"'
     assert "/home/me" not in shown.to_html() and "<b>" not in shown.to_html()
+
+
+@pytest.mark.parametrize(
+    "name", ["007", "1e5", "2024-01-01", "NA", "None", "nan", "null", "True", "us$_$", 'a"b', "x\ny"]
+)
+def test_names_that_look_like_something_else_are_read_back_as_they_were(data, name):
+    row = {"corpus": name, "model": name, "setting": name, "search": name, "work": name, "metric": "ndcg@10"}
+    results.publish("01_static", pd.DataFrame([{**row, "value": 0.1 + 0.2, "dimension": 64, "n": 3}]))
+    [read] = results.read_rows(results.published_file(results.run_name(), "01_static")).to_dict("records")
+    assert {column: read[column] for column in row} == row
+    assert (read["value"], read["dimension"], read["n"]) == (0.1 + 0.2, 64, 3)
+    assert pd.isna(read["low"]) and pd.isna(read["key"]), "what is missing stays missing"

@@ -9,48 +9,35 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook import plots, statistics, ways
-from workbook.answers import (
-    AS_MUCH,
-    LESS,
-    MORE,
-    UNDECIDED,
-    Asked,
-    adjusted,
-    by_p_values,
-    compressed,
-    interval,
-    signed,
-    times,
-)
+from workbook.answers import Asked, compressed, interval, signed, times
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
 from workbook.errors import WorkbookError
 from workbook.plots import STYLE, set_title
-from workbook.statistics import Interval
+from workbook.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 LOOKS = {  # colour and marker of each verdict
-    MORE: ("#0072b2", "^"),
-    AS_MUCH: ("#009e73", "s"),
-    LESS: ("#d55e00", "v"),
-    UNDECIDED: ("#777777", "o"),
+    BETTER: ("#0072b2", "^"),
+    EQUAL: ("#009e73", "s"),
+    WORSE: ("#d55e00", "v"),
+    NOT_SETTLED: ("#777777", "o"),
 }
 
 
 class Bar(NamedTuple):
-    """A row of the figure: its difference in NDCG@10, what that is, and the saving as a factor, if measured."""
+    """A row of the figure: its difference in NDCG@10, and the saving as a factor, if measured."""
 
     label: str
     difference: Interval
-    verdict: str
     gain: float | None
 
 
 def answer(about: Asked) -> Figure:
     """Two groups of rows: ways to search, against the transformer; and a static model compressed, against itself whole.
 
-    Left the difference in NDCG@10 with its interval and the margin, right what it saves, as a factor. Verdicts are
-    adjusted by Holm: the first group's for the group, the second's for the grids of their notebooks.
+    Left the difference in NDCG@10 with its interval, which decides its colour and marker, and the margin; right what it
+    saves, as a factor. Intervals of the second group are adjusted for the grids of their notebooks.
     Raises WorkbookError where there is nothing to draw.
     """
     rival = f"times the documents/s of {about.transformer}\n(float32), encoded and indexed"
@@ -73,11 +60,16 @@ def answer(about: Asked) -> Figure:
             left.set_title(title, fontsize=10.5)
             left.set_xlabel("NDCG@10 difference, paired by query")
             right.set_xlabel(gain)
-        _key(axes[0][0])
+        _key(axes[0][0], about.margin)
         set_title(figure, _finding(about))
         n = max(bar.difference.n for *_, bars in groups for bar in bars)
         shown = pd.DataFrame({"corpus": [about.rows["corpus"].iloc[0]], "n": [n]})
-        plots.caption(figure, shown, "verdicts adjusted by Holm; grey: the margin", about.machine)
+        plots.caption(
+            figure,
+            shown,
+            f"those of the compressed adjusted for their number; grey: the margin, {about.margin:g}",
+            about.machine,
+        )
     return figure
 
 
@@ -88,26 +80,24 @@ def _searches(about: Asked) -> list[Bar]:
     found += [way for label in (about.static, TRAINED, about.transformer) for way in about.fused(label).values()]
     if not (transformer and found):
         return []
-    judged = statistics.verdicts([(way.scores, transformer.scores) for way in found], about.margin)
     bars = [
-        Bar(way.label, one.difference, by_p_values(one.difference, one.p_difference, one.p_margin),
-            ways.times_as_fast(way, about.transformer, about.ways))
-        for way, one in zip(found, judged, strict=True)
-    ]  # fmt: skip
+        Bar(way.label, ways.difference(way, transformer), ways.times_as_fast(way, about.transformer, about.ways))
+        for way in found
+    ]
     return sorted(bars, key=lambda bar: -bar.difference.value)
 
 
 def _compressed(about: Asked) -> list[Bar]:
     whole = 4 * about.rows.loc[about.rows["model"] == about.static, "dimension"].max()  # bytes of float32
     found = compressed(about)
-    return [Bar(name, interval(row), adjusted(about, row), whole / size) for name, size, row in found]
+    return [Bar(name, interval(row), whole / size) for name, size, row in found]
 
 
 def _differences(axis: Axes, bars: list[Bar], margin: float) -> None:
     axis.axvspan(-margin, 0, color="#e0e0e0", lw=0)
     axis.axvline(0, color="#555555", lw=1)
     for place, bar in enumerate(bars):
-        color, marker = LOOKS[bar.verdict]
+        color, marker = LOOKS[statistics.decide(bar.difference, margin)]
         value, low, high, _ = bar.difference
         axis.errorbar(value, place, xerr=[[value - low], [high - value]], fmt=marker, color=color, lw=1.6, capsize=2.5)
     axis.set_yticks(range(len(bars)), [bar.label for bar in bars])
@@ -135,9 +125,11 @@ def _gains(axis: Axes, bars: list[Bar]) -> None:
     axis.grid(axis="y", visible=False)
 
 
-def _key(axis: Axes) -> None:
+def _key(axis: Axes, margin: float) -> None:
+    said = {EQUAL: f"{EQUAL} within {margin:g}"}
     handles = [
-        axis.plot([], [], marker, color=color, ls="none", label=said)[0] for said, (color, marker) in LOOKS.items()
+        axis.plot([], [], marker, color=color, ls="none", label=said.get(verdict, verdict))[0]
+        for verdict, (color, marker) in LOOKS.items()
     ]
     above = {"loc": "lower left", "bbox_to_anchor": (0, 1.12)}
     axis.legend(handles=handles, ncols=len(handles), fontsize=9.5, borderpad=0, **above)

@@ -1,9 +1,8 @@
 """What the rows of a run answer, in sentences: computed, so that other rows give other words.
 
-An interval decides: all of it above zero is more, all of it below is less, all of it above minus the margin is as much,
-to the margin, and anything else is undecided. Where a grid of comparisons was made, Holm's p-values of it decide. With
-BM25 beside both, a static model and the transformer are compared by the same fusion, and the fusion that favours the
-static model less decides.
+A difference is told with its interval, and the interval decides, see `statistics.decide`: the same wherever it stands.
+With BM25 beside both, a static model and the transformer are compared by the same fusion, and the fusion that favours
+the static model less comes first.
 """
 
 from collections.abc import Callable
@@ -11,16 +10,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook import statistics, ways
+from workbook import statistics, ways, written
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
 from workbook.engine import FUSIONS, Search
 from workbook.evidence import Evidence
-from workbook.statistics import ALPHA, Interval
+from workbook.recommend import CONFIRMED
+from workbook.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told
 from workbook.tabular import KEYS_TOLD
 from workbook.ways import Way
 
-MORE, AS_MUCH, LESS, UNDECIDED = "more", "as much", "less", "undecided"
 MISSING = "Not measured"
 
 
@@ -97,8 +96,10 @@ def answer(about: Asked) -> list[Answer]:
 
 
 def in_words(answered: list[Answer]) -> str:
-    """The answers in Markdown, a paragraph for each, with its n, its notebooks and the keys of its measurements."""
-    return "\n\n".join(f"**{one.question}** {one.text} {_source(one)}".rstrip() for one in answered)
+    """The answers as HTML, a paragraph for each, with its n, its notebooks and the keys of its measurements."""
+    parts = [[written.escaped(part) for part in (one.question, one.text, _source(one))] for one in answered]
+    told = "".join(f"<p><b>{question}</b> {text} <i>{source}</i></p>" for question, text, source in parts)
+    return f'<div class="{written.IGNORED}">{told}</div>'
 
 
 def headline(about: Asked) -> str:
@@ -109,44 +110,17 @@ def headline(about: Asked) -> str:
     best, both = pairs[0]
     alike, alone = ways.difference(best, both), ways.difference(best, transformer)
     first = {
-        MORE: f"Not on this corpus: {best.label} finds more than {both.label}",
-        AS_MUCH: f"Not on this corpus: {best.label} finds as much as {both.label}, to {about.margin:g}",
-        LESS: f"On this corpus attention still adds something: {best.label} finds less than {both.label}",
-        UNDECIDED: f"Undecided with {alike.n} queries: {best.label} against {both.label}",
+        BETTER: f"Not on this corpus: {best.label} is better than {both.label}",
+        EQUAL: f"Not on this corpus: {best.label} and {both.label} are equal within {about.margin:g}",
+        WORSE: f"On this corpus, yes: {best.label} is worse than {both.label}",
+        NOT_SETTLED: f"Not settled with {alike.n} queries: {best.label} against {both.label}",
     }[decide(alike, about.margin)]
     speed = ways.times_as_fast(best, about.transformer, about.ways)
     fast = f", and {times(speed)} as many documents a second, encoded (that in float32) and indexed" if speed else ""
     return (
         f"{first}, {signed(alike)} NDCG@10. "
-        f"Against {transformer.label} alone: {signed(alone)}, {_said(alone, about.margin)}{fast}."
+        f"Against {transformer.label} alone: {signed(alone)}, {told(alone, about.margin)}{fast}."
     )
-
-
-def decide(difference: Interval, margin: float) -> str:
-    """MORE, AS_MUCH (less by no more than the margin, if at all), LESS, or UNDECIDED, by the interval alone."""
-    if difference.n < statistics.MIN_QUERIES:
-        return UNDECIDED
-    if difference.low > 0:
-        return MORE
-    if difference.low > -margin:
-        return AS_MUCH
-    return LESS if difference.high < 0 else UNDECIDED
-
-
-def adjusted(about: Asked, row: pd.Series) -> str:
-    """The same of one comparison of the grid of notebook 03 or 04, by its p-values, which are adjusted for the grid."""
-    grid = about.rows[about.rows["notebook"] == row["notebook"]]
-    same = grid[["model", "dimension", "setting", "search"]].eq(row[["model", "dimension", "setting", "search"]])
-    p = grid[same.all(axis=1)].set_index("metric")["value"]
-    return by_p_values(interval(row), p["p difference"], p["p margin"])
-
-
-def by_p_values(difference: Interval, p_difference: float, p_margin: float) -> str:
-    """The same by adjusted p-values, as in `statistics.verdicts`."""
-    found = statistics.decide(difference, p_difference, p_margin)
-    if difference.value > 0 and p_difference < ALPHA and difference.n >= statistics.MIN_QUERIES:
-        return MORE
-    return {statistics.NO_WORSE: AS_MUCH, statistics.WORSE: LESS}.get(found, UNDECIDED)
 
 
 def compressed(about: Asked) -> list[tuple[str, float, pd.Series]]:
@@ -171,8 +145,7 @@ def compressed(about: Asked) -> list[tuple[str, float, pd.Series]]:
 
 def signed(difference: Interval) -> str:
     """A difference with its interval, with signs."""
-    text = f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
-    return text.replace("-", "\N{MINUS SIGN}")
+    return difference.text(3, "+").replace("-", "\N{MINUS SIGN}")
 
 
 def times(ratio: float) -> str:
@@ -207,13 +180,13 @@ def _faster(about: Asked) -> Answer | None:
     length = ratios["work"].str.split(" words").str[0].astype(int)
     fairest = ratios.loc[ratios.groupby(length)["value"].idxmin()].assign(words=length)
     ends = fairest.sort_values("words").iloc[[0, -1]].drop_duplicates("words")
-    told = [
-        f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.work.split('against ')[1]} "
+    factors = [
+        f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.work.split('against ', 1)[1]} "
         f"on texts of {row.words:,} words"
         for row in ends.itertuples()
     ]
     rival = "the rival is the fastest form of it on this machine, cut at the same token"
-    text = f"{about.static} encodes {', '.join(told)} (range of the repeats); {rival}."
+    text = f"{about.static} encodes {', '.join(factors)} (range of the repeats); {rival}."
     return _from(ends, text, int(ends["n"].min()))
 
 
@@ -237,26 +210,27 @@ def _cut(about: Asked) -> Answer | None:
         return _from(
             about.of("03", "bytes per vector", model=about.static), f"{about.static} has no fewer to cut to.", None
         )
-    fine = [row for row in cuts if adjusted(about, row) in (MORE, AS_MUCH)]
+    fine = [row for row in cuts if keeps(interval(row), about.margin)]
     first = f"No cut that was tried is shown to lose less than {about.margin:g}"
     if fine:
         least = min(fine, key=lambda row: row["dimension"])
         first = (
             f"{least['dimension']} dimensions are shown to lose less than {about.margin:g}, {signed(interval(least))}"
         )
-    told = [f"{row['dimension']}: {signed(interval(row))}" for row in cuts[:3]]
-    return _from(pd.DataFrame(cuts), f"{first}; {about.static} cut to {', to '.join(told)}.", int(cuts[0]["n"]))
+    costs = [f"{row['dimension']}: {signed(interval(row))}" for row in cuts[:3]]
+    return _from(pd.DataFrame(cuts), f"{first}; {about.static} cut to {', to '.join(costs)}.", int(cuts[0]["n"]))
 
 
 def _quantized(about: Asked) -> Answer | None:
     chosen = [one for one in compressed(about) if one[2]["setting"] in ("scalar-int8", "binary")]
     if not chosen:
         return None
-    told = [
-        f"{name} ({size:,.0f} bytes): {signed(interval(row))}, {adjusted(about, row)}" for name, size, row in chosen
+    costs = [
+        f"{name} ({size:,.0f} bytes): {signed(interval(row))}, {told(interval(row), about.margin)}"
+        for name, size, row in chosen
     ]
     rows = pd.DataFrame([row for *_, row in chosen])
-    text = f"{about.static}, whole vectors on HNSW against float32 searched exactly: {'; '.join(told)}."
+    text = f"{about.static}, whole vectors on HNSW against float32 searched exactly: {'; '.join(costs)}."
     return _from(rows, text, int(rows["n"].max()))
 
 
@@ -273,7 +247,8 @@ def _training(about: Asked) -> Answer | None:
     mean = f", mean over {int(seeds.max())} seeds" if len(seeds) and seeds.max() > 1 else ", one seed"
     text = (
         f"Trained{took} on the corpus's own text, without a query or a judgement{mean}, it finds {signed(gained)} over "
-        f"{about.static}, which it starts from; against {about.transformer} it is {signed(interval(judged))}."
+        f"{about.static}, which it starts from; against {about.transformer} it is {signed(interval(judged))}, "
+        f"{told(interval(judged), about.margin)}."
     )
     return _from(differences.loc[[from_start, to_judge]], text, gained.n)
 
@@ -285,7 +260,7 @@ def _words(about: Asked) -> Answer | None:
     speed = ways.times_as_fast(words, about.transformer, about.ways)
     fast = f", with {times(speed)} as many documents a second" if speed else ""
     difference = ways.difference(words, transformer)
-    text = f"BM25 against {transformer.label} alone: {signed(difference)}, {_said(difference, about.margin)}{fast}."
+    text = f"BM25 against {transformer.label} alone: {signed(difference)}, {told(difference, about.margin)}{fast}."
     return _by_ways(text, words, transformer)
 
 
@@ -293,10 +268,10 @@ def _hybrid(about: Asked) -> Answer | None:
     words, pairs = about.way(BM25), about.alike()
     if not (words and pairs):
         return None
-    told = [f"{best.label} against {both.label}: {signed(ways.difference(best, both))}" for best, both in pairs]
-    told += [f"{pairs[0][0].label} against BM25 alone: {signed(ways.difference(pairs[0][0], words))}"]
+    found = [f"{best.label} against {both.label}: {_compared(best, both, about.margin)}" for best, both in pairs]
+    found += [f"{pairs[0][0].label} against BM25 alone: {_compared(pairs[0][0], words, about.margin)}"]
     used = [way for pair in pairs for way in pair]
-    return _by_ways("; ".join(told) + ".", *used, words)
+    return _by_ways("; ".join(found) + ".", *used, words)
 
 
 def _own(about: Asked) -> Answer | None:
@@ -306,16 +281,16 @@ def _own(about: Asked) -> Answer | None:
     chosen = rows[rows["work"].str.endswith(statistics.REPORTED, na=False)]
     if chosen.empty:
         return _from(rows.head(1), "Nothing could be recommended: notebook 06 says what would decide.", None)
-    told = {}
+    said = {}
     for _, row in chosen.iterrows():
         verdict = row["work"].partition(": ")[2].removesuffix(f", {statistics.REPORTED}")
-        told[f"{row['setting']}, {row['dimension']} dimensions, {row['search']}"] = (
+        said[f"{row['setting']}, {row['dimension']} dimensions, {row['search']}"] = (
             f"{signed(interval(row))}, {verdict}"
         )
-    none = "" if any(statistics.NO_WORSE in text for text in told.values()) else "None is confirmed. "
+    none = "" if chosen["work"].str.contains(f": {CONFIRMED}").any() else "None is confirmed. "
     text = (
         f"{none}{chosen['model'].iloc[0]} against its whole float32 vector, chosen on half of the queries, reported "
-        f"on the other: {'; '.join(f'{name}: {text}' for name, text in told.items())}."
+        f"on the other: {'; '.join(f'{name}: {text}' for name, text in said.items())}."
     )
     return _from(chosen, text, int(chosen["n"].min()))
 
@@ -333,9 +308,9 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
 ]
 
 
-def _said(difference: Interval, margin: float) -> str:
-    found = decide(difference, margin)
-    return f"as much, to {margin:g}" if found == AS_MUCH else found
+def _compared(way: Way, other: Way, margin: float) -> str:
+    difference = ways.difference(way, other)
+    return f"{signed(difference)}, {told(difference, margin)}"
 
 
 def _from(rows: pd.DataFrame, text: str, n: int | None) -> Answer:
@@ -353,4 +328,4 @@ def _source(one: Answer) -> str:
     n = f"n = {one.n:,}; " if one.n else ""
     keys = f"; keys {', '.join(one.keys[:KEYS_TOLD])}" if one.keys else ""
     more = f" and {len(one.keys) - KEYS_TOLD} more" if len(one.keys) > KEYS_TOLD else ""
-    return f"*({n}rows of {', '.join(one.notebooks)}{keys}{more})*"
+    return f"({n}rows of {', '.join(one.notebooks)}{keys}{more})"

@@ -7,6 +7,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook.metrics import METRICS
 from workbook.plots import STYLE, caption, set_title
+from workbook.statistics import Interval
 
 PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 
@@ -56,7 +57,7 @@ def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) ->
     for rival in rivals.itertuples():
         other = rival.work.partition(", against ")[2]
         share = found[best, PANELS[1]] / found[other, PANELS[1]]
-        difference = f"{rival.value:+.3f} [{rival.low:+.3f}, {rival.high:+.3f}]"
+        difference = Interval(rival.value, rival.low, rival.high, rival.n).text(3, "+")
         time = f"{share:.0%}" if share > 0.01 else "under 1%"
         text += f", {difference} against {other}, a query in {time} of its time"
     return text

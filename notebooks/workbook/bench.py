@@ -40,7 +40,7 @@ def encoding(profile: str, overrides: Mapping[str, str]) -> int:
     if exit_code:
         return exit_code
     file = results.published_file(runner.run_name(profile, overrides), NOTEBOOK)
-    for title, table in tables(pd.read_csv(file)):
+    for title, table in tables(results.read_rows(file)):
         print(f"\n{title}\n\n{table.to_string()}")
     print(f"\n{results.machine_label()}")
     return exit_code

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workbook import encoders, paths
+from workbook import encoders, paths, results
 from workbook.beir_sets import BEIR
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
@@ -23,7 +23,7 @@ CLAIMED_DIMENSIONS = 256  # of the model that is said to be 15 times smaller
 
 def read() -> pd.DataFrame:
     """The claims, by id. Raises WorkbookError for a claim without its value, work or source."""
-    frame = pd.read_csv(FILE)
+    frame = results.read_table(FILE, {"value": float})
     if list(frame.columns) != COLUMNS or frame.isna().any(axis=None):
         raise WorkbookError(f"{FILE.name}: every claim needs {', '.join(COLUMNS)}")
     return frame.set_index("id")

@@ -6,8 +6,9 @@ A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded. S
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ from workbook.defects import (
     Defects,
 )
 from workbook.errors import WorkbookError
+from workbook.names import Names, short
+
+NAMES = Names()
 
 
 class Document(NamedTuple):
@@ -84,6 +88,16 @@ class Corpus:
         content = json.dumps([self.documents, self.queries, self.qrels, self.drop_identical], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    @property
+    def slug(self) -> str:
+        """A name for files that no other content has: of a registered corpus its own, else with a short hash."""
+        return self.name.replace(":", "-") if is_registered(self.name) else slug(self.name, self.sha256)
+
+
+def slug(name: str, sha256: str) -> str:
+    """A name for files of a corpus in a folder: `name` as it is shown, and a short hash."""
+    return f"{name.removesuffix(f' ({short(sha256)})')}-{short(sha256)}"
+
 
 def is_registered(name: str) -> bool:
     """Tell whether `name` is a corpus known by name, and so no folder."""
@@ -99,6 +113,21 @@ def check(name: str) -> None:
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
 
 
+def _told_apart(load: Callable[..., Corpus]) -> Callable[..., Corpus]:
+    """Show a corpus by a name that no other content has in this process, nor a registered one that it is not."""
+
+    @wraps(load)
+    def loaded(name: str, split: str = "test", strict: bool = False) -> Corpus:
+        corpus = load(name, split, strict)
+        facts = BEIR.get(corpus.name)
+        is_set = facts and (len(corpus.documents), len(corpus.queries)) == (facts.documents, facts.queries)
+        taken = is_registered(corpus.name) and not (is_registered(name) or is_set)
+        return replace(corpus, name=NAMES.shown(corpus.name, corpus.sha256, taken))
+
+    return loaded
+
+
+@_told_apart
 def load(name: str, split: str = "test", strict: bool = False) -> Corpus:
     """Load a corpus by registered name or from a folder in BEIR layout.
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from workbook import cards, encoders, paths, statistics, sweep, training
-from workbook.corpora import Corpus
+from workbook.corpora import Corpus, Document
 from workbook.encoders import Encoder
 from workbook.settings import Settings
 from workbook.statistics import Interval
@@ -54,19 +54,25 @@ def trained(task: Task, settings: Settings, seeds: Sequence[int]) -> list[Encode
     return [encoders.load(training.train(task, settings, seed).name) for seed in seeds]
 
 
-def found(corpus: str) -> str:
-    """Name of a model in data/models that was trained on the documents of a corpus alone; "" if there is none.
+def found(documents: Mapping[str, Document]) -> str:
+    """Name of a model in data/models that was trained on these documents alone; "" if there is none.
 
-    Of several, those with the most documents, of these the best by held-out score, and of equals the newest.
+    Of several the best by held-out score, and of equals the newest.
     """
-    names = re.compile(rf"custom-{re.escape(corpus)}-[0-9a-f]{{8}}")
-    folders = [folder for folder in (paths.DATA / "models").glob("custom-*") if names.fullmatch(folder.name)]
-    facts = {folder: cards.read(folder) for folder in folders}
-    plain = [folder for folder, card in facts.items() if card.get("history") and not card["extra_pairs"]]
+    cards_of = {folder: cards.read(folder) for folder in (paths.DATA / "models").glob("custom-*")}
+    facts = {
+        folder: card for folder, card in cards_of.items()
+        if re.fullmatch(rf"custom-{re.escape(str(card.get('name')))}-[0-9a-f]{{8}}", folder.name)
+    }  # fmt: skip
+    same = training.documents_sha256(documents)
+    plain = [
+        folder for folder, card in facts.items()
+        if card.get("history") and not card["extra_pairs"] and card["documents_sha256"] == same
+    ]  # fmt: skip
 
-    def rank(folder: Path) -> tuple[int, float, float]:
+    def rank(folder: Path) -> tuple[float, float]:
         kept = max(facts[folder]["history"], key=lambda epoch: epoch["rank"])
-        return facts[folder]["documents"], kept["score"], folder.stat().st_mtime
+        return kept["score"], folder.stat().st_mtime
 
     return max(plain, key=rank).name if plain else ""
 
@@ -142,7 +148,7 @@ def table(variants: Sequence[Variant], judge: Variant, plain: Variant) -> pd.Dat
 
 def _short(value: object) -> str:
     """An interval in three digits, which a table of seven columns has room for; other text as it is."""
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]" if isinstance(value, Interval) else str(value)
+    return value.text(3) if isinstance(value, Interval) else str(value)
 
 
 def _rows(corpus: Corpus, each: Variant) -> list[dict]:

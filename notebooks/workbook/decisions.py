@@ -168,7 +168,7 @@ def _decide(
 
 def _short(interval: Interval) -> str:
     """In three digits, which a column of five has room for."""
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    return interval.text(3)
 
 
 def _setting(way: Way) -> str:

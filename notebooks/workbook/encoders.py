@@ -20,6 +20,7 @@ import numpy as np
 from workbook import corpora, model_files, paths, recipes, routes
 from workbook.errors import WorkbookError
 from workbook.models import MODELS, Kind, Model, Role
+from workbook.names import Names
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
 
 
+# what rows and figures call other ways to search: a folder of such a name is shown with its hash
+NAMES = Names(reserved=("BM25", "BM25 (length in tokens)", "trained", "distilled"))
 BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fast as 8, on short texts faster
 
 
@@ -44,7 +47,8 @@ class Encoder:
         folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
         stored: Callable[[], str] = lambda: "float32",
     ):  # fmt: skip
-        self.name = name
+        self.plain = name  # what its folder or hub calls it; `name` is no other model's in this process
+        self.name = NAMES.shown(name, revision)
         self.revision = revision
         self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
         self.speed_only = facts is not None and facts.speed_only
@@ -122,8 +126,8 @@ class Encoder:
     def identity(self, role: Role) -> dict[str, object]:
         versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
         identity = {
-            "model": self.name, "revision": self.revision, "prompt": self.prompt(role), "max_tokens": self._limit(role),
-            "dtype": self.dtype, "libraries": versions,
+            "model": self.plain, "revision": self.revision, "prompt": self.prompt(role),
+            "max_tokens": self._limit(role), "dtype": self.dtype, "libraries": versions,
         }  # fmt: skip
         if self.stored_dtype != "float32":
             identity["stored_dtype"] = self.stored_dtype
@@ -260,8 +264,8 @@ def folder_of(encoder: Encoder) -> Path:
             f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
         )
     if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be as it is run
-        return model_files.hub_folder(encoder.name, encoder.revision)
-    return encoder.folder or _kept(encoder.name, encoder.revision, lambda: encoder.model)
+        return model_files.hub_folder(encoder.plain, encoder.revision)
+    return encoder.folder or _kept(encoder.plain, encoder.revision, lambda: encoder.model)
 
 
 def megabytes(encoder: Encoder) -> float:

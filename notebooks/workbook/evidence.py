@@ -2,7 +2,8 @@
 
 Times compare only on one machine with one set of packages. Where a run has rows of several, those of this machine are
 kept if there are any, else those of the machine that most notebooks were run on; of several corpora, those of the one
-that most rows are of. The others are left out and named.
+that most rows are of, and of several models of one name, likewise. Corpora and models are told apart by their content:
+their hashes stand in the rows. The others are left out and named.
 """
 
 import json
@@ -14,10 +15,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from workbook import paths, results
+from workbook import corpora, paths, results, written
 from workbook.errors import one_line
+from workbook.names import short
 
-HEADER = ("notebook", "run", *results.COLUMNS)
 TOLD = {"published", "schema"}  # in the file beside the rows, but not of the machine
 
 
@@ -35,7 +36,13 @@ class Evidence(NamedTuple):
     @property
     def corpus(self) -> str:
         """The corpus of the rows; empty if there are none."""
-        return _corpus(self.rows)
+        return _corpus(self.rows)[0]
+
+    @property
+    def slug(self) -> str:
+        """A name for files of the corpus, see `Corpus.slug`."""
+        name, sha256 = _corpus(self.rows)
+        return name.replace(":", "-") if corpora.is_registered(name) or not sha256 else corpora.slug(name, sha256)
 
     @property
     def machine(self) -> str:
@@ -85,19 +92,26 @@ def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
             f"{notebook} was run on another machine than the rest ({_difference(machines[notebook], other)}): "
             f"its rows are left out; run it again here."
         )
-    corpora = {notebook: _corpus(frames[notebook]) for notebook in kept}
+    told = {notebook: _corpus(frames[notebook]) for notebook in kept}
     sizes = Counter()
     for notebook in kept:
-        sizes[corpora[notebook]] += len(frames[notebook])
-    main = sizes.most_common(1)[0][0] if sizes else ""
-    for notebook in [name for name in kept if corpora[name] != main]:
+        sizes[told[notebook]] += len(frames[notebook])
+    main = sizes.most_common(1)[0][0] if sizes else ("", "")
+    for notebook in [name for name in kept if told[name] != main]:
+        kept.remove(notebook)
+        one, other = _apart(told[notebook], main)
+        problems.append(
+            f"{notebook} was run on another corpus than the rest ({one}, not {other}): "
+            f"its rows are left out; run it again on {main[0]}."
+        )
+    for notebook, name, one, other in _other_models({notebook: frames[notebook] for notebook in kept}):
         kept.remove(notebook)
         problems.append(
-            f"{notebook} was run on another corpus than the rest ({corpora[notebook]}, not {main}): "
-            f"its rows are left out; run it again on {main}."
+            f"{notebook} was run with another model called {name} than the rest (revision {one}, not {other}): "
+            f"its rows are left out; run it again with the same model."
         )
     rows = [frames[notebook] for notebook in kept]
-    whole = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(HEADER))
+    whole = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(results.HEADER))
     return Evidence(run, whole, {name: machines[name] for name in kept}, problems)
 
 
@@ -108,23 +122,44 @@ def what_is_read(evidence: Evidence) -> Styler:
         count = (evidence.rows["notebook"] == notebook).sum()
         facts[notebook] = f"{count:,} rows of {machine['published']} on {results.label_of(machine)}"
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
-    return frame.style.set_uuid("what-is-read").set_properties(**{"text-align": "left"}).format(escape="html")
+    return written.table(frame, "what-is-read").set_properties(**{"text-align": "left"})
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows and the facts beside them. Raises FileNotFoundError, or ValueError for anything of another schema."""
-    frame = pd.read_csv(file, dtype={"dimension": "Int64", "key": str, "work": str, "model": str})
+    frame = results.read_rows(file)
     facts = json.loads(file.with_suffix(".machine.json").read_text(encoding="utf-8"))
     told = isinstance(facts, dict) and {*results.machine(), *TOLD} - {"gpu"} <= set(facts)
-    if not told or facts["schema"] != results.SCHEMA or tuple(frame.columns) != HEADER:
+    if not told or facts["schema"] != results.SCHEMA:
         raise ValueError(f"not of schema {results.SCHEMA}")
     return frame, facts
 
 
-def _corpus(rows: pd.DataFrame) -> str:
-    """What a notebook was run on: its own corpus stands in its first row. Empty if there is none."""
-    first = next(iter(rows["corpus"]), "")
-    return first if isinstance(first, str) else ""
+def _corpus(rows: pd.DataFrame) -> tuple[str, str]:
+    """Name and hash of what a notebook was run on: its own corpus stands in its first row. Empty if there is none."""
+    return next(rows[["corpus", "corpus_sha256"]].fillna("").itertuples(index=False, name=None), ("", ""))
+
+
+def _apart(one: tuple[str, str], other: tuple[str, str]) -> list[str]:
+    """Two corpora in words: their names, and where those are the same a short hash too."""
+    return [f"{name} {short(sha256)}".strip() if one[0] == other[0] else name for name, sha256 in (one, other)]
+
+
+def _other_models(frames: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, str]]:
+    """The notebooks that call another model by a name than most rows do: notebook, name, its revision and theirs."""
+    count: dict[str, Counter] = {}
+    used: dict[str, dict[str, str]] = {notebook: {} for notebook in frames}
+    for notebook, frame in frames.items():
+        for (name, revision), own in frame.groupby(["model", "model_revision"], sort=False):
+            count.setdefault(name, Counter())[revision] += len(own)
+            used[notebook][name] = revision
+    main = {name: revisions.most_common(1)[0][0] for name, revisions in count.items()}
+    found = []
+    for notebook, names in used.items():
+        other = next((name for name, revision in names.items() if revision != main[name]), None)
+        if other is not None:
+            found.append((notebook, other, names[other][:19], main[other][:19]))
+    return found
 
 
 def _of_one_machine(machines: dict[str, dict[str, Any]]) -> list[str]:

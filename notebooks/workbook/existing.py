@@ -23,6 +23,7 @@ from workbook import (
     paths,
     quantization,
     statistics,
+    written,
 )
 from workbook.engine import ALL, Search
 from workbook.errors import WorkbookError
@@ -55,8 +56,7 @@ def table(facts: Facts) -> Styler:
     """The facts as people read them: one column; what is not told is left out."""
     told = {name.replace("_", " "): str(value) for name, value in facts._asdict().items() if value not in (None, "")}
     frame = pd.DataFrame.from_dict(told, orient="index", columns=[""])
-    # a Styler cuts no text short; a vector's name is anybody's text
-    return frame.style.set_uuid("facts").set_properties(**{"text-align": "left"}).format(escape="html")
+    return written.table(frame, "facts").set_properties(**{"text-align": "left"})
 
 
 def measure(

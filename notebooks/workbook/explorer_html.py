@@ -10,6 +10,7 @@ import numpy as np
 
 from workbook.contributions import Contributions
 from workbook.explorer import REACH, Answer, Found
+from workbook.written import IGNORED
 
 PAIRS = 8  # rows of the table of pairs
 TOKENS = 400  # of a document that are shown
@@ -43,12 +44,12 @@ STYLE = """<style>
 
 def columns(answers: Sequence[Answer], top: int) -> str:
     """The answers side by side; where the window is narrow, below each other."""
-    return f'<div class="workbook-columns">{"".join(_column(answer, top) for answer in answers)}</div>'
+    return f'<div class="workbook-columns {IGNORED}">{"".join(_column(answer, top) for answer in answers)}</div>'
 
 
 def problem(text: str) -> str:
     """A sentence in place of an answer."""
-    return f'<p role="status">{escape(text[:1].upper() + text[1:])}.</p>'
+    return f'<p class="{IGNORED}" role="status">{escape(text[:1].upper() + text[1:])}.</p>'
 
 
 def status(answers: Sequence[Answer], how: str, milliseconds: float) -> str:
@@ -73,7 +74,7 @@ def explanation(parts: Contributions, answer: Answer, document: Found) -> str:
     )
     left_out = len(parts.document_tokens) - TOKENS
     more = f"<p class=quiet>{left_out:,} more tokens are not shown.</p>" if left_out > 0 else ""
-    return f"""<section class="workbook-why" aria-label="Why this document">
+    return f"""<section class="workbook-why {IGNORED}" aria-label="Why this document">
 <h3>Why “{escape(document.title or document.id)}”?</h3>
 <p>{parts.pairs.size:,} pairs of tokens sum to {parts.pairs.sum():.4f}: the cosine of the float32 vectors in
 {answer.dimension} dimensions, {whole:.4f}, {by}.</p>

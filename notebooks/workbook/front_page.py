@@ -4,6 +4,7 @@ from pathlib import Path
 
 from workbook import answers, evidence, paths, redact, ways
 from workbook.errors import WorkbookError
+from workbook.written import markdown
 
 BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
 
@@ -25,15 +26,16 @@ def write(file: Path, run: str, command: str) -> None:
     if missing := next((text for text in (*(one.text for one in answered), said) if answers.MISSING in text), ""):
         raise WorkbookError(f"run {run} cannot answer. {missing}")
     rows = [
-        f"| {one.question} | {one.text} | {one.n or ''} | {', '.join(f'`{name[:2]}`' for name in one.notebooks)} |"
+        f"| {one.question} | {markdown(one.text)} | {one.n or ''} | "
+        f"{', '.join(f'`{name[:2]}`' for name in one.notebooks)} |"
         for one in answered
     ]
     table = ["| question | answer | n | notebook |", "|---|---|---|---|", *rows]
     where = (
-        f"On {read.corpus}, {read.machine}. Differences are in NDCG@10, paired, with 95% intervals; factors of speed "
-        f"are medians, with the range of the repeats where one is given. Made by `{command}`."
+        f"{markdown(f'On {read.corpus}, {read.machine}.')} Differences are in NDCG@10, paired, with 95% intervals; "
+        f"factors of speed are medians, with the range of the repeats where one is given. Made by `{command}`."
     )
-    block = "\n".join([BEGIN, f"**{said}**", "", *table, "", redact.clean(where), END])
+    block = "\n".join([BEGIN, f"**{markdown(said)}**", "", *table, "", redact.clean(where), END])
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     with paths.atomic(file) as temporary:
         temporary.write_text(f"{before}{block}{after}", encoding="utf-8")

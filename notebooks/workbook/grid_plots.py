@@ -15,14 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 
-from workbook import plots, results
+from workbook import plots, results, statistics
 from workbook.errors import WorkbookError
 from workbook.metrics import METRICS
 from workbook.plots import MARKERS, STYLE, set_title
+from workbook.statistics import BETTER, WORSE, Interval
 
 KEPT = 0.95  # share of the NDCG@10 of the whole float32 vector that a smaller vector should keep
 KEYS = ["model", "dimension", "setting", "search"]
-LEVEL, GAIN, LOSS = "#cccccc", "#0072b2", "#e69f00"  # light, dark, middle when printed in grey
+LEVEL, GAIN, LOSS, OPEN = "#cccccc", "#0072b2", "#e69f00", "#f2f2f2"  # light, dark, middle, lightest in grey
 ROUNDING = 0.0005  # a change is shown with three digits
 
 
@@ -116,7 +117,7 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
         figure, axis = plt.subplots(figsize=(max(8, 0.9 + room * len(values) / 72), 4.8))
         for place, value in enumerate(values):
             is_level = place not in changes
-            color = LEVEL if is_level else GAIN if value >= 0 else LOSS
+            color = LEVEL if is_level else _colour_of(steps.iloc[place])
             axis.bar(place, value, 0.62, bottom=starts[place], color=color, edgecolor="black", lw=0.8)
             text = f"{value:.3f}" if is_level else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
             reach = [starts[place], ends[place], *(intervals[place - 1] if not is_level else [])]
@@ -140,6 +141,12 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
         else:
             plots.note(figure, f"95% bootstrap intervals of the changes; {results.machine_label()}")
     return figure
+
+
+def _colour_of(change: pd.Series) -> str:
+    """Of a change for the better, for the worse, or of one whose interval does not say which."""
+    difference = Interval(change["value"], change["low"], change["high"], 0)
+    return {BETTER: GAIN, WORSE: LOSS}.get(statistics.decide(difference, statistics.MARGIN), OPEN)
 
 
 def scored(rows: pd.DataFrame, search: str) -> pd.DataFrame:

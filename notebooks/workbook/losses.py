@@ -1,4 +1,4 @@
-"""Where a compressed search loses NDCG@10, step by step, and whether a loss is proven, harmless or undecided."""
+"""Where a compressed search loses NDCG@10, step by step, and whether a loss is proven, harmless or not settled."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -51,9 +51,9 @@ def check_sums(frame: pd.DataFrame) -> None:
 
 
 def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.DataFrame:
-    """Compare every cell with its model's whole float32 vector searched exactly; Holm over all of them.
+    """Compare every cell with its model's whole float32 vector searched exactly, as one family of comparisons.
 
-    One row a cell: difference with interval, adjusted p-values, verdict, and the queries that would decide.
+    One row a cell: difference with its interval, which is adjusted for the family, verdict, queries that would decide.
     """
     compared = []
     for model in dict.fromkeys(cell.model for cell in cells):
@@ -67,23 +67,20 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
         {
             "model": cell.model, "dimension": cell.dimension, "setting": cell.setting, "search": cell.search,
             "bytes": cell.bytes_per_vector, "difference": one.difference.value, "low": one.difference.low,
-            "high": one.difference.high, "n": one.difference.n, "p difference": one.p_difference,
-            "p margin": one.p_margin, "verdict": one.verdict, "queries to decide": one.queries_needed,
-            "key": cell.key,
+            "high": one.difference.high, "n": one.difference.n, "verdict": statistics.told(one.difference, margin),
+            "queries to decide": one.queries_needed, "key": cell.key,
         }
         for (cell, _), one in zip(compared, found, strict=True)
     )  # fmt: skip
 
 
 def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts in the long format of `results`: the difference with its interval, and both adjusted p-values."""
+    """The verdicts in the long format of `results`: the difference with the interval that decides it."""
     names = table[["model", "dimension", "setting", "search", "key"]].assign(
         corpus=corpus.name, work="minus the whole float32 vector", n=table["n"]
     )
     interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})
-    kinds = [names.assign(metric="ndcg@10 difference").join(interval)]
-    kinds += [names.assign(metric=metric, value=table[metric]) for metric in ("p difference", "p margin")]
-    return pd.concat(kinds, ignore_index=True)
+    return names.assign(metric="ndcg@10 difference").join(interval).reset_index(drop=True)
 
 
 def power(corpus: Corpus) -> str:

@@ -20,8 +20,6 @@ METRICS = {
     "mrr@10": Metric("MRR@10"),
     "ndcg@10 difference": Metric("NDCG@10 difference"),
     "ndcg@10 over seeds": Metric("NDCG@10, range over seeds"),
-    "p difference": Metric("p, difference (Holm)"),
-    "p margin": Metric("p, no worse than the margin (Holm)"),
     "share kept": Metric("share of NDCG@10 kept", 3),
     "ndcg@10 over tie orders": Metric("NDCG@10 over tie orders"),
     "queries it knows nothing of": Metric("queries it knows nothing of", 0),

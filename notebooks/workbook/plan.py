@@ -233,12 +233,11 @@ def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
     where, metric = entry["where"], entry["metric"]
     what = f"{metric} of {', '.join(str(value) for value in where.values())}"
     try:
-        frame = pd.read_csv(results.published_file(run_name, entry["notebook"]), dtype={"dimension": "Int64"})
+        frame = results.read_rows(results.published_file(run_name, entry["notebook"]))
     except (OSError, ValueError):  # no rows, or none that can be read
-        frame = pd.DataFrame()
-    frame = frame.reindex(columns=results.COLUMNS)
+        frame = pd.DataFrame(columns=results.HEADER)
     for column, value in {**where, "metric": metric}.items():
-        frame = frame[frame[column] == value]
+        frame = frame[frame[column] == (value if column in results.NUMBERS else str(value))]
     if len(frame) != 1:
         return Expected(entry["notebook"], what, entry["value"], None, "FAIL")
     found = float(frame["value"].iloc[0])

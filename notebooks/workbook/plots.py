@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
 from workbook import paths, results
@@ -21,10 +22,15 @@ STYLE = paths.NOTEBOOKS / "workbook.mplstyle"
 MARKERS = "osD^vP*Xp<>hd8H"  # nothing is read off by colour alone
 
 
-def save(figure: Figure, corpus: str, name: str) -> Image:
-    """Write figures/<corpus>-<name>.png, the same bytes for the same figure, close it, and give the picture to show."""
-    file = paths.FIGURES / f"{corpus.replace(':', '-')}-{name}.png"
+def save(figure: Figure, slug: str, name: str) -> Image:
+    """Write figures/<slug>-<name>.png, the same bytes for the same figure, close it, and give the picture to show.
+
+    `slug` is the corpus's: no two corpora write the same file.
+    """
+    file = paths.FIGURES / f"{slug}-{name.replace('/', '--')}.png"
     with paths.atomic(file) as temporary, plt.style.context(STYLE):
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # whoever made it: a name with dollars is no mathematics
         figure.savefig(temporary, format="png", metadata={"Software": None})
     plt.close(figure)
     return Image(file.read_bytes(), format="png", alt=alt_text(figure))
@@ -74,8 +80,10 @@ def matryoshka(frame: pd.DataFrame, references: Mapping[str, float] | None = Non
     with plt.style.context(STYLE):
         figure, axis = plt.subplots()
         ordered = rows.sort_values("dimension").groupby("model", sort=False)
+        drawn = {}
         for marker, (model, lines) in zip(MARKERS, ordered, strict=False):
             (line,) = axis.plot(lines["dimension"], lines["value"], marker=marker, label=model)
+            drawn[model] = line
             axis.fill_between(lines["dimension"], lines["low"], lines["high"], color=line.get_color(), alpha=0.15, lw=0)
         for name, score in (references or {}).items():
             axis.axhline(score, color="#888888", lw=1, ls="--")
@@ -88,7 +96,7 @@ def matryoshka(frame: pd.DataFrame, references: Mapping[str, float] | None = Non
         axis.set_ylim(bottom=0)
         axis.set(xlabel="dimensions kept (of a float32 vector)", ylabel=METRICS["ndcg@10"].label)
         set_title(figure, f"NDCG@10 kept at {narrowest} dimensions: {', '.join(kept)}")
-        axis.legend(loc="lower right")
+        axis.legend(drawn.values(), drawn, loc="lower right")  # of its own it leaves out names that begin with _
         caption(figure, rows)
     return figure
 

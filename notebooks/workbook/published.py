@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from workbook import paths
+from workbook import paths, results
 from workbook.baselines import BM25
 from workbook.errors import WorkbookError
 
@@ -16,7 +16,7 @@ def read() -> pd.DataFrame:
 
     Raises WorkbookError for a row without value or source.
     """
-    frame = pd.read_csv(FILE)
+    frame = results.read_table(FILE, {"dimension": "Int64", "value": float})
     if frame[["value", "source"]].isna().any(axis=None):
         raise WorkbookError(f"{FILE.name}: every published value needs its source")
     return frame

@@ -17,11 +17,12 @@ from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
-from workbook.statistics import NO_WORSE, WORSE, Interval, Verdict
+from workbook.statistics import WORSE, Interval, Verdict
 from workbook.sweep import Cell, find
 from workbook.timing import Times
 
 LARGEST_SHARE = 0.2  # of the reference's score: a margin above it gives up most of what the model finds
+CONFIRMED, UNCONFIRMED = "confirmed", "not confirmed"  # by the half that reports: no loss of the margin
 CODES, ORIGINALS_ON_DISK, WHOLE = "codes", "RAM, originals on disk", "in all"
 ROLES = {
     "smallest": lambda cell: (cell.bytes_per_vector, _latency(cell)),
@@ -34,15 +35,17 @@ GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
 
 @dataclass(frozen=True)
 class Choice:
-    """A setting and what the reporting half says of it: difference in NDCG@10, verdict, and queries to decide.
+    """A setting and what the reporting half says of it: difference in NDCG@10, its verdict in words, queries to decide.
 
-    `queries_needed` counts both halves; None where the verdict is not "undecided". `role`: smallest, fastest, balanced.
+    `confirmed`: no loss of the margin. `queries_needed` counts both halves; None where the verdict is settled. `role`:
+    smallest, fastest, balanced.
     """
 
     role: str
     cell: Cell
     difference: Interval
     verdict: str
+    confirmed: bool
     queries_needed: int | None
 
 
@@ -50,7 +53,7 @@ class Choice:
 class Recommendation:
     """The choices, none where the choosing half shows nothing within the margin, and how many queries were in it.
 
-    Without choices, `closest` is the undecided candidate that the fewest queries would decide, `queries_needed` in both
+    Without choices, `closest` is the candidate that the fewest queries more would decide, `queries_needed` in both
     halves; both None if nothing was compared, see `obstacle`, or if each candidate is shown to be worse.
     """
 
@@ -92,7 +95,7 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     """Choose among the cells of one model; the reference is its whole float32 vector searched exactly.
 
     Candidates are the cells whose search was timed, float32 too: exact and full-ef only measure a loss. Eligible are
-    those that the choosing half, drawn by `seed`, shows to be no worse than the margin, adjusted for their number.
+    those that the choosing half, drawn by `seed`, shows not to lose the margin, adjusted for their number.
     smallest: fewest bytes per vector; fastest: lowest median latency; balanced: lowest product of the two. Of equals,
     the smaller or faster. Raises WorkbookError for cells of several models, a missing reference, a margin not above 0.
     """
@@ -109,16 +112,16 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     if result([]).obstacle:
         return result([])
     judged = _verdicts(candidates, reference, choosing, margin)
-    eligible = [cell for cell, verdict in zip(candidates, judged, strict=True) if verdict.verdict == NO_WORSE]
+    eligible = [cell for cell, one in zip(candidates, judged, strict=True) if statistics.keeps(one.difference, margin)]
     if not eligible:
-        undecided = [(one.queries_needed, cell) for one, cell in zip(judged, candidates, strict=True)
-                     if one.queries_needed]  # fmt: skip
-        needed, closest = min(undecided, key=itemgetter(0), default=(None, None))
+        open_ = [(one.queries_needed, cell) for one, cell in zip(judged, candidates, strict=True)
+                 if one.queries_needed]  # fmt: skip
+        needed, closest = min(open_, key=itemgetter(0), default=(None, None))
         return result([], closest, needed and 2 * needed)
     picks = {role: min(eligible, key=wanted) for role, wanted in ROLES.items()}
     distinct = _distinct(picks.values())
     reported = dict(zip(map(id, distinct), _verdicts(distinct, reference, reporting, margin), strict=True))
-    return result([_choice(role, cell, reported[id(cell)]) for role, cell in picks.items()])
+    return result([_choice(role, cell, reported[id(cell)], margin) for role, cell in picks.items()])
 
 
 def weigh(corpus: Corpus, encoder: Encoder, choices: Sequence[Choice]) -> pd.DataFrame:
@@ -157,7 +160,7 @@ def table(choices: Sequence[Choice], weights: pd.DataFrame) -> pd.DataFrame:
         shown.append(
             {
                 "choice": choice.role, "setting": cell.setting, "dimensions": cell.dimension, "search": cell.search,
-                "NDCG@10 difference": str(choice.difference), "verdict": choice.verdict,
+                "NDCG@10 difference": str(choice.difference), "verdict": f"{_state(choice)}, {choice.verdict}",
                 "queries to decide": f"{choice.queries_needed:,}" if choice.queries_needed else "",
                 **{f"GB per million: {part}": "" if size is None else f"{size:.3f}" for part, size in sizes.items()},
                 "latency (ms)": f"{latency:.2f} [{low:.2f}, {high:.2f}]",
@@ -172,7 +175,8 @@ def rows(corpus: Corpus, found: Recommendation) -> pd.DataFrame:
         {
             "corpus": corpus.name, "model": choice.cell.model, "dimension": choice.cell.dimension,
             "setting": choice.cell.setting, "search": choice.cell.search, "key": choice.cell.key,
-            "work": f"{choice.role}: {choice.verdict} ({found.margin:g}), {statistics.REPORTED}",
+            "work": f"{choice.role}: {_state(choice)}, {choice.verdict} (margin {found.margin:g}), "
+                    f"{statistics.REPORTED}",
             "metric": "ndcg@10 difference", **choice.difference._asdict(),
         }
         for choice in found.choices
@@ -216,9 +220,14 @@ def _distinct(cells: Iterable[Cell]) -> list[Cell]:
     return list({id(cell): cell for cell in cells}.values())
 
 
-def _choice(role: str, cell: Cell, reported: Verdict) -> Choice:
-    needed = reported.queries_needed
-    return Choice(role, cell, reported.difference, reported.verdict, needed and 2 * needed)
+def _choice(role: str, cell: Cell, reported: Verdict, margin: float) -> Choice:
+    needed, difference = reported.queries_needed, reported.difference
+    confirmed = statistics.keeps(difference, margin)
+    return Choice(role, cell, difference, statistics.told(difference, margin), confirmed, needed and 2 * needed)
+
+
+def _state(choice: Choice) -> str:
+    return CONFIRMED if choice.confirmed else UNCONFIRMED
 
 
 def _latency(cell: Cell) -> float:
@@ -230,8 +239,7 @@ def _name(cell: Cell) -> str:
 
 
 def _conclusion(choice: Choice) -> str:
-    if choice.verdict == NO_WORSE:
-        return "confirmed, no worse than the margin"
-    if choice.verdict == WORSE:
-        return "not confirmed, it is worse on the queries that report"
-    return f"not confirmed; {choice.queries_needed:,} queries in all might decide, or a wider margin"
+    said = f"{_state(choice)}, {choice.verdict}"
+    if choice.confirmed or choice.verdict.startswith(WORSE):
+        return f"{said} on the queries that report"
+    return f"{said}; {choice.queries_needed:,} queries in all might decide, or a wider margin"

@@ -22,15 +22,18 @@ import pandas as pd
 import psutil
 from pandas.io.formats.style import Styler
 
-from workbook import paths
+from workbook import corpora, encoders, paths, written
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 
-SCHEMA = 3
+SCHEMA = 4
 COLUMNS = (
-    "corpus", "model", "dimension", "setting", "search", "work", "metric", "value", "low", "high", "n", "key",
+    "corpus", "corpus_sha256", "model", "model_revision", "dimension", "setting", "search", "work", "metric", "value",
+    "low", "high", "n", "key",
 )  # fmt: skip
+HEADER = ("notebook", "run", *COLUMNS)
+NUMBERS = {"dimension": "Int64", "value": float, "low": float, "high": float, "n": float}  # all else is text
 NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
 PACKAGES = ("qdrant-edge-py", "qdrant-client", "sentence-transformers", "torch", "numpy", "pytrec_eval-terrier")
@@ -122,9 +125,7 @@ def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> St
         "packages": ", ".join(f"{name} {version}" for name, version in machine()["packages"].items()),
     }
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
-    # a Styler cuts no text short; its id is random unless it is set
-    style = frame.style.set_uuid("what-ran").set_properties(**{"text-align": "left"}).format(escape="html")
-    return style.format_index(escape="html")
+    return written.table(frame, "what-ran").set_properties(**{"text-align": "left"})
 
 
 def _shown(value: object) -> str:
@@ -144,13 +145,18 @@ def is_of_a_run() -> bool:
 def publish(notebook: str, frame: pd.DataFrame) -> str:
     """Write the rows a notebook shows, and the machine beside them. Says where they are.
 
-    Columns that do not apply may be missing.
+    Columns that do not apply may be missing. Which content corpus and model are is written beside their names.
     Raises WorkbookError for a column that is not in COLUMNS, or rows without metric and value.
     """
     unknown = set(frame.columns) - set(COLUMNS)
     if unknown or frame.empty or not {"metric", "value"} <= set(frame.columns):
         raise WorkbookError(f"rows need metric and value and only columns of {COLUMNS}; unknown: {sorted(unknown)}")
     rows = frame.reindex(columns=list(COLUMNS))
+    for name, content, names in (
+        ("corpus", "corpus_sha256", corpora.NAMES), ("model", "model_revision", encoders.NAMES)
+    ):  # fmt: skip
+        known = rows[name].map(names.content, na_action="ignore").replace("", None)
+        rows[content] = rows[content].where(rows[content].notna(), known)
     rows.insert(0, "notebook", notebook)
     rows.insert(1, "run", run_name())
     file = published_file(run_name(), notebook)
@@ -160,6 +166,27 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
         facts = {**machine(), "published": _now(), "schema": SCHEMA}
         temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return f"{len(rows)} rows of {notebook} in run {run_name()}: {file.relative_to(paths.DATA).as_posix()} in data/"
+
+
+def read_rows(file: Path) -> pd.DataFrame:
+    """Rows as they were published: names are text whatever they look like, "007" and "NA" too; missing is missing.
+
+    Raises OSError for a file that cannot be read, ValueError for one that has other columns or no numbers in them.
+    """
+    found = read_table(file, NUMBERS)
+    if tuple(found.columns) != HEADER:
+        raise ValueError("its columns are not those of rows")
+    return found
+
+
+def read_table(file: Path, numbers: Mapping[str, Any]) -> pd.DataFrame:
+    """A CSV file of this workbook's own: `numbers` are the types of columns of numbers, all others are text.
+
+    Raises OSError for a file that cannot be read, ValueError for one that is no such table.
+    """
+    header = pd.read_csv(file, nrows=0, dtype=str, keep_default_na=False, encoding="utf-8")
+    types = {name: numbers.get(name, str) for name in header.columns}
+    return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""], encoding="utf-8")
 
 
 def published_file(run: str, notebook: str) -> Path:

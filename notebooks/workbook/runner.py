@@ -6,6 +6,7 @@ failed makes the exit code 1.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -20,7 +21,20 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from workbook import corpora, encoders, locks, parameters, paths, redact, results, routes, scale, sweep, vectors
+from workbook import (
+    corpora,
+    encoders,
+    locks,
+    model_files,
+    parameters,
+    paths,
+    redact,
+    results,
+    routes,
+    scale,
+    sweep,
+    vectors,
+)
 from workbook.errors import WorkbookError
 from workbook.plan import PLAN, Expected, Job, compare_all, prepare, read
 
@@ -68,11 +82,32 @@ def _run(plan: Mapping[str, Any], jobs: list[Job], profile: str, overrides: Mapp
 
 
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
-    """Name of a run: the folder of its executed notebooks and of its rows."""
-    name = "+".join([profile, *(Path(value).resolve().name for value in overrides.values())])
+    """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
+    parts = [_corpus_name(value) if what == "corpus" else _model_name(value) for what, value in overrides.items()]
+    name = "+".join([profile, *parts])
     if len(os.fsencode(name)) > LONGEST_NAME:
         raise WorkbookError(f"{name} is too long for the name of a folder: give the corpus or model a shorter one")
     return name
+
+
+def _corpus_name(value: str) -> str:
+    place = Path(value)
+    if corpora.is_registered(value) or not paths.exists(place):
+        return place.resolve().name
+    names = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
+    files = [place / name for name in names] if place.is_dir() else [place]
+    digests = []
+    for file in filter(paths.is_file, files):
+        with corpora.opened(file) as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _model_name(value: str) -> str:
+    folder = None if value in encoders.MODELS else model_files.folder_named(value)
+    if not folder:
+        return value.replace("/", "--")
+    return corpora.slug(folder.resolve().name, model_files.folder_sha256(folder))
 
 
 def command_of(profile: str, overrides: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ Lines carry their names at their ends, and differ in marker and dashes as well a
 """
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from workbook.plots import MARKERS, STYLE, set_title
 from workbook.scale import Run, middle, repeats_of
 from workbook.timing import Times
 from workbook.training_plots import DASHES
+from workbook.variants import VARIANTS
 
 MS = 1e-3
 SECONDS = {
@@ -352,7 +354,8 @@ def _alike(ratios: pd.DataFrame) -> pd.DataFrame:
 
 def _speeds_finding(ratios: pd.DataFrame) -> str:
     """How many times as fast, lowest and highest over the lengths, against the fastest variant at each length."""
-    base, parts = ratios["rival"].str.replace(r" \([^()]*\)$", "", regex=True), []
+    forms = "|".join(map(re.escape, VARIANTS))  # alone: a model's own name may end in brackets too
+    base, parts = ratios["rival"].str.replace(rf" \((?:{forms})\)", "", regex=True), []
     for rival, own in ratios.groupby(base, sort=False):
         leads = own.groupby(["words", "terms"])["value"].min()
         fastest = "the fastest variant of " if len(set(own["rival"])) > 1 else ""

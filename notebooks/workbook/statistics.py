@@ -1,6 +1,8 @@
 """How sure a mean is: bootstrap intervals over queries, and comparisons paired on the same queries.
 
-A grid of comparisons is one family: each gets a verdict, and its p-values are adjusted for the number of the others.
+An interval is all that decides a comparison: `decide` is asked wherever one is told, tabled or drawn, so that word,
+colour and whisker agree. So whatever makes a comparison less sure - few queries, few that differ, many comparisons at
+once - stands in its interval.
 """
 
 import functools
@@ -10,25 +12,25 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, ttest_1samp
+from scipy.stats import norm, t
 
 from workbook.errors import WorkbookError
 
 CONFIDENCE, RESAMPLES, SEED = 0.95, 9_999, 0
-MARGIN = 0.01  # the largest loss of mean score (0 to 1) that counts as none
-ALPHA, POWER = 0.05, 0.8
+MARGIN = 0.01  # the largest difference of mean scores (0 to 1) that counts as none
+POWER = 0.8
 MIN_QUERIES = 10  # fewer decide nothing
 KEPT = 10_000  # queries whose resamples are kept in memory, 800 MB; of more they are drawn for each mean anew
 DECIMALS = 12  # of a difference; the rest is rounding: 0.60 - 0.61 is not 0.50 - 0.51
-NO_WORSE, WORSE, UNDECIDED = "no worse than the margin", "worse", "undecided"
+BETTER, EQUAL, WORSE, NOT_SETTLED = "better", "equal", "worse", "not settled"
 REPORTED = "on queries that did not choose it"  # in the rows of what was chosen by its score
 
 
 class Interval(NamedTuple):
-    """An estimate, the ends of its 95% percentile bootstrap interval, and the number of queries behind it.
+    """An estimate, the ends of its 95% interval, and the number of queries behind it.
 
-    Like any of these it is too narrow for few queries: of 25 it holds the truth in 92% of cases, of 10 in 87%. For
-    a difference it is those that differ which count: where 26 of 300 do it is 93%, where 10 do 92%, where 3 do 80%.
+    Of a mean or a share it is the percentile bootstrap interval, too narrow for few queries: of 25 it holds the truth
+    in 92% of cases, of 10 in 87%. Of a difference see `differences`; the ends are not a number where nothing is known.
     """
 
     value: float
@@ -37,18 +39,18 @@ class Interval(NamedTuple):
     n: int
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        return self.text(4)
+
+    def text(self, digits: int, sign: str = "") -> str:
+        """The estimate with its interval; `sign` "+" writes one before what is above zero too."""
+        value, low, high = (f"{number:{sign}.{digits}f}" for number in self[:3])
+        return f"{value} (too few queries)" if math.isnan(self.low) else f"{value} [{low}, {high}]"
 
 
 class Verdict(NamedTuple):
-    """A paired difference, its Holm-adjusted p-values, what they decide, and the queries it takes if nothing.
-
-    `p_difference` is two-sided, of no difference; `p_margin` one-sided, of a loss of the margin or more.
-    """
+    """A paired difference, what its interval decides, see `decide`, and the queries it takes if nothing."""
 
     difference: Interval
-    p_difference: float
-    p_margin: float
     verdict: str
     queries_needed: int | None
 
@@ -60,8 +62,43 @@ def mean(values: pd.Series) -> Interval:
 
 def mean_difference(values: pd.Series, baseline: pd.Series) -> Interval:
     """Interval of mean(values) - mean(baseline), paired by query. Raises WorkbookError for different queries."""
-    _check_paired(values, baseline)
-    return _interval(_itself, values.to_numpy() - baseline.to_numpy())
+    return differences([(values, baseline)])[0]
+
+
+def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
+    """Intervals of mean(values) - mean(baseline), paired by query, of one family of comparisons.
+
+    A percentile bootstrap interval, widened by all that makes it less sure. As Student's t is, for the number of
+    queries that differ. If fewer than MIN_QUERIES differ, by what the others may hide too: see `unseen`. And all of a
+    family by one factor, until 95% of the resamples lie in all of its intervals at once: so a grid of comparisons
+    holds no chance find more often than a single one does. Below MIN_QUERIES queries there is no interval.
+    Raises WorkbookError for different queries within a pair.
+    """
+    columns = [_differences(*pair) for pair in pairs]
+    sizes = np.array([len(each) for each in columns], dtype=int)
+    found: dict[int, Interval] = {}
+    ends, farthest = [], np.zeros(RESAMPLES)
+    for n in np.unique(sizes):
+        alike = np.flatnonzero(sizes == n)
+        rows = _in_order(np.column_stack([columns[number] for number in alike]))
+        means = rows.mean(axis=0)
+        if n < MIN_QUERIES:
+            found |= {k: Interval(float(mean), np.nan, np.nan, int(n)) for k, mean in zip(alike, means, strict=True)}
+            continue
+        resampled = _resampled_means(rows) - means
+        low, high = _ends(resampled)
+        below, above = -low.clip(max=0), high.clip(min=0)
+        for side in (resampled / _above_zero(above), -resampled / _above_zero(below)):
+            farthest = np.maximum(farthest, side.max(axis=1))
+        ends += zip(alike, means, below, above, np.count_nonzero(rows, axis=0), strict=True)
+    wider = max(1.0, float(np.quantile(farthest, CONFIDENCE))) if ends else 1.0
+    for number, mean, below, above, differing in ends:
+        factor, n = float(_student(differing, wider)), int(sizes[number])
+        hidden = unseen(n) if differing < MIN_QUERIES else 0.0
+        found[number] = Interval(
+            float(mean), float(mean - factor * below - hidden), float(mean + factor * above + hidden), n
+        )
+    return [found[number] for number in range(len(pairs))]
 
 
 def share_kept(values: pd.Series, baseline: pd.Series) -> Interval:
@@ -70,46 +107,61 @@ def share_kept(values: pd.Series, baseline: pd.Series) -> Interval:
     return _interval(_ratio, values.to_numpy(), baseline.to_numpy())
 
 
-def permutation_p(values: pd.Series, baseline: pd.Series) -> float:
-    """Two-sided p-value of a paired permutation test of the mean difference (Smucker et al. 2007), 1 if identical.
-
-    It is never below 1 / (RESAMPLES + 1). Raises WorkbookError for different queries.
-    """
-    return float(_sign_flip_p(_differences(values, baseline)[:, np.newaxis])[0])
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjust a family of p-values, (tests,) in and out, in the order given, by the step-down of Holm (1979)."""
-    p_values = np.asarray(p_values, dtype=float)
-    order, adjusted = np.argsort(p_values), np.empty_like(p_values)
-    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)).clip(max=1)
-    return adjusted
-
-
 def verdicts(pairs: Sequence[tuple[pd.Series, pd.Series]], margin: float = MARGIN) -> list[Verdict]:
-    """Decide for each (values, baseline) of one grid whether it is worse, or no worse than the margin, or neither.
+    """Decide each (values, baseline) of one grid by its interval, see `differences` and `decide`.
 
-    `p_margin` is the t-test of non-inferiority, the lower half of a TOST (Schuirmann 1987): only "worse" matters when
-    one asks whether compression may be used, so the upper half is not tested. "no worse" comes first: a loss may be
-    certain and still smaller than the margin. Where fewer than MIN_QUERIES queries differ from the rest, the t-test has
-    no variance to go by and would be certain of anything; then "no worse" takes `fewest` queries, and `p_margin` is 1
-    with less.
-    `queries_needed`, of undecided cells only, is how many would decide with 80% power if the difference and its
-    standard deviation are what they seem. It ignores Holm and so is a lower bound.
+    `queries_needed`, of what is not settled, is how many would settle it, or show no loss of the margin, with 80% power
+    if the difference and its standard deviation are what they seem.
     Raises WorkbookError for a margin that is not above 0 and for different queries within a pair.
     """
-    if margin <= 0:
-        raise WorkbookError(f"margin {margin}: give the loss of mean score you can accept, above 0, such as {MARGIN}")
-    differences = [_differences(*pair) for pair in pairs]
-    p_differences = holm(_family_p(differences))
-    p_margins = holm([_margin_p(each, margin) for each in differences])
+    check_margin(margin)
     found = []
-    for pair, each, p_difference, p_margin in zip(pairs, differences, p_differences, p_margins, strict=True):
-        interval = mean_difference(*pair)
-        verdict = decide(interval, p_difference, p_margin)
-        needed = _queries_needed(each, margin) if verdict == UNDECIDED else None
-        found.append(Verdict(interval, float(p_difference), float(p_margin), verdict, needed))
+    for pair, difference in zip(pairs, differences(pairs), strict=True):
+        verdict = decide(difference, margin)
+        needed = _queries_needed(_differences(*pair), difference, margin) if verdict == NOT_SETTLED else None
+        found.append(Verdict(difference, verdict, needed))
     return found
+
+
+def check_margin(margin: float) -> None:
+    """Raise WorkbookError for a margin that is not above 0."""
+    if not margin > 0:
+        raise WorkbookError(f"margin {margin}: give the loss of mean score you can accept, above 0, such as {MARGIN}")
+
+
+def decide(difference: Interval, margin: float) -> str:
+    """What an interval decides: all of it above 0 is BETTER, all below is WORSE, all within the margin is EQUAL.
+
+    Anything else, and a difference without an interval, is NOT_SETTLED.
+    """
+    if difference.low > 0:
+        return BETTER
+    if difference.high < 0:
+        return WORSE
+    return EQUAL if -margin < difference.low and difference.high < margin else NOT_SETTLED
+
+
+def keeps(difference: Interval, margin: float) -> bool:
+    """Whether a loss of the margin or more is ruled out: all of the interval lies above it."""
+    return difference.low > -margin
+
+
+def told(difference: Interval, margin: float) -> str:
+    """What an interval decides in words, with the margin where that matters: "worse, but by less than 0.01"."""
+    verdict = decide(difference, margin)
+    if verdict == EQUAL:
+        return f"{verdict} within {margin:g}"
+    if verdict == WORSE and keeps(difference, margin):
+        return f"{verdict}, but by less than {margin:g}"
+    return f"{verdict}, but no loss of {margin:g}" if verdict == NOT_SETTLED and keeps(difference, margin) else verdict
+
+
+def unseen(n: int) -> float:
+    """What queries that were not drawn may do to a mean of scores from 0 to 1: the rule of three, about 3 / n.
+
+    n queries have none of a kind that is as frequent as that with a chance of 5%, and such a query may lose it all.
+    """
+    return -math.log(0.05) / n
 
 
 def fewest(margin: float) -> int:
@@ -121,87 +173,63 @@ def fewest(margin: float) -> int:
     return math.ceil(3 / margin)
 
 
-def decide(difference: Interval, p_difference: float, p_margin: float) -> str:
-    """What adjusted p-values decide of a difference, see `verdicts`."""
-    if difference.n < MIN_QUERIES:
-        return UNDECIDED
-    if p_margin < ALPHA:
-        return NO_WORSE
-    return WORSE if difference.value < 0 and p_difference < ALPHA else UNDECIDED
-
-
 def halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of n queries in two halves drawn by seed, each in order: one chooses, (n // 2,), the other reports."""
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
 
 
-def _family_p(differences: Sequence[np.ndarray]) -> np.ndarray:
-    """Permutation p-values of a family, (tests,); those with as many queries share their resamples."""
-    p_values, sizes = np.ones(len(differences)), np.array([len(each) for each in differences])
-    for size in np.unique(sizes):
-        alike = np.flatnonzero(sizes == size)
-        p_values[alike] = _sign_flip_p(np.column_stack([differences[number] for number in alike]))
-    return p_values
+def _in_order(rows: np.ndarray) -> np.ndarray:
+    """The same rows, (queries, samples), in an order of their own: that of the queries must not move an interval."""
+    return rows[np.lexsort(rows.T[::-1])]
 
 
-def _sign_flip_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p-values of mean differences, (queries, tests) -> (tests,): to swap a pair is to flip a sign.
-
-    Not scipy's permutation_test, which shuffles the indices of every pair of every test: a grid needs so many resamples
-    that Holm can still find a p-value small enough, and all of its tests can share them in one matrix product.
-    """
-    resamples = max(RESAMPLES, 100 * differences.shape[1])
-    observed = np.abs(differences.sum(axis=0)) * (1 - 1e-9)  # a sum in another order may round the other way
-    rng, extreme = np.random.default_rng(SEED), np.ones(differences.shape[1])
-    for start in range(0, resamples, 1_000):
-        signs = rng.integers(0, 2, (min(1_000, resamples - start), len(differences))) * 2.0 - 1.0
-        extreme += (np.abs(signs @ differences) >= observed).sum(axis=0)
-    return extreme / (resamples + 1)
+def _ends(resampled: np.ndarray) -> np.ndarray:
+    """The percentiles of the resamples, (RESAMPLES, ...), that the interval ends at: (2, ...)."""
+    outside = 100 * (1 - CONFIDENCE) / 2
+    return np.percentile(resampled, [outside, 100 - outside], axis=0)
 
 
-def _margin_p(differences: np.ndarray, margin: float) -> float:
-    if _is_too_even(differences, margin):
-        return 1.0
-    if np.ptp(differences) == 0:  # the t-test would divide by zero
-        return float(differences[0] <= -margin)
-    return float(ttest_1samp(differences, popmean=-margin, alternative="greater").pvalue)
+def _above_zero(widths: np.ndarray) -> np.ndarray:
+    return np.where(widths > 0, widths, np.inf)
 
 
-def _is_too_even(differences: np.ndarray, margin: float) -> bool:
-    """Whether too few queries differ from the rest for a t-test, and too few are there for the rule of three."""
-    differing = np.count_nonzero(differences != np.median(differences))
-    return differing < min(MIN_QUERIES, len(differences) - 1) and len(differences) < fewest(margin)
+def _student(differing: np.ndarray, wider: float) -> np.ndarray:
+    """How much wider an interval is by Student's t, where by the normal distribution it is so much wider."""
+    n, normal = np.maximum(differing, MIN_QUERIES), norm.ppf((1 + CONFIDENCE) / 2)
+    return t.isf(norm.sf(normal * wider), n - 1) / normal * np.sqrt(n / (n - 1))
 
 
-def _queries_needed(differences: np.ndarray, margin: float) -> int | None:
+def _queries_needed(differences: np.ndarray, interval: Interval, margin: float) -> int | None:
     n = len(differences)
     if n < 2:
         return None  # no standard deviation
-    difference, deviation, needed = differences.mean(), differences.std(ddof=1), []
-    if difference > -margin:
-        by_test = ((norm.ppf(1 - ALPHA) + norm.ppf(POWER)) * deviation / (difference + margin)) ** 2
-        needed.append(max(by_test, fewest(margin)) if _is_too_even(differences, margin) else by_test)
-    if difference < 0:
-        needed.append(((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * deviation / difference) ** 2)
+    difference, deviation = interval.value, differences.std(ddof=1)
+    few = np.count_nonzero(differences) < MIN_QUERIES
+    half = (interval.high - interval.low) / 2 - few * unseen(n)
+    if math.isnan(half):
+        half = norm.ppf((1 + CONFIDENCE) / 2) * deviation / math.sqrt(n)
+    reach = half * math.sqrt(n) + norm.ppf(POWER) * deviation
+    away = [abs(difference), margin - abs(difference)]  # from 0, and from the nearer end of the margin
+    if not keeps(interval, margin):
+        away.append(margin + difference)
+    needed = [max((reach / each) ** 2, few * fewest(each)) for each in away if each > 10**-DECIMALS]
     return max(math.ceil(min(needed)), n + 1, MIN_QUERIES)
 
 
 def _differences(values: pd.Series, baseline: pd.Series) -> np.ndarray:
     _check_paired(values, baseline)
-    return (values.to_numpy() - baseline.to_numpy()).round(DECIMALS)
+    return (values.to_numpy(float) - baseline.to_numpy(float)).round(DECIMALS)
 
 
 def _interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Interval:
     """Interval of a statistic of the samples' means; each sample is (queries,), all of the same queries."""
-    n = len(samples[0])
-    estimate = float(statistic(*(sample.mean() for sample in samples)))
+    rows = _in_order(np.column_stack(samples))
+    n, estimate = len(rows), float(statistic(*rows.mean(axis=0)))
     if n < 2:
         return Interval(estimate, np.nan, np.nan, n)
-    resampled = statistic(*(_resampled_means(sample) for sample in samples))
-    outside = 100 * (1 - CONFIDENCE) / 2
     with np.errstate(invalid="ignore"):  # a share of nothing, in some resample
-        low, high = np.percentile(resampled, [outside, 100 - outside])
+        low, high = _ends(statistic(*_resampled_means(rows).T))
     return Interval(estimate, float(low), float(high), n)
 
 
@@ -221,12 +249,12 @@ def _draws(n: int, count: int) -> Iterator[np.ndarray]:
         yield np.bincount(rng.integers(0, n, n), minlength=n)
 
 
-def _resampled_means(sample: np.ndarray) -> np.ndarray:
-    """Mean of each resample, (RESAMPLES,)."""
-    n = len(sample)
+def _resampled_means(rows: np.ndarray) -> np.ndarray:
+    """Means of each resample of queries, (queries, samples) -> (RESAMPLES, samples)."""
+    n = len(rows)
     if n > KEPT:
-        return np.array([counts @ sample for counts in _draws(n, RESAMPLES)]) / n
-    return _resamples(n, RESAMPLES) @ sample / n
+        return np.stack([counts @ rows for counts in _draws(n, RESAMPLES)]) / n
+    return _resamples(n, RESAMPLES) @ rows / n
 
 
 def _ratio(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:

@@ -4,14 +4,13 @@ A row is found by its metric and by the key of its measurement; both stand in th
 """
 
 import hashlib
-import html
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from workbook import results
+from workbook import results, written
 from workbook.metrics import METRICS
 
 KEYS_TOLD = 3  # of many; the others are in the rows
@@ -45,12 +44,8 @@ def sourced(frame: pd.DataFrame, rows: pd.DataFrame, digits: int = 4) -> Styler:
     """Any table, with a caption that says which rows of the run it shows; numbers get so many digits."""
     caption = source(rows)
     name = hashlib.sha256(f"{caption}{list(frame.columns)}".encode()).hexdigest()[:8]
-    # a Styler's id is random unless it is given, and only cells are escaped unless it is asked for the rest
-    styler = Styler(frame, uuid=name, caption=html.escape(caption), cell_ids=False)
-    for axis in (0, 1):
-        styler.format_index(escape="html", axis=axis).format_index_names(escape="html", axis=axis)
+    styler = written.table(frame, name, digits).set_caption(written.escaped(caption))
     styler.set_table_styles([{"selector": "caption", "props": "caption-side: bottom; text-align: left"}])
-    styler.format(precision=digits, thousands=",", na_rep="", escape="html")
     counts = [name for name in frame.select_dtypes("number") if (frame[name].dropna() % 1 == 0).all()]
     return styler.format("{:,.0f}", subset=counts, na_rep="")
 

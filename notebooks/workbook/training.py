@@ -206,20 +206,21 @@ def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dic
         "extra_pairs": sum(pair.document not in of.held_out for pair in of.extra),
         "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
         "held_out_sha256": vectors.texts_sha256(sorted(of.held_out)),
-        "documents_sha256": _sha256(of.documents),
+        "documents_sha256": documents_sha256(of.documents),
         "teacher": of.teacher.identity("document") if settings.teacher or settings.words else None,
         "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
     }  # fmt: skip
 
 
-def _sha256(documents: Mapping[str, Document]) -> str:
+def documents_sha256(documents: Mapping[str, Document]) -> str:
+    """Hash of documents, in order: what a model was trained on, whatever the corpus is called."""
     return vectors.texts_sha256([part for key, document in documents.items() for part in (key, *document)])
 
 
 def _start_about(of: Task, settings: Settings, seed: int) -> list[Any]:
     teacher = of.teacher.identity("document") if settings.words else None
     made_by = [settings.words, settings.frequencies, settings.width, settings.dimensions, seed]
-    return [FORMAT, of.start.identity("document"), teacher, _sha256(of.documents), *made_by]
+    return [FORMAT, of.start.identity("document"), teacher, documents_sha256(of.documents), *made_by]
 
 
 def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:

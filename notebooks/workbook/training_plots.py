@@ -42,6 +42,7 @@ def steps(rows: pd.DataFrame, references: Mapping[str, float]) -> Figure:
     with plt.style.context(STYLE):
         labels = list(dict.fromkeys(rows["work"]))
         figure, axis = plt.subplots(figsize=(9, 1.8 + 0.42 * len(labels)))
+        drawn = {}
         for number, (setting, marker) in enumerate({"float32": "o", "binary": "s"}.items()):
             own = rows[rows["setting"] == setting]
             points = own[own["metric"] == "ndcg@10"].set_index("work").loc[labels]
@@ -49,16 +50,17 @@ def steps(rows: pd.DataFrame, references: Mapping[str, float]) -> Figure:
             places = [place + (number - 0.5) * 0.3 for place in range(len(labels))]
             errors = [(points["value"] - points["low"]).clip(0), (points["high"] - points["value"]).clip(0)]
             name = "float32" if setting == "float32" else "one bit per dimension, no rescoring"
-            line = axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=name)
-            color = line.lines[0].get_color()
+            drawn[name] = axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=name)
+            color = drawn[name].lines[0].get_color()
             axis.hlines(places, seeds["low"], seeds["high"], color=color, lw=5, alpha=0.35)
         for style, (label, value) in zip(cycle(DASHES), references.items(), strict=False):
-            axis.axvline(value, color="#555555", lw=1, ls=style, label=f"{label}: {value:.3f}")
+            name = f"{label}: {value:.3f}"
+            drawn[name] = axis.axvline(value, color="#555555", lw=1, ls=style, label=name)
         axis.set_yticks(range(len(labels)), labels)
         axis.invert_yaxis()
         axis.set(xlabel=METRICS["ndcg@10"].label)
         set_title(figure, _steps_finding(rows, references))
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+        axis.legend(drawn.values(), drawn, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
         caption(figure, rows[rows["metric"] == "ndcg@10"], "thick bar: range over the seeds")
     return figure
 

@@ -58,7 +58,7 @@ def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> 
     if max_tokens is not None:
         _check_cut(encoder, max_tokens)
     change, device = VARIANTS[variant].change, VARIANTS[variant].device
-    label = encoder.name if variant == "float32" else f"{encoder.name} ({variant})"
+    label = encoder.plain if variant == "float32" else f"{encoder.plain} ({variant})"
     return Encoder(
         label, encoder.facts, encoder.revision, lambda: change(encoder.model).to(device), encoder.folder, max_tokens,
         variant, lambda: encoder.stored_dtype,

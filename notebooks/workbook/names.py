@@ -1,0 +1,35 @@
+"""Names told apart: which content a shown name stands for in this process.
+
+A folder gives a corpus or a model its name, and two folders may have the same. The first keeps the plain name; any
+other content of that name is shown with the first letters of its hash. What is measured goes by the content.
+"""
+
+from collections.abc import Collection
+
+
+class Names:
+    """Shown names and what each stands for. `reserved`: names that mean something else wherever they are shown."""
+
+    def __init__(self, reserved: Collection[str] = ()):
+        self._reserved = frozenset(reserved)
+        self._contents: dict[str, str] = {}
+
+    def shown(self, name: str, content: str, taken: bool = False) -> str:
+        """The name to show for content, given its plain name; `taken`: the plain name is another's."""
+        taken = taken or name in self._reserved or self._contents.setdefault(name, content) != content
+        shown = f"{name} ({short(content)})" if taken else name
+        self._contents[shown] = content
+        return shown
+
+    def content(self, shown: str) -> str:
+        """What a shown name stands for; empty if nothing was shown by that name."""
+        return self._contents.get(shown, "")
+
+    def forget(self) -> None:
+        """Begin anew, as another process does."""
+        self._contents.clear()
+
+
+def short(content: str) -> str:
+    """The first letters of a hash, with or without its kind: enough to tell two apart."""
+    return content.rpartition(":")[2][:8]
