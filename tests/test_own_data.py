@@ -76,7 +76,8 @@ def test_a_title_that_two_documents_have_in_different_forms_is_not_asked(tmp_pat
 
 
 def test_sentences_of_a_script_without_spaces_are_asked(tmp_path):
-    texts = ["".join(f"{chr(0x4E00 + 9 * number + place)}河流向左弯曲之后。" for place in range(3)) for number in range(20)]
+    told = "河流向左弯曲之后。"
+    texts = ["".join(f"{chr(0x4E00 + 9 * number + place)}{told}" for place in range(3)) for number in range(20)]
     table = [{"nr": f"d{number}", "body": text} for number, text in enumerate(texts)]
     corpus = own_data.load(Source(written(tmp_path / "x.jsonl", table), {"id": "nr", "text": "body"}))
     assert len(corpus.queries) == 20 and all(len(query) == 10 for query in corpus.query_texts)
