@@ -6,7 +6,7 @@ import qdrant_edge
 from qdrant_client import QdrantClient, models
 from qdrant_edge import Distance, HnswIndexConfig
 from shards_on_disk import INDEXED, ONE_BIT, content, make, params, plain, words
-from workbook import edge, existing, existing_truth, results, shard_copy
+from workbook import edge, existing, existing_facts, existing_truth, results, shard_copy
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.existing_shard import Shard
@@ -14,6 +14,7 @@ from workbook.existing_shard import Shard
 ALL = ["exact", "default-ef", "rescore-x3"]
 PRECISION = "ann precision@10"
 EXACT = Search(exact=True)
+FACTS = existing_facts.Facts("", "", "", 1, "Dot", "float32", 9, 9, "float32", 9, 16, 100, 10, 1, None)
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +74,7 @@ def test_a_poor_graph_is_seen_as_it_stands(tmp_path):
 
 
 @pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
-@pytest.mark.parametrize("datatype", ["Float32", "Float16"])
+@pytest.mark.parametrize("datatype", ["Float32", "Float16", "Turbo4", "Turbo8", "Turbo16"])
 def test_every_distance_and_datatype(tmp_path, unit_vectors, distance, datatype):
     own = params(
         64, getattr(Distance, distance), datatype=getattr(qdrant_edge.VectorStorageDatatype, datatype),
@@ -86,7 +87,59 @@ def test_every_distance_and_datatype(tmp_path, unit_vectors, distance, datatype)
     assert found["as it stands", "untold"] < 0.9
     label = datatype.lower()
     assert found[f"copy, {label}", "default-ef"] > 0.95 and found["copy, scalar-int8", "default-ef"] > 0.9
-    assert values(frame, "bytes per vector")[f"copy, {label}", "default-ef"] == {"float32": 256, "float16": 128}[label]
+    size = {"float32": 256, "float16": 128, "turbo4": 36, "turbo8": 68, "turbo16": 132}[label]
+    length = 4 if distance == "Euclid" and label.startswith("turbo") else 0  # stored beside the codes, see below
+    assert values(frame, "bytes per vector")[f"copy, {label}", "default-ef"] == size + length
+
+
+@pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
+@pytest.mark.parametrize("stored", ["Turbo4", "Turbo8", "Turbo16"])
+def test_bytes_of_turbo_vectors_are_those_of_the_engine_s_files(tmp_path, unit_vectors, stored, distance):
+    datatype = getattr(qdrant_edge.VectorStorageDatatype, stored)
+    own = params(63, getattr(Distance, distance), datatype=datatype)
+    folder = make(tmp_path / "shard", unit_vectors[:, :63].tolist(), vectors=own, optimizers=INDEXED)
+    [file] = folder.glob("segments/*/vector_storage/tq_vectors.dat")
+    assert existing_facts.bytes_per_vector(stored.lower(), 63, distance) * 500 == file.stat().st_size
+
+
+def test_codes_that_stored_vectors_have_already_change_nothing(tmp_path, unit_vectors):
+    own = params(64, datatype=qdrant_edge.VectorStorageDatatype.Turbo8)
+    folder = make(tmp_path / "shard", unit_vectors.tolist(), vectors=own)
+    assert values(existing.measure(str(folder), "", ["turbo-8bit"], ["full-ef"], queries=40)) == {
+        ("as it stands", "untold"): 1, ("copy, rebuilt", "untold"): 1, ("copy, turbo-8bit", "full-ef"): 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("distance", ["Cosine", "Euclid"])
+def test_of_equal_vectors_one_is_as_good_as_the_other(tmp_path, distance):
+    """Every second vector is the same, and asks half of the queries: 10 of 500 are the truth, and not these alone."""
+    vectors = np.random.default_rng(0).standard_normal((1_000, 32)).astype(np.float32)
+    vectors[::2] = vectors[0]
+    own = params(32, getattr(Distance, distance))
+    folder = make(tmp_path / "shard", vectors.tolist(), vectors=own, optimizers=INDEXED)
+    settings = ["float32", "scalar-int8", "binary"]
+    found = values(existing.measure(str(folder), "", settings, ["full-ef", "rescore-x3"], queries=100))
+    assert found["as it stands", "untold"] > 0.97
+    assert found["copy, float32", "full-ef"] > 0.99
+    for setting in ("scalar-int8", "binary"):
+        assert found[f"copy, {setting}", "full-ef"] <= found[f"copy, {setting}", "rescore-x3"]
+    assert found["copy, scalar-int8", "rescore-x3"] > 0.99
+    assert 0.5 < found["copy, binary", "full-ef"] < 0.9, "the other half still loses"
+
+
+def test_precision_counts_what_is_as_near_as_the_exact_last():
+    class Scored:
+        """Exact scores of any point: what its id says."""
+
+        def scores(self, queries, ids):
+            return [[float(each) for each in row] for row in ids]
+
+    asked = existing_truth.Questions(np.zeros((2, 1)), [], 2, [[9, 8], [5, 4]], [[9.0, 8.0], [5.0, 4.0]])
+    found = [[9, 8.000001], [7.9, 3.9]]
+    near, far = (FACTS._replace(distance=distance) for distance in ("Dot", "Euclid"))
+    assert existing_truth.precision(Scored(), near, asked, found).tolist() == [1, 0.5]
+    asked = existing_truth.Questions(np.zeros((2, 1)), [], 2, [[8, 9], [4, 5]], [[8.0, 9.0], [4.0, 5.0]])
+    assert existing_truth.precision(Scored(), far, asked, [[8, 9.1], [4.5, 3.9]]).tolist() == [0.5, 1]
 
 
 def test_points_without_the_vector_are_left_out(tmp_path, unit_vectors):
@@ -112,7 +165,7 @@ def test_the_same_seed_draws_the_same_queries(shard):
 
 
 def test_a_query_does_not_find_itself():
-    asked = existing_truth.Questions(np.zeros((2, 1)), ["a", "b"], 2, [])
+    asked = existing_truth.Questions(np.zeros((2, 1)), ["a", "b"], 2, [], [])
     assert asked.others([["a", "b", "c"], ["x", "y", "z"]]) == [["b", "c"], ["x", "y"]]
 
 

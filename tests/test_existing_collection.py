@@ -108,6 +108,22 @@ def test_nothing_is_ever_written_to_the_original(server, articles):
     assert {method for method, _ in writes(server)} == {"PUT", "PATCH", "DELETE"}
 
 
+def test_exact_scores_are_those_of_the_original_also_once_there_is_a_copy(articles, unit_vectors):
+    with existing_collection.opened("articles", "") as collection:
+        collection.rebuild()
+        [[first, second], [third]] = collection.scores(unit_vectors[:2], [[0, 7], [9]])
+    assert first == pytest.approx(1, abs=1e-5)
+    assert second == pytest.approx(float(unit_vectors[0] @ unit_vectors[7]), abs=1e-5)
+    assert third == pytest.approx(float(unit_vectors[1] @ unit_vectors[9]), abs=1e-5)
+
+
+def test_a_collection_whose_copy_would_be_another_is_refused(fill):
+    fill("codes", models.VectorParams(size=64, distance=models.Distance.DOT, datatype=models.Datatype.TURBO4))
+    with pytest.raises(WorkbookError, match=r"stores '' as turbo4 under Dot: .* no copy would be the same") as told:
+        existing.check("codes", "", [])
+    assert "\n" not in str(told.value)
+
+
 def test_looking_writes_nothing(server, articles):
     name, params = existing_collection.look("articles", "")
     assert (name, params["size"]) == ("", 64)

@@ -51,10 +51,21 @@ def test_a_configuration_has_the_name_of_its_setting(config, name):
 
 
 @pytest.mark.parametrize(
-    ("setting", "size"), [("float32", 256), ("float16", 128), ("uint8", 64), ("scalar-int8", 68), ("turbo8", None)]
-)
-def test_bytes_of_a_vector(setting, size):
-    assert existing_facts.bytes_per_vector(setting, 64) == size
+    ("setting", "size", "euclid"),
+    [
+        ("float32", 260, 260), ("float16", 130, 130), ("uint8", 65, 65), ("scalar-int8", 84, 84), ("binary", 16, 16),
+        ("turbo4", 37, 41), ("turbo8", 69, 73), ("turbo16", 134, 138), ("turbo-4bit", 41, 45), ("turbo-8bit", 69, 73),
+        ('{"turbo": {"bits": "bits3"}}', None, None),
+    ],
+)  # fmt: skip
+def test_bytes_of_a_vector_of_65_numbers(setting, size, euclid):
+    assert existing_facts.bytes_per_vector(setting, 65, "Cosine") == size
+    assert existing_facts.bytes_per_vector(setting, 65, "Euclid") == euclid
+
+
+def test_a_datatype_that_is_not_known_is_refused():
+    with pytest.raises(WorkbookError, match="it: '' is stored as turbo2; only these are measured: float32, float16"):
+        existing_facts.choose({"": {"size": 8, "datatype": "turbo2"}}, [], "", "it")
 
 
 @pytest.mark.parametrize(("indexed", "size"), [(10, 16), (9, None), (None, None)])

@@ -64,6 +64,22 @@ def test_case_order_repetition_and_punctuation_do_not_count():
     assert seen("Rickets? PREVENTS rickets: d, vitamin!", {"d4": 1})["nearest"] == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "trained", "nearest"),
+    [
+        ("维生素预防佝偻病吗", "维生素能预防佝偻病", 8 / 10),
+        ("วิตามินดี", "วิตามินดี", 1),
+        ("cafe\u0301 au lait", "Caf\u00e9 au LAIT", 1),
+        ("😀", "😀", 1),
+        ("😀", "😢", 0),
+    ],
+)
+def test_scripts_without_spaces_forms_of_characters_and_signs_are_compared(text, trained, nearest):
+    train = made_up({"t": trained}, {"t": {"d1": 1}})
+    frame = leakage.overlap(train, made_up({"q": text}, {"q": {"d4": 1}}))
+    assert frame.loc["q", "nearest"] == pytest.approx(nearest)
+
+
 def test_the_nearest_of_all_train_queries_counts():
     assert seen("aspirin prevents blood clots", {"d4": 1})["nearest"] == pytest.approx(2 / 5)
 

@@ -68,6 +68,22 @@ def test_titles_are_asked_and_left_out_of_all_documents(tmp_path, name):
     assert own_data.describe(source) == f"{name}: all 40 documents; {kind}"
 
 
+def test_a_title_that_two_documents_have_in_different_forms_is_not_asked(tmp_path):
+    table = rows()
+    table[3] |= {"headline": "Caf\u00e9 \uff11"}
+    table[7] |= {"headline": "CAFE\u0301\u200b  1"}
+    corpus = own_data.load(Source(written(tmp_path / "x.jsonl", table), COLUMNS))
+    assert set(corpus.queries) == {f"q:d{number}" for number in range(40)} - {"q:d3", "q:d7"}
+
+
+def test_sentences_of_a_script_without_spaces_are_asked(tmp_path):
+    told = "河流向左弯曲之后。"
+    texts = ["".join(f"{chr(0x4E00 + 9 * number + place)}{told}" for place in range(3)) for number in range(20)]
+    table = [{"nr": f"d{number}", "body": text} for number, text in enumerate(texts)]
+    corpus = own_data.load(Source(written(tmp_path / "x.jsonl", table), {"id": "nr", "text": "body"}))
+    assert len(corpus.queries) == 20 and all(len(query) == 10 for query in corpus.query_texts)
+
+
 @pytest.mark.parametrize("titled", [0, 20])
 def test_without_titles_a_sentence_is_asked_and_left_out_of_its_document(tmp_path, titled):
     table = [row if number < titled else {**row, "headline": ""} for number, row in enumerate(rows())]
@@ -323,7 +339,8 @@ def with_row(**values):
          "{file}:41: document 'd99' is empty"),
         (with_row(asked=""), {**COLUMNS, "query": "asked"}, "column 'asked' of x.jsonl: no document is relevant"),
         (rows(9), COLUMNS, "x.jsonl: 9 of 9 documents can be asked for by a title of their own, 10 are needed"),
-        (rows(40, sentences=1), {"id": "nr", "text": "body"}, "x.jsonl: 0 of 40 documents can be asked for by a sent"),
+        (rows(40, sentences=1), {"id": "nr", "text": "body"},
+         "x.jsonl: 0 of 40 documents can be asked for by a sentence of their own (40 have no second sentence of some"),
         (without(rows(), "body"), {"id": "nr", "text": "headline"}, "x.jsonl: 0 of 40 documents can be asked for"),
         ([{"nr": "a", "body": " "}], {"id": "nr", "text": "body"}, "{file}:1: document 'a' is empty; remove it"),
     ],

@@ -1,5 +1,7 @@
 """Training pairs: what is made of a document, what is held out, and what is refused."""
 
+# ruff: noqa: RUF001 (sentences in other alphabets)
+
 import numpy as np
 import pytest
 from workbook import corpora, pairs
@@ -55,6 +57,75 @@ def test_one_sentence_is_found_by_its_title_or_not_at_all():
 def test_a_short_sentence_is_no_anchor_but_stays_in_the_rest():
     assert made(Document("", f"It bends. {SECOND}")) == [(SECOND, "It bends.", "d", "sentence")]
     assert made(Document("", f"{FIRST} It bends.")) == [(FIRST, "It bends.", "d", "summary")]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Der Fluss biegt links ab.", "Über dem Ufer regnet es.", "Öfter gibt es nach!"],
+        ["Река течёт влево.", "Её берег оседает после дождя.", "Ивы держат землю?"],
+        ["Το ποτάμι στρίβει αριστερά.", "Άμμος πέφτει από την όχθη;", "Οι ιτιές κρατούν το χώμα."],
+        ["¿Por qué cede la orilla del río?", "¡Llueve mucho!", "Los sauces sujetan la tierra."],
+        ["He said it gives way.", '"The bank is old," she answered.', "“Why is it so?”", "(It rained.)", "No."],
+        ["The bank gave way (after rain).", "It bent.", 'He called it "old."', "We call it new."],
+        ["ينحني النهر إلى اليسار.", "هل تنهار الضفة بعد المطر؟", "جذور الصفصاف تمسك التربة."],
+        ["دریا بائیں مڑتا ہے۔", "بارش کے بعد کنارہ گر جاتا ہے۔", "جڑیں مٹی کو تھامتی ہیں۔"],
+        ["नदी बाईं ओर मुड़ती है।", "बारिश के बाद किनारा टूटता है।", "जड़ें मिट्टी को पकड़ती हैं।"],
+        ["הנהר פונה שמאלה.", "הגדה מתמוטטת אחרי הגשם.", "השורשים מחזיקים."],
+        ["გდინარე უხვევს.", "ნაპირი იშლება.", "ფესვები იჭერს ნიადაგს NATO."],
+        ["강은 왼쪽으로 굽는다.", "비가 온 뒤 둑이 무너진다.", "뿌리가 흙을 잡는다."],
+        ["the river bends left.", "its bank gives way after rain!", "roots hold it."],
+        ["Գետը թեքվում է։", "Ափը փլվում է։"],
+        ["ወንዙ ይታጠፋል።", "ዳርቻው ይፈርሳል።"],
+        ["It ended…", "It began 3 times.", "3 times it ended."],
+    ],
+)  # fmt: skip
+def test_sentences_end_before_the_start_of_another_in_any_script(sentences):
+    assert pairs.split_sentences(" ".join(sentences)) == sentences
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["河流向左弯曲。", "大雨之后河岸会塌陷！", "柳树的根固定土壤。"],
+        ["川は左に曲がる。", "彼は「雨の後、岸が崩れる。」", "本当？！", "根が土を支える。"],
+        ["你知道吗?", "河岸会塌陷!", "柳树的根固定土壤。"],
+        ["មនុស្ស​ទាំងអស់​កើតមក។", "ពួកគេ​មាន​សិទ្ធិ។"],
+    ],
+)
+def test_sentences_without_spaces_end_at_their_marks(sentences):
+    assert pairs.split_sentences("".join(sentences)) == sentences
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Reptiles, e.g. snakes, and approx. half of all birds (cf. the table) are below 3.5 m. or so, etc. and so on.",
+        "Ein kurzer Satz, d. h. mit usw. und dgl. mehr",
+        "ฉันชอบกินข้าวผัด แม่ชอบกินก๋วยเตี๋ยว",
+        "It says 'none. ' and goes on",
+        'def f():\n    """Do it. """\n    return 1',
+        "河流向左弯曲。",
+        "",
+    ],
+)
+def test_what_ends_nowhere_is_one_sentence(text):
+    assert pairs.split_sentences(text) == [text]
+
+
+def test_a_sentence_without_spaces_is_measured_by_its_characters():
+    long, short, more = "河流向左弯曲之后。", "下雨了。", "柳树的根固定了土壤。"
+    assert made(Document("", long + short + more)) == [
+        (long, f"{short} {more}", "d", "summary"), (more, f"{long} {short}", "d", "sentence")
+    ]  # fmt: skip
+
+
+def test_short_texts_that_are_equal_stay_on_one_side():
+    every = documents([f"靴 {chr(0x4E00 + number)}{chr(0x5E00 + number)}" for number in range(60)] * 2)
+    held = pairs.hold_out(every, 0)
+    assert 12 <= len(held) <= 13
+    for number in range(60):
+        assert (f"d{number}" in held) == (f"d{number + 60}" in held)
 
 
 def test_the_rest_is_every_sentence_but_the_anchor():

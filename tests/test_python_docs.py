@@ -62,16 +62,18 @@ def test_only_a_packages_own_modules_are_sources(file):
 
 
 def test_an_installed_package_gives_each_body_once(tmp_path, monkeypatch):
-    for file in ("b.py", "a.py", "tests/c.py"):
+    # b's body is a's but for its case and a character of two forms
+    bodies = {"b.py": f"{BODY.upper()} \ufb01n", "a.py": f"{BODY} fin", "tests/c.py": BODY}
+    for file, body in bodies.items():
         (tmp_path / "made_up" / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "made_up" / file).write_text(f'"""The summary of {file} here.\n\n{BODY}"""')
+        (tmp_path / "made_up" / file).write_text(f'"""The summary of {file} here.\n\n{body}"""')
     info = tmp_path / "made_up-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Name: made-up\nVersion: 1.0\n")
     (info / "RECORD").write_text("made_up/b.py,,\nmade_up/a.py,,\nmade_up/tests/c.py,,\n")
     monkeypatch.syspath_prepend(tmp_path)
     harvest = list(python_docs.docstrings({"made-up": "1.0"}))
-    assert harvest == [Docstring("made-up:made_up.a", "The summary of a.py here.", BODY)]
+    assert harvest == [Docstring("made-up:made_up.a", "The summary of a.py here.", f"{BODY} fin")]
 
 
 def test_pinned_gives_the_installed_versions_by_name(tmp_path):

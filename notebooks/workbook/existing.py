@@ -1,8 +1,8 @@
 """Your own collection: what quantization would do to it, measured on a copy. The original is only ever read.
 
 `collection` is the folder of an Edge shard, or the name of a collection on the server at QDRANT_URL. How well it is
-searched is ANN precision@k: the share of what an exact search of it finds that the search in question finds as well.
-Of equal vectors either may be found, so duplicates lower it everywhere.
+searched is ANN precision@k: the share of the k that the search in question finds which are as near as the k-th that an
+exact search finds. So of equal vectors any may be found.
 """
 
 import os
@@ -15,7 +15,6 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from workbook import (
-    evaluation,
     existing_collection,
     existing_facts,
     existing_shard,
@@ -83,7 +82,7 @@ def measure(
         for name in settings:
             setting = SETTINGS[name]
             one.quantize(setting)
-            if setting.config:
+            if setting.config and (facts.datatype, name) != existing_facts.SAME_CODES:
                 existing_truth.prove_applied(one, asked, name)
             fitting = {each: search for each, search in named.items() if setting.config or not search.rescore}
             called = existing_facts.label(setting.config, facts.datatype)
@@ -136,7 +135,7 @@ def _rows(
         if search and search.hnsw_ef == ALL:
             search = search._replace(hnsw_ef=facts.vectors)
         found, _, _ = one.search(asked.vectors, asked.limit, search)
-        precision = pd.Series(evaluation.ann_precision(asked.others(found), asked.truth))
+        precision = pd.Series(existing_truth.precision(one, facts, asked, found))
         yield {**names, "metric": f"ann precision@{asked.k}", **statistics.mean(precision)._asdict()}
         singles = [one.search(query[None], asked.limit, search)[2] for query in asked.vectors[:LATENCY_QUERIES]]
         yield {**names, "metric": "latency ms", **Times.of([1000 * seconds for seconds in singles])._asdict()}

@@ -95,6 +95,18 @@ class Collection:
         ]
         return server.query(self._qdrant, self._searched, requests)
 
+    def scores(self, queries: np.ndarray, ids: Sequence[Sequence]) -> list[list[float]]:
+        """Exact scores of some points of the original for each query, best first."""
+        requests = [
+            models.QueryRequest(
+                query=query.tolist(), using=self._vector or None, limit=len(wanted),
+                params=models.SearchParams(exact=True),
+                filter=models.Filter(must=[models.HasIdCondition(has_id=list(wanted))]),
+            )
+            for query, wanted in zip(queries, ids, strict=True)
+        ]  # fmt: skip
+        return server.query(self._qdrant, self._name, requests)[1]
+
     def rebuild(self) -> None:
         """Make the copy, index every vector of it, and search that from now on."""
         info, copy = self._info(), self._stack.enter_context(server.own_collection(self._qdrant))
@@ -171,6 +183,12 @@ def _look(qdrant: QdrantClient, collection: str, vector_name: str) -> tuple[str,
         raise WorkbookError(f"no collection {collection!r} at QDRANT_URL: it has {', '.join(sorted(there)) or 'none'}")
     vectors, sparse = _vectors(patiently(qdrant.get_collection, collection))
     name = existing_facts.choose(vectors, sparse, vector_name, f"collection {collection}")
+    if vectors[name].get("datatype") == "turbo4" and vectors[name]["distance"] != "Cosine":
+        raise WorkbookError(
+            f"collection {collection} stores {name!r} as turbo4 under {vectors[name]['distance']}: a server gives its "
+            f"vectors decoded, which coded again have other lengths, so that no copy would be the same; measure the "
+            f"folder of an Edge shard with them instead"
+        )
     return name, vectors[name]
 
 

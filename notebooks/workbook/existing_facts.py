@@ -5,6 +5,7 @@ Configurations are read as Qdrant's REST interface and an Edge shard's own files
 
 import json
 from collections.abc import Collection, Mapping
+from math import ceil
 from typing import Any, NamedTuple
 
 from workbook.errors import WorkbookError
@@ -12,7 +13,9 @@ from workbook.quantization import SETTINGS
 
 NO_CODE = {"always_ram", "memory", "quantile"}  # options that change neither the name nor the size of a code
 USUAL = {"binary": {"encoding": "one_bit"}, "turbo": {"bits": "bits4"}}  # what Qdrant takes where nothing is said
-NUMBER_BYTES = {"float16": 2, "uint8": 1}  # of the datatypes that are no setting; float32 is one
+NUMBER_BYTES = {"float32": 4.0, "float16": 2.0, "uint8": 1.0, "turbo16": 2.0, "turbo8": 1.0, "turbo4": 0.5}  # datatypes
+SAME_CODES = ("turbo8", "turbo-8bit")  # vectors stored as the first are not changed by the second
+TURBO_BYTES, TURBO_EUCLID_BYTES = 4, 4  # beside the numbers of a vector stored as turbo; of any turbo under Euclid
 
 
 class Facts(NamedTuple):
@@ -44,7 +47,7 @@ class Facts(NamedTuple):
         """Bytes of one vector in what is searched; None where not every vector is known to be quantized as it says."""
         if self.indexed is None or self.indexed < self.vectors:
             return None
-        return bytes_per_vector(self.setting, self.size)
+        return bytes_per_vector(self.setting, self.size, self.distance)
 
 
 def choose(vectors: Mapping[str, Mapping[str, Any]], sparse: Collection[str], wanted: str, where: str) -> str:
@@ -67,6 +70,11 @@ def choose(vectors: Mapping[str, Mapping[str, Any]], sparse: Collection[str], wa
         raise WorkbookError(
             f"{where}: {name!r} holds several vectors a point (multivector), which is not measured here"
         )
+    datatype = vectors[name].get("datatype") or "float32"
+    if datatype not in NUMBER_BYTES:
+        raise WorkbookError(
+            f"{where}: {name!r} is stored as {datatype}; only these are measured: {', '.join(NUMBER_BYTES)}"
+        )
     return name
 
 
@@ -82,8 +90,16 @@ def label(quantization: Mapping[str, Mapping[str, Any]] | None, datatype: str) -
     return next((name for name, each in SETTINGS.items() if each.config == config), json.dumps(config))
 
 
-def bytes_per_vector(setting: str, size: int) -> int | None:
+def bytes_per_vector(setting: str, size: int, distance: str) -> int | None:
     """Bytes that one vector of a `label` takes in what is searched; None if they are not known."""
+    length = TURBO_EUCLID_BYTES * (distance == "Euclid" and setting.startswith("turbo"))
     if setting in SETTINGS:
-        return SETTINGS[setting].bytes_per_vector(size)
-    return NUMBER_BYTES[setting] * size if setting in NUMBER_BYTES else None
+        return SETTINGS[setting].bytes_per_vector(size) + length
+    if setting in NUMBER_BYTES:
+        return ceil(NUMBER_BYTES[setting] * size) + TURBO_BYTES * is_turbo(setting) + length
+    return None
+
+
+def is_turbo(datatype: str) -> bool:
+    """Whether vectors are stored in codes alone, which nothing but the engine itself scores exactly."""
+    return datatype.startswith("turbo") and datatype in NUMBER_BYTES

@@ -99,6 +99,18 @@ class Shard:
         requests = [qdrant_edge.QueryRequest(limit=limit, query=query, params=told) for query in nearest]
         return edge.query(self._shard, requests)
 
+    def scores(self, queries: np.ndarray, ids: Sequence[Sequence]) -> list[list[float]]:
+        """Exact scores of some points for each query, best first."""
+        told = edge.params(exact=True, hnsw_ef=None, rescore=False, oversampling=None)
+        requests = [
+            qdrant_edge.QueryRequest(
+                limit=len(wanted), query=qdrant_edge.Query.Nearest(query, using=self._vector or None), params=told,
+                filter=qdrant_edge.Filter(must=[qdrant_edge.HasIdCondition(set(wanted))]),
+            )
+            for query, wanted in zip(queries, ids, strict=True)
+        ]  # fmt: skip
+        return edge.query(self._shard, requests)[1]
+
     def rebuild(self) -> None:
         """Index every vector in one segment, with the quantization and the HNSW settings that the shard has."""
         self._optimize({})

@@ -37,7 +37,10 @@ def build(documents: Mapping[str, Document], held_out: Collection[str], seed: in
         if len(asked) > len(held_out) / 2:
             found = {key: Document("", pair.positive) for key, pair in own.items()}
             return Corpus(f"held-out {kind} pairs", found, asked, {key: {key: 1} for key in asked})
-    raise WorkbookError("most documents have neither a title nor a second sentence: nothing to hold out and search for")
+    raise WorkbookError(
+        "most documents have neither a title nor a second sentence of some length: nothing to hold out and search for; "
+        "give titles, or longer texts whose sentences end in a mark (. ! ? or their script's own)"
+    )
 
 
 def score(encode: Encode, corpus: Corpus) -> pd.Series:

@@ -1,24 +1,120 @@
-"""Texts that say nearly the same: they must not stand on both sides of a split, or its score would be one of memory."""
+"""Texts that say nearly the same: they must not stand on both sides of a split, or its score would be one of memory.
 
-from collections.abc import Sequence
+Two texts say nearly the same if they are equal but for case, spaces, punctuation and forms of a character; or have half
+of their shingles of five words in common; or, if both are short, most of their shingles of six characters. In scripts
+without spaces each character counts as a word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import HashingVectorizer
 
 SHINGLE, NEAR = 5, 0.5  # words in a row; share of them in common (Jaccard) from which two texts say the same
+SHORT = 200  # characters up to which a text has too few words for that, and is compared by its characters as well
+LETTERS, NEAR_SHORT = 6, 0.7  # characters in a row, and the share: one character of 29 may differ
+ORDERS = (
+    32  # of all shingles: the share of them in which two texts have the same least shingle is nearly what they share
+)
+LOOKS = 28  # at each text among its neighbours; two texts of which half is common are overlooked once in 2**LOOKS
+STEPS = (1, 2, 4)  # to the neighbours that are compared
+# Thai, Lao, Burmese, Khmer, kana and ideographs
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+MARKS = "".join(filter(lambda sign: unicodedata.category(sign)[0] == "M", map(chr, range(0x300, 0x10000))))  # vowels
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
+# zero-width characters, soft hyphens, directions, variants of an emoji: nobody sees them
+UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
+
+
+def plain(text: str) -> str:
+    """The text in one form: without differences of case, spaces, unseen characters and Unicode's forms of the same."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(UNSEEN.sub("", unicodedata.normalize("NFKC", folded)).split())
+
+
+def words(text: str) -> list[str]:
+    """The words of a `plain` text; each character of a script without spaces is one."""
+    return WORD.findall(text)
 
 
 def groups(texts: Sequence[str]) -> np.ndarray:
-    """Number the groups of texts that have NEAR of their shingles in common, directly or by way of others: (n,)."""
+    """Number the groups of texts that say nearly the same, directly or by way of others: (n,).
+
+    A text of nothing says nothing: it is a group of its own.
+    """
+    if not len(texts):
+        return np.empty(0, dtype=int)
+    forms: dict[str, int] = {}
+    form = np.array([forms.setdefault(plain(text), len(forms)) for text in texts], dtype=int)
+    numbers = _linked(list(forms))[form]
+    empty = form == forms.get("", -1)
+    numbers[empty] = numbers.max(initial=0) + 1 + np.arange(empty.sum())
+    return np.unique(numbers, return_inverse=True)[1]
+
+
+def _linked(forms: list[str]) -> np.ndarray:
+    said = [" ".join(words(form)) or form for form in forms]
+    by_words = _near(_shingles(said, _by_words), NEAR, np.arange(len(said)))
+    return _near(_shingles([text if len(text) <= SHORT else "" for text in said], _by_letters), NEAR_SHORT, by_words)
+
+
+def _by_words(text: str) -> list[str]:
+    each = text.split(" ")
+    return [" ".join(each[start : start + SHINGLE]) for start in range(len(each) - SHINGLE + 1)]
+
+
+def _by_letters(text: str) -> list[str]:
+    edge = "\0" * (LETTERS - 1)
+    padded = f"{edge}{text}{edge}" if text else ""
+    return [padded[start : start + LETTERS] for start in range(len(padded) - LETTERS + 1)]
+
+
+def _shingles(texts: list[str], of: Callable[[str], list[str]]) -> csr_matrix:
+    """Which shingles each text has: ones, (n, hashes)."""
     hashing = HashingVectorizer(
-        analyzer="word", token_pattern=r"\w+", ngram_range=(SHINGLE, SHINGLE), norm=None, alternate_sign=False,
-        binary=True, n_features=2**24, dtype=np.float32,
-    )  # fmt: skip
-    shingles = hashing.transform(texts).tocsr()
-    sizes = np.asarray(shingles.sum(axis=1)).ravel()
-    shared = (shingles @ shingles.T).tocoo()
-    near = shared.data >= NEAR * (sizes[shared.row] + sizes[shared.col] - shared.data)
-    shared.data = near & (shared.data > 0)
-    shared.eliminate_zeros()
-    return connected_components(shared, directed=False)[1]
+        analyzer=of, norm=None, alternate_sign=False, binary=True, n_features=2**30, dtype=np.float32
+    )
+    return hashing.transform(texts).tocsr()
+
+
+def _near(shingles: csr_matrix, share: float, numbers: np.ndarray) -> np.ndarray:
+    """Number the groups of rows, joining those of `numbers` that hold rows with that share in common: (n,).
+
+    Each look sorts the rows by the least of their shingles, in an order of its own of all shingles (MinHash), so that
+    rows that have much in common become neighbours: neither time nor memory grows with the square of the rows.
+    """
+    sizes = np.diff(shingles.indptr)
+    there = np.flatnonzero(sizes)
+    least = _least(shingles[there])
+    for look in range(LOOKS):
+        order = np.lexsort([least[:, look + more] for more in (3, 2, 1, 0)])
+        for step in STEPS:
+            one, other = order[:-step], order[step:]
+            wanted = (least[one, look] == least[other, look]) & (numbers[there[one]] != numbers[there[other]])
+            one, other = one[wanted], other[wanted]
+            likely = (least[one] == least[other]).mean(axis=1) >= share / 2
+            one, other = there[one[likely]], there[other[likely]]
+            common = np.asarray(shingles[one].multiply(shingles[other]).sum(axis=1)).ravel()
+            near = common >= share * (sizes[one] + sizes[other] - common)
+            numbers = _joined(numbers, one[near], other[near])
+    return numbers
+
+
+def _joined(numbers: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Number the groups anew, those of each pair of rows being one."""
+    links = coo_matrix((np.ones(len(one), dtype=bool), (numbers[one], numbers[other])), (numbers.max() + 1,) * 2)
+    return connected_components(links, directed=False)[1][numbers]
+
+
+def _least(shingles: csr_matrix) -> np.ndarray:
+    """The least of each row's shingles, in each of the ORDERS: (rows, ORDERS)."""
+    random = np.random.default_rng(0)
+    hashes = shingles.indices.astype(np.uint32)
+    orders = random.integers(0, 2**31, (ORDERS, 2), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return np.stack([np.minimum.reduceat(hashes * a + b, shingles.indptr[:-1]) for a, b in orders], axis=1)

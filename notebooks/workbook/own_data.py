@@ -22,6 +22,7 @@ from workbook import corpora, lines, pairs, paths, sources, tables
 from workbook.corpora import Corpus, Document
 from workbook.defects import JUDGED_ONCE, NOT_FOUND, ROW_ONCE, BadRow, Defects
 from workbook.errors import WorkbookError
+from workbook.near_duplicates import plain
 from workbook.sources import FEWEST, Judgement, Source, check
 
 FORMAT = 3  # raise it when the rules below change, so that older folders are not used
@@ -241,29 +242,26 @@ def _known_items(source: Source, kept: dict[str, Document]) -> Asked:
     documents = {key: Document("", one.text) for key, one in kept.items() if one.text.strip()}
     anchors = {key: kept[key].title for key in documents if kept[key].title.strip()}
     kind, rests = "title", documents
-    times = Counter(_plain(one.title) for one in kept.values())
+    times = Counter(plain(one.title) for one in kept.values())
     if len(anchors) <= len(kept) / 2:
         made = pairs.make(dict(sorted(kept.items())), ["sentence"], 1, source.seed)
         anchors = {pair.document: pair.anchor for pair in made}
         kind, documents, rests = "sentence", kept, {pair.document: Document("", pair.positive) for pair in made}
-        wanted = set(map(_plain, anchors.values()))
-        parts = (_plain(part) for one in kept.values() for part in pairs.SENTENCE_END.split(one.text))
+        wanted = set(map(plain, anchors.values()))
+        parts = (plain(part) for one in kept.values() for part in pairs.split_sentences(one.text))
         times = Counter(part for part in parts if part in wanted)
-    drawn = _drawn(source, [key for key, anchor in anchors.items() if times[_plain(anchor)] == 1])
+    drawn = _drawn(source, [key for key, anchor in anchors.items() if times[plain(anchor)] == 1])
     if len(drawn) < FEWEST:
+        lacking = f" ({len(kept) - len(anchors)} have no second sentence of some length)" if kind == "sentence" else ""
         raise WorkbookError(
-            f"{source.name}: {len(drawn)} of {len(kept)} documents can be asked for by a {kind} of their own, {FEWEST} "
-            f"are needed: give more documents, a title column, a query column, or a judged file"
+            f"{source.name}: {len(drawn)} of {len(kept)} documents can be asked for by a {kind} of their own{lacking}, "
+            f"{FEWEST} are needed: give more documents, a title column, a query column, or a judged file"
         )
     return Asked(
         documents | {key: rests[key] for key in drawn},
         {f"q:{key}": anchors[key] for key in drawn}, {f"q:{key}": {key: 1} for key in drawn},
         f"known-item-{kind}", f"known-item queries: {KNOWN[kind]}",
     )  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def _write(folder: Path, asked: Asked) -> None:

@@ -6,6 +6,7 @@ Nothing here sees a query or a judgement: it takes documents, not a corpus.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,8 +17,15 @@ from workbook.corpora import Corpus, Document
 from workbook.errors import WorkbookError
 
 KINDS = ("title", "summary", "sentence")
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(])")
 SENTENCE_WORDS = 4  # a shorter sentence says too little to find its document by
+WORD_CHARACTERS = 2  # as many say in a script without spaces what a word does
+UNSPACED = f"[{near_duplicates.UNSPACED}]"
+CLOSING = r"[\"'”\u2019»\u203a\uff09)\]】」』》〉]*"
+# marks that end a sentence whatever follows: ideographic, Indic, Arabic, Armenian, Ethiopic, Burmese, Khmer, Tibetan
+SURE = rf"[。｡\uff01\uff1f।॥؟\u06d4\u0589።፧။។༎]+{CLOSING}\s*|[!?]+(?={UNSPACED})"
+# marks that abbreviate as well, so that spaces and a start must follow; behind a Greek letter a semicolon asks
+END = re.compile(rf"(?P<sure>{SURE})|(?:[.!?…‼⁇⁈⁉\u037e]|(?<=[\u0370-\u03ff\u1f00-\u1fff]);){CLOSING}\s+")
+STARTS = {"Lu", "Lt", "Lo", "Nd", "Nl", "No", "Ps", "Pi"}  # Unicode's capitals, letters without case, digits, brackets
 MIN_DOCUMENTS, MIN_HELD_OUT, MAX_HELD_OUT = 50, 10, 500
 MIN_TRAINED_ON = MIN_DOCUMENTS - 2 * MIN_HELD_OUT  # near-duplicates can make the held-out ones twice as many
 
@@ -41,8 +49,8 @@ def make(documents: Mapping[str, Document], kinds: Sequence[str], sentences: int
 def _of(key: str, document: Document, sentences: int, random: np.random.Generator) -> Iterator[Pair]:
     if document.title and document.text:
         yield Pair(document.title, document.text, key, "title")
-    parts = SENTENCE_END.split(document.text)
-    usable = [place for place, part in enumerate(parts) if len(part.split()) >= SENTENCE_WORDS]
+    parts = split_sentences(document.text)
+    usable = [place for place, part in enumerate(parts) if _says_enough(part)]
     if len(parts) < 2:
         return
     if 0 in usable:
@@ -50,6 +58,30 @@ def _of(key: str, document: Document, sentences: int, random: np.random.Generato
     for place in random.permutation([place for place in usable if place > 0])[:sentences]:
         rest = " ".join(parts[:place] + parts[place + 1 :])
         yield Pair(parts[place], f"{document.title} {rest}".strip(), key, "sentence")
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a text in any script; the whole text if no mark in it ends one, as in Thai."""
+    found, start, without_capitals = [], 0, text == text.lower()
+    for end in END.finditer(text):
+        following = text[end.end() : end.end() + 2]
+        if following and (end["sure"] or _starts(following) or (without_capitals and following[0].isalpha())):
+            found.append(text[start : end.end()].rstrip())
+            start = end.end()
+    return [*found, text[start:]]
+
+
+def _starts(following: str) -> bool:
+    """Whether a sentence starts with these two characters."""
+    if following[0] in "\"'¿¡„":  # not a quotation that ends behind a space, nor one of code
+        return following[1:].isalnum()
+    # Georgian has capitals for headlines alone
+    return unicodedata.category(following[0]) in STARTS or "\u10d0" <= following[0] <= "\u10ff"
+
+
+def _says_enough(sentence: str) -> bool:
+    characters = len(re.findall(UNSPACED, sentence))
+    return len(sentence.split()) >= SENTENCE_WORDS or characters >= SENTENCE_WORDS * WORD_CHARACTERS
 
 
 def labelled(corpus: Corpus) -> list[Pair]:

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 from workbook import near_duplicates, paths
 from workbook.errors import WorkbookError
+from workbook.near_duplicates import plain
 from workbook.progress import bar
 
-FORMAT = 5  # raise it when the rules below change, so that older builds are not used
+FORMAT = 6  # raise it when the rules below change, so that older builds are not used
 DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
 OUTSIDE = "outside.jsonl"  # in the corpus's folder: the docstrings that are not in the corpus
 SUMMARY_WORDS, BODY_WORDS = range(4, 41), range(20, 121)  # MiniLM reads 256 tokens: about 120 words of these
@@ -61,8 +62,8 @@ def build(name: str) -> Path:
     if folder.is_dir():
         return folder
     harvest = list(docstrings(versions))
-    times = Counter(entry.summary.lower() for entry in harvest)
-    unique = [entry for entry in harvest if times[entry.summary.lower()] == 1]
+    times = Counter(plain(entry.summary) for entry in harvest)
+    unique = [entry for entry in harvest if times[plain(entry.summary)] == 1]
     if size > len(harvest) or len(unique) < QUERIES:
         found = f"{len(harvest)} documents, {len(unique)} of them with a unique summary"
         raise WorkbookError(f"python-docs has {found}; ask for {QUERIES} to {len(harvest)}, not {size}")
@@ -110,15 +111,15 @@ def pinned(requirements: Path | None = None) -> dict[str, str]:
 
 
 def docstrings(packages: dict[str, str]) -> Iterator[Docstring]:
-    """Yield the usable docstrings of the packages, ordered by package and file, each body once."""
+    """Yield the usable docstrings of the packages, ordered by package and file, each body once whatever its case."""
     seen: set[str] = set()
     for package in bar(packages, desc="parsing docstrings", unit="package"):
         distribution = importlib.metadata.distribution(package)
         for file in sorted(str(file) for file in distribution.files or [] if _is_source(file)):
             source = Path(distribution.locate_file(file)).read_bytes()
             for entry in parse(source, f"{package}:{file[:-3].replace('/', '.')}"):
-                if entry.id not in seen and entry.body not in seen:
-                    seen.update((entry.id, entry.body))
+                if entry.id not in seen and plain(entry.body) not in seen:
+                    seen.update((entry.id, plain(entry.body)))
                     yield entry
 
 
