@@ -1,8 +1,9 @@
 """Answers say what the rows say: other rows give other words."""
 
+import pandas as pd
 import pytest
 from published_run import SCORES, publish
-from workbook import answers, evidence, ways
+from workbook import answers, evidence, results, timing, ways
 from workbook.engine import FUSIONS
 
 
@@ -50,6 +51,25 @@ def test_the_rival_is_the_fastest_form_on_equal_terms(asked):
     assert "40 [36, 44] times as fast as slow (int8) on texts of 8 words" in answer.text
     assert "300 [270, 330] times as fast as slow on texts of 160 words" in answer.text
     assert answer.n == 3 and answer.keys == ("5eed",)
+
+
+def added(about, **facts):
+    return about._replace(rows=pd.concat([about.rows, pd.DataFrame([{"corpus": "made", "n": 100, **facts}])]))
+
+
+def test_queries_that_the_model_knows_nothing_of_are_told(asked):
+    unknown = {"metric": results.NOTHING_KNOWN, "value": 18, "model": "fast", "notebook": "01_static_vs_transformer"}
+    text = told(added(asked(), **unknown), "How much does a static model give up?").text
+    assert text.endswith(". fast knows no word of 18 of 100 queries, and finds nothing for them.")
+
+
+def test_a_rival_whose_best_speed_was_not_found_is_told(asked):
+    question, said = "How much faster does it encode?", "; its best speed was not found, notebook 02 says why."
+    doubt = {"metric": timing.DOUBT, "value": 1, "notebook": "02_encoding_speed"}
+    work = "160 words, cut at 256 tokens, 2 threads: batches of 256 texts take more than 10 s each"
+    assert told(added(asked(), **doubt, model="slow", work=work), question).text.endswith(said)
+    other = told(added(asked(), **doubt, model="slow (int8)", work=work), question).text
+    assert not other.endswith(said), "at 160 words the fastest form is another"
 
 
 def test_the_fewest_dimensions_within_the_margin_are_named(asked):

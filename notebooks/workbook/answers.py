@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook import statistics, ways, written
+from workbook import results, statistics, timing, ways, written
 from workbook.baselines import BM25
 from workbook.custom import TRAINED
 from workbook.engine import FUSIONS, Search
@@ -169,6 +169,8 @@ def _kept(about: Asked) -> Answer | None:
         f"{about.transformer}: {signed(interval(lost.iloc[0]))}."
     )
     scores = about.of("01", "ndcg@10", search="exact")
+    unknown = about.of("01", results.NOTHING_KNOWN)
+    text = " ".join([text, *(f"{each}." for each in results.nothing_known(unknown[unknown["work"].isna()]))])
     return _from(scores[scores["work"].isna()], text, int(kept["n"]))
 
 
@@ -180,12 +182,19 @@ def _faster(about: Asked) -> Answer | None:
     length = ratios["work"].str.split(" words").str[0].astype(int)
     fairest = ratios.loc[ratios.groupby(length)["value"].idxmin()].assign(words=length)
     ends = fairest.sort_values("words").iloc[[0, -1]].drop_duplicates("words")
+    ends = ends.assign(rival=ends["work"].str.split("against ", n=1).str[1])
     factors = [
-        f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.work.split('against ', 1)[1]} "
+        f"{row.value:,.0f} [{row.low:,.0f}, {row.high:,.0f}] times as fast as {row.rival} "
         f"on texts of {row.words:,} words"
         for row in ends.itertuples()
     ]
     rival = "the rival is the fastest form of it on this machine, cut at the same token"
+    doubted = about.of("02", timing.DOUBT)
+    if any(
+        (row.rival == slow.model) & slow.work.startswith(f"{row.words} words")
+        for row in ends.itertuples() for slow in doubted.itertuples()
+    ):  # fmt: skip
+        rival += "; its best speed was not found, notebook 02 says why"
     text = f"{about.static} encodes {', '.join(factors)} (range of the repeats); {rival}."
     return _from(ends, text, int(ends["n"].min()))
 

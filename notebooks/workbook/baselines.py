@@ -173,7 +173,7 @@ def table(baselines: Sequence[Baseline], against: str) -> pd.DataFrame:
         scores = each.judgements["ndcg@10"]
         found[each.label] = {
             "NDCG@10": str(statistics.mean(scores)),
-            **({"queries it knows nothing of": each.nothing_found} if told else {}),
+            **({results.NOTHING_KNOWN: each.nothing_found} if told else {}),
             f"against {against}": "" if each.label == against else str(statistics.mean_difference(scores, other)),
             "queries/s": _in_words(_rates(each), 0),
             "one query (ms)": _in_words(_milliseconds(each), 2),
@@ -322,7 +322,7 @@ def _rows(corpus: Corpus, each: Baseline) -> Iterator[dict]:
         yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
         yield {**names, "metric": "tie rate@10", "value": each.tie_rate, "n": n}
     if each.nothing_found:
-        yield {**names, "metric": "queries it knows nothing of", "value": each.nothing_found, "n": n}
+        yield {**names, "metric": results.NOTHING_KNOWN, "value": each.nothing_found, "n": n}
     yield {**names, "metric": "queries/s with encoding", **Times.of(_rates(each))._asdict()}
     yield {**names, "metric": "latency ms with encoding", **Times.of(_milliseconds(each))._asdict()}
     yield {**names, "metric": "indexed documents/s", **Times.of(_documents(each))._asdict()}

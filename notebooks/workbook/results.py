@@ -33,6 +33,7 @@ COLUMNS = (
     "low", "high", "n", "key",
 )  # fmt: skip
 HEADER = ("notebook", "run", *COLUMNS)
+NOTHING_KNOWN = "queries it knows nothing of"  # a metric; only where there are such queries
 NUMBERS = {"dimension": "Int64", "value": float, "low": float, "high": float, "n": float}  # all else is text
 NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
@@ -165,7 +166,18 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
     with paths.atomic(file.with_suffix(".machine.json")) as temporary:
         facts = {**machine(), "published": _now(), "schema": SCHEMA}
         temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    return f"{len(rows)} rows of {notebook} in run {run_name()}: {file.relative_to(paths.DATA).as_posix()} in data/"
+    where = file.relative_to(paths.DATA).as_posix()
+    return "\n".join([*nothing_known(rows), f"{len(rows)} rows of {notebook} in run {run_name()}: {where} in data/"])
+
+
+def nothing_known(rows: pd.DataFrame) -> list[str]:
+    """Sentences on queries for which a method finds nothing, as it knows no word of them: they score 0."""
+    told = rows[rows["metric"] == NOTHING_KNOWN]
+    methods = told["work"].where(told["work"].notna(), told["model"])
+    return [
+        f"{method} knows no word of {value:,.0f} of {n:,.0f} queries, and finds nothing for them"
+        for method, value, n in dict.fromkeys(zip(methods, told["value"], told["n"], strict=True))
+    ]
 
 
 def read_rows(file: Path) -> pd.DataFrame:

@@ -232,7 +232,7 @@ def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
         yield {**names, "metric": "ndcg@10 over tie orders", "value": score, "low": low, "high": high}
         yield {**names, "metric": "tie rate@10", "value": cell.tie_rate, "n": len(cell.judgements)}
     if cell.nothing_found:
-        yield {**names, "metric": "queries it knows nothing of", "value": cell.nothing_found, "n": len(cell.judgements)}
+        yield {**names, "metric": results.NOTHING_KNOWN, "value": cell.nothing_found, "n": len(cell.judgements)}
     precision = pd.Series(cell.ann_precision, index=cell.judgements.index, dtype=float).dropna()
     yield {**names, "metric": f"ann precision@{NEAREST}", **statistics.mean(precision)._asdict()}
     yield {**names, "metric": "bytes per vector", "value": cell.bytes_per_vector}
