@@ -25,7 +25,7 @@ from workbook import (
     statistics,
     timing,
     vectors,
-)  # fmt: skip
+)
 from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus

@@ -24,7 +24,7 @@ from workbook import (
     statistics,
     timing,
     vectors,
-)  # fmt: skip
+)
 from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
