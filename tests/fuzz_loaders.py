@@ -383,11 +383,11 @@ def seed_notebooks() -> list[bytes]:
 
 
 def seed_rows() -> list[bytes]:
-    from workbook import evidence, results
+    from workbook import results
 
-    line = "01_static_vs_transformer,x,sample,tiny-static,32,float32,exact,,ndcg@10,0.5,0.4,0.6,25,abc"
+    line = "01_static_vs_transformer,x,sample,ab12,tiny-static,cd34,32,float32,exact,,ndcg@10,0.5,0.4,0.6,25,abc"
     facts = {**results.machine(), "published": "2020-01-01T00:00:00+00:00", "schema": results.SCHEMA}
-    return [f"{','.join(evidence.HEADER)}\n{line}\n".encode() + PART + json.dumps(facts).encode()]
+    return [f"{','.join(results.HEADER)}\n{line}\n".encode() + PART + json.dumps(facts).encode()]
 
 
 def seed_plans() -> list[bytes]:
