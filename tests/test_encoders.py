@@ -86,7 +86,7 @@ def test_two_models_of_one_name_are_told_apart_by_what_they_are(data, tmp_path):
         model[0].embedding.weight.data *= scale
         model.save(str(tmp_path / place / "mine"))
         found.append(encoders.load(str(tmp_path / place / "mine")))
-    assert found[0].name == found[1].name == "mine"
+    assert found[0].plain == found[1].plain == "mine"
     one, other = (vectors.encode(encoder, TEXTS) for encoder in found)
     np.testing.assert_allclose(other, -2 * one, rtol=1e-5)
     np.testing.assert_array_equal(vectors.encode(found[0], TEXTS), one)

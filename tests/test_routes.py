@@ -23,8 +23,8 @@ from workbook import (
     model_files,
     paths,
     routes,
+    stages,
     sweep,
-    timing,
     training,
     variants,
     vectors,
@@ -225,10 +225,10 @@ def test_a_score_of_two_tables_is_taken_apart_by_both(saved, tiny, other):
 
 def test_a_stage_is_timed_where_it_happens(saved, tiny):
     encoder, _ = saved(mixed(tiny))
-    with timing.stages(encoder.model) as seconds:
+    with stages.timed(encoder.model) as seconds:
         encoder.encode(TEXTS)
     assert min(seconds.values()) > 0, "also the pooling, which is in the Router"
-    with timing.stages(encoder.model) as seconds:
+    with stages.timed(encoder.model) as seconds:
         encoder.encode(TEXTS, "query")
     assert seconds["pooling_seconds"] == 0
 

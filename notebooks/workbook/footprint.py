@@ -43,6 +43,9 @@ class Stored:
     def identity(self, role: Role) -> dict[str, object]:
         return {**self.original.identity(role), "stored": self.folder.name}
 
+    def knows(self, queries: Sequence[str]) -> np.ndarray:
+        return self.original.knows(queries)
+
     def encode(self, texts: Sequence[str], role: Role = "document") -> np.ndarray:
         """Encode texts from the stored form: float32 (n, d)."""
         prompt = self.original.prompt(role)

@@ -24,6 +24,7 @@ import psutil
 from workbook import (
     corpora,
     encoders,
+    lines,
     locks,
     model_files,
     parameters,
@@ -98,7 +99,7 @@ def _corpus_name(value: str) -> str:
     files = [place / name for name in names] if place.is_dir() else [place]
     digests = []
     for file in filter(paths.is_file, files):
-        with corpora.opened(file) as stream:
+        with lines.opened(file) as stream:
             digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
     return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
 
