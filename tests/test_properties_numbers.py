@@ -239,13 +239,17 @@ def test_a_better_ranking_never_scores_less(run):
     assert (evaluation.judge(corpus, sorted_) >= evaluation.judge(corpus, rankings) - 1e-12).all(axis=None)
 
 
-@given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=10, unique=True), min_size=1, max_size=5), st.data())
-def test_ann_precision_is_a_share(exact, data):
-    found = [data.draw(st.permutations(row)) for row in exact]
-    assert (evaluation.ann_precision(found, exact) == 1).all()
-    without_one = evaluation.ann_precision([row[1:] for row in found], exact)
-    assert without_one == pytest.approx([1 - 1 / len(row) for row in exact])
-    assert (evaluation.ann_precision([[-1, 99]] * len(exact), exact) == 0).all()
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=10), st.integers(0, 5), st.data())
+def test_ann_precision_is_a_share_of_the_exact_that_is_as_near(near, missing, data):
+    nothing = [-np.inf] * missing
+    exact = np.array([[*sorted(near, reverse=True), *nothing]], dtype=float)
+    shuffled = np.array([[*data.draw(st.permutations(near)), *nothing]], dtype=float)
+    assert evaluation.ann_precision(shuffled, exact).tolist() == [1]
+    worse = np.where(shuffled == max(near), min(near) - 1, shuffled)
+    left = sum(each < max(near) for each in near)
+    assert evaluation.ann_precision(worse, exact) == pytest.approx([left / len(near)])
+    assert evaluation.ann_precision(np.full_like(exact, min(near)), exact).tolist() == [1], "as near as the last"
+    assert evaluation.ann_precision(np.full_like(exact, -np.inf), exact).tolist() == [0]
 
 
 plain = st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.text())
