@@ -177,3 +177,12 @@ def test_ann_precision_counts_equals_as_hits():
     assert precision["float32", False].tolist() == [1, 1, 1]
     assert precision["binary", True][0] == 1, "200 documents are as near as the tenth"
     assert (precision["binary", True] >= precision["binary", False]).all(), "rescoring takes nothing away"
+
+
+def test_where_all_documents_score_alike_nothing_is_found(data):
+    """A word that each document has once says nothing of any; neither does a model to which all are the same."""
+    documents = {f"d{number}": Document("", f"bank {word}") for number, word in enumerate(["river", "money"] * 20)}
+    corpus = Corpus("alike", documents, {"q-1": "bank", "q-2": "river"}, {"q-1": {"d39": 1}, "q-2": {"d38": 1}})
+    words = judged(corpus, "tiny-static")[baselines.BM25]
+    assert words.nothing_found == 1
+    assert words.judgements["ndcg@10"].tolist() == pytest.approx([0, 1 / np.log2(5)]), "after d8, d6 and d4"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbook import bm25, contributions, engine, evaluation, quantization, sweep, timing, vectors
+from workbook import bm25, contributions, engine, evaluation, quantization, rankings, sweep, timing, vectors
 from workbook.bm25 import Bm25, Sparse
 from workbook.contributions import Contributions
 from workbook.corpora import Corpus
@@ -212,7 +212,7 @@ class Explorer:
         return Answer(way, name, own, setting, *sizes, *milliseconds, found, left, problem, search.rescore)
 
     def _by_words(self, words: list[Sparse], seconds: float) -> Answer:
-        hits = self._of_words.search_words(words, self.top)
+        hits = rankings.by_words(self._of_words, words, self.top)
         found, _ = self._compared(hits, hits)
         return Answer(
             BM25, "", bytes_of_words=self._bytes_of_words, encode_ms=1000 * seconds, search_ms=1000 * hits.seconds,
@@ -228,7 +228,8 @@ class Explorer:
         """The documents of one query, and those of the reference's first that are not among them."""
         now, before = self._ranked(hits), self._ranked(reference)
         was = {key: rank for rank, (key, _) in enumerate(before, 1)}
-        found = [self._found(rank, key, score, was.get(key)) for rank, (key, score) in enumerate(now, 1)]
+        first = enumerate(now[: self.top], 1)
+        found = [self._found(rank, key, score, was.get(key)) for rank, (key, score) in first]
         shown = {each.id for each in found}
         first = enumerate(before[: self.top], 1)
         return found, [self._found(rank, key, score, rank) for rank, (key, score) in first if key not in shown]

@@ -114,7 +114,10 @@ def _common_scale(scores: np.ndarray) -> np.ndarray:
 
 
 def _whole(ask: Callable[[np.ndarray, int], Hits], count: int, n: int, depth: int) -> Hits:
-    """Ask all queries, then those whose last score the limit may have cut, for more, until there is no such query."""
+    """Ask all queries, then those whose last score the limit may have cut, for more, until there is no such query.
+
+    Where every document has the same score, nothing is found: that ranks none before another.
+    """
     depth = min(depth, n)
     limit = min(2 * depth, n)
     hits = ask(np.arange(count), limit)
@@ -124,6 +127,9 @@ def _whole(ask: Callable[[np.ndarray, int], Hits], count: int, n: int, depth: in
         hits = Hits.empty(count, limit, fewer.seconds)
         hits.ids[:, : fewer.ids.shape[1]], hits.scores[:, : fewer.ids.shape[1]] = fewer.ids, fewer.scores
         hits.ids[cut], hits.scores[cut] = more.ids, more.scores
+    if 1 < limit == n:
+        flat = np.isfinite(hits.scores[:, -1]) & (hits.scores[:, 0] == hits.scores[:, -1])
+        hits.ids[flat], hits.scores[flat] = -1, -np.inf
     return hits
 
 
