@@ -1,4 +1,4 @@
-"""What holds of any numbers: rules that hypothesis tries to break with vectors, scores, p-values and records."""
+"""What holds of any numbers: rules that hypothesis tries to break with vectors, scores and records."""
 
 import numpy as np
 import pandas as pd
