@@ -94,7 +94,7 @@ def _compressed(about: Asked) -> list[Bar]:
 
 
 def _differences(axis: Axes, bars: list[Bar], margin: float) -> None:
-    axis.axvspan(-margin, 0, color="#e0e0e0", lw=0)
+    axis.axvspan(-margin, margin, color="#e0e0e0", lw=0)
     axis.axvline(0, color="#555555", lw=1)
     for place, bar in enumerate(bars):
         color, marker = LOOKS[statistics.decide(bar.difference, margin)]
