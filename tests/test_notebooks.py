@@ -213,7 +213,7 @@ def test_06_measures_settings_and_an_existing_shard(smoke):
 def test_06_recommends_nothing_by_25_queries_and_says_what_would_decide(smoke):
     printed = " ".join(output.get("text", "") for output in outputs_of(smoke[1], "06_your_data"))
     text = " ".join(printed.split())
-    assert "25 queries are too few" in text and "600 are the least" in text and "no code" in text
+    assert "25 queries are too few" in text and "300 are the least" in text and "no code" in text
     assert "client.create_collection(" not in text
     rows = rows_of("06_your_data")
     assert not rows["work"].str.contains("on queries that did not choose it", na=False).any()

@@ -1,7 +1,7 @@
 """Where a compressed search loses NDCG@10, step by step, and whether a loss is proven, harmless or not settled."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pandas as pd
@@ -51,9 +51,10 @@ def check_sums(frame: pd.DataFrame) -> None:
 
 
 def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.DataFrame:
-    """Compare every cell with its model's whole float32 vector searched exactly, as one family of comparisons.
+    """Compare every cell with its model's whole float32 vector searched exactly, as two families of comparisons.
 
-    One row a cell: difference with its interval, which is adjusted for the family, verdict, queries that would decide.
+    What isolates the codes (exact, full-ef) is one, searches as one would run them the other: an interval follows from
+    all of its family, and those others repeat in another build only to the engine's chance. One row a cell: difference with its interval, which is adjusted for the family, verdict, queries that would decide.
     """
     compared = []
     for model in dict.fromkeys(cell.model for cell in cells):
@@ -61,8 +62,11 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
         widest = max(cell.dimension for cell in own)
         baseline = find(own, dimension=widest, setting="float32", search="exact")
         compared += [(cell, baseline) for cell in own if cell is not baseline]
-    pairs = [(cell.judgements["ndcg@10"], baseline.judgements["ndcg@10"]) for cell, baseline in compared]
-    found = statistics.verdicts(pairs, margin)
+    compared.sort(key=lambda pair: pair[0].search not in ("exact", "full-ef"))
+    found = []
+    for _, family in groupby(compared, key=lambda pair: pair[0].search in ("exact", "full-ef")):
+        pairs = [(cell.judgements["ndcg@10"], baseline.judgements["ndcg@10"]) for cell, baseline in family]
+        found += statistics.verdicts(pairs, margin)
     return pd.DataFrame(
         {
             "model": cell.model, "dimension": cell.dimension, "setting": cell.setting, "search": cell.search,

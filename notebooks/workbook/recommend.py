@@ -95,7 +95,8 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     """Choose among the cells of one model; the reference is its whole float32 vector searched exactly.
 
     Candidates are the cells whose search was timed, float32 too: exact and full-ef only measure a loss. Eligible are
-    those that the choosing half, drawn by `seed`, shows not to lose the margin, adjusted for their number.
+    those that the choosing half, drawn by `seed`, shows not to lose the margin, each by its own interval: the half that
+    reports decides, and knows only the chosen.
     smallest: fewest bytes per vector; fastest: lowest median latency; balanced: lowest product of the two. Of equals,
     the smaller or faster. Raises WorkbookError for cells of several models, a missing reference, a margin not above 0.
     """
@@ -111,7 +112,7 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     result = partial(Recommendation, reference, margin, n)
     if result([]).obstacle:
         return result([])
-    judged = _verdicts(candidates, reference, choosing, margin)
+    judged = [_verdicts([cell], reference, choosing, margin)[0] for cell in candidates]
     eligible = [cell for cell, one in zip(candidates, judged, strict=True) if statistics.keeps(one.difference, margin)]
     if not eligible:
         open_ = [(one.queries_needed, cell) for one, cell in zip(judged, candidates, strict=True)
