@@ -54,7 +54,8 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
     """Compare every cell with its model's whole float32 vector searched exactly, as two families of comparisons.
 
     What isolates the codes (exact, full-ef) is one, searches as one would run them the other: an interval follows from
-    all of its family, and those others repeat in another build only to the engine's chance. One row a cell: difference with its interval, which is adjusted for the family, verdict, queries that would decide.
+    all of its family, and those others repeat in another build only to the engine's chance. One row a cell: difference
+    with its interval, which is adjusted for the family, verdict, queries that would decide.
     """
     compared = []
     for model in dict.fromkeys(cell.model for cell in cells):
