@@ -60,7 +60,9 @@ def added(about, **facts):
 def test_queries_that_the_model_knows_nothing_of_are_told(asked):
     unknown = {"metric": results.NOTHING_KNOWN, "value": 18, "model": "fast", "notebook": "01_static_vs_transformer"}
     text = told(added(asked(), **unknown), "How much does a static model give up?").text
-    assert text.endswith(". fast knows no word of 18 of 100 queries, and finds nothing for them.")
+    assert text.endswith(
+        "fast finds nothing for 18 of 100 queries: it knows none of their words, or scores all documents alike."
+    )
 
 
 def test_a_rival_whose_best_speed_was_not_found_is_told(asked):

@@ -95,9 +95,9 @@ def test_a_model_finds_nothing_for_a_query_it_knows_nothing_of(pairs, data, name
         assert both.judgements.loc[unknown].equals(words.loc[unknown]), "it goes by the words alone"
         assert both.judgements.loc["q-1", "ndcg@10"] == 1
     rows = baselines.rows(corpus, list(found.values()))
-    told = rows[rows["metric"] == "queries it knows nothing of"].set_index("work")
+    told = rows[rows["metric"] == "queries it finds nothing for"].set_index("work")
     assert told.loc[name, "value"] == 2 and told.loc[name, "n"] == 12
-    assert baselines.table(list(found.values()), name).loc[name, "queries it knows nothing of"] == 2
+    assert baselines.table(list(found.values()), name).loc[name, "queries it finds nothing for"] == 2
 
 
 @pytest.mark.parametrize("search", ["exact", "full-ef", "default-ef", "rescore-x2"])
@@ -110,7 +110,7 @@ def test_no_code_and_no_search_makes_something_of_nothing(pairs, data, setting, 
     assert cell.nothing_found == 2
     assert (cell.judgements.loc[["q-1", "q-2"]] == 0).all(axis=None)
     rows = sweep.rows(corpus, [cell])
-    assert rows[rows["metric"] == "queries it knows nothing of"]["value"].tolist() == [2]
+    assert rows[rows["metric"] == "queries it finds nothing for"]["value"].tolist() == [2]
     assert rows[rows["metric"] == "ann precision@10"]["n"].tolist() == [10], "there is nothing to find for the others"
 
 

@@ -22,7 +22,7 @@ METRICS = {
     "ndcg@10 over seeds": Metric("NDCG@10, range over seeds"),
     "share kept": Metric("share of NDCG@10 kept", 3),
     "ndcg@10 over tie orders": Metric("NDCG@10 over tie orders"),
-    "queries it knows nothing of": Metric("queries it knows nothing of", 0),
+    "queries it finds nothing for": Metric("queries it finds nothing for", 0),
     "tie rate@10": Metric("tie rate@10", 3),
     "bytes per vector": Metric("bytes per vector", 0),
     "index seconds": Metric("index build (s)", 2, repeats=False),

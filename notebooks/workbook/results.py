@@ -33,7 +33,7 @@ COLUMNS = (
     "low", "high", "n", "key",
 )  # fmt: skip
 HEADER = ("notebook", "run", *COLUMNS)
-NOTHING_KNOWN = "queries it knows nothing of"  # a metric; only where there are such queries
+NOTHING_KNOWN = "queries it finds nothing for"  # a metric; only where there are such queries
 NUMBERS = {"dimension": "Int64", "value": float, "low": float, "high": float, "n": float}  # all else is text
 NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
@@ -171,11 +171,12 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
 
 
 def nothing_known(rows: pd.DataFrame) -> list[str]:
-    """Sentences on queries for which a method finds nothing, as it knows no word of them: they score 0."""
+    """Sentences on queries for which a method finds nothing, see `rankings`: they score 0."""
     told = rows[rows["metric"] == NOTHING_KNOWN]
     methods = told["work"].where(told["work"].notna(), told["model"])
     return [
-        f"{method} knows no word of {value:,.0f} of {n:,.0f} queries, and finds nothing for them"
+        f"{method} finds nothing for {value:,.0f} of {n:,.0f} queries: it knows none of their words, or scores all "
+        f"documents alike"
         for method, value, n in dict.fromkeys(zip(methods, told["value"], told["n"], strict=True))
     ]
 
