@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from qdrant_client import QdrantClient, models
+from workbook import patience
 from workbook import server as remote
 
 
@@ -246,7 +247,7 @@ def server(data, monkeypatch):
     standin = Standin()
     monkeypatch.setenv("QDRANT_URL", standin.url)
     monkeypatch.delenv("QDRANT_API_KEY", raising=False)
-    monkeypatch.setattr(remote, "PAUSE", 0)
+    monkeypatch.setattr(patience, "PAUSE", 0)
     monkeypatch.setattr(remote, "POLL", 0)
     yield standin
     standin.die()
