@@ -55,13 +55,15 @@ class Server(QdrantClient):
     `version` is the server's own. Raises ValueError for an address that is none.
     """
 
+    bulk: QdrantClient | None = None  # until there is one: a client that could not be made is closed, too
+
     def __init__(self, url: str):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # see `_tell_oddities`
             # its own version check warns from a thread of its own, after our one line
             super().__init__(url=url, api_key=patience.key(), timeout=patience.TIMEOUT, check_compatibility=False)
             options = {**self.init_options, "grpc_port": _grpc_port(), "prefer_grpc": True}
-            self.bulk: QdrantClient = QdrantClient(**options)
+            self.bulk = QdrantClient(**options)
         self.version = ""
 
     def choose_bulk(self) -> None:
@@ -82,7 +84,7 @@ class Server(QdrantClient):
             )
 
     def close(self, *args: Any, **kwargs: Any) -> None:
-        if self.bulk is not self:
+        if self.bulk and self.bulk is not self:
             self.bulk.close()
         super().close(*args, **kwargs)
 
