@@ -151,7 +151,7 @@ class TestTheHappyPathOverHttp:
         alone = remote.identity()
         server.nodes = 3
         sha256 = remote.identity()["url_sha256"]
-        assert alone == {"url_sha256": sha256, "version": "1.20.0", "nodes": 1, "grpc": False}
+        assert alone == {"url_sha256": sha256, "version": "1.20.0", "nodes": 1, "grpc": True}
         assert remote.identity()["nodes"] == 3
         assert server.url not in str(alone)
 
@@ -386,9 +386,9 @@ class TestConnecting:
 
 
 class TestNothingIsLeftBehind:
-    @pytest.mark.parametrize("requests", range(3, 9))
+    @pytest.mark.parametrize("requests", range(5, 11))
     def test_when_it_dies_in_the_middle(self, server, unit_vectors, requests):
-        """After connecting (2 requests): creating (2), storing, indexing, proving, each is cut short."""
+        """After connecting (4 requests): creating (2), storing, indexing, proving, each is cut short."""
         server.requests_to_live = requests
         with pytest.raises(
             WorkbookError, match=r"does not answer \(\w+\), 7 times.*; collection workbook-\w{12} is left"
@@ -396,7 +396,7 @@ class TestNothingIsLeftBehind:
             engine.build(unit_vectors, engine="server")
         server.revive()
         left = len(server.collections)
-        assert left == (requests > 3), "what was made before its death is still there"
+        assert left == (requests > 5), "what was made before its death is still there"
         assert connect().get_collections().collections == []
         assert list((paths.DATA / "server").iterdir()) == []
 
