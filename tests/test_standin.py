@@ -4,6 +4,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from contextlib import closing
 
 import grpc
 import numpy as np
@@ -106,6 +107,14 @@ class TestAnswersAreARealServers:
         ]
 
 
+def test_behind_a_proxy(server):
+    server.prefix = "/proxied"
+    with closing(QdrantClient(url=server.url, check_compatibility=False)) as qdrant:
+        assert qdrant.info().version == server.version and qdrant.get_collections().collections == []
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(server.url.removesuffix(server.prefix) + "/collections")
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("method", "path", "body", "said"),
@@ -202,7 +211,8 @@ class TestStrictMode:
         [
             ({"max_query_limit": 50}, "scroll", {"limit": 10_000}, 'Limit exceeded 10000 > 50 for "limit". Help: '),
             ({"max_query_limit": 5}, "query", {"query": 1}, 'Limit exceeded 10 > 5 for "limit"'),
-            ({"max_query_limit": 5}, "query/batch", {"searches": [{"query": {"fusion": "rrf"}, "limit": 3, "prefetch": {"query": 1, "limit": 6}}]},
+            ({"max_query_limit": 5}, "query/batch",
+             {"searches": [{"query": {"fusion": "rrf"}, "limit": 3, "prefetch": {"query": 1, "limit": 6}}]},
              'Limit exceeded 6 > 5 for "limit"'),
             ({"search_max_batchsize": 1}, "query/batch", {"searches": [{}, {}]}, '2 > 1 for "search batch size"'),
             ({"search_max_hnsw_ef": 64}, "query", {"params": {"hnsw_ef": 128}}, '128 > 64 for "hnsw_ef"'),
