@@ -135,7 +135,7 @@ def test_looking_writes_nothing(server, articles):
     [
         (lambda server: server.forgets.add("quantization_config"), r"asked for .*scalar.*, the server reports \{\}"),
         (lambda server: setattr(server, "unindexed", 3), "only 497 of 500 vectors are indexed"),
-        (lambda server: server.statuses.extend(["green", "red"]), "could not index"),
+        (lambda server: server.statuses.extend([*["green"] * 3, "red"]), "could not index"),
     ],
 )
 def test_a_copy_that_does_not_become_what_was_asked(server, articles, spoil, message):
