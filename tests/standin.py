@@ -19,6 +19,7 @@ import standin_rules
 from qdrant_client import QdrantClient, models
 from standin_cluster import Cluster
 from standin_rules import Refused
+from workbook import patience
 from workbook import server as remote
 
 TITLE = "qdrant - vector search engine"
@@ -308,7 +309,7 @@ def server(data, monkeypatch):
     monkeypatch.setenv("QDRANT_URL", standin.url)
     monkeypatch.setenv("QDRANT_GRPC_PORT", str(standin.grpc_port))
     monkeypatch.delenv("QDRANT_API_KEY", raising=False)
-    monkeypatch.setattr(remote, "PAUSE", 0)
+    monkeypatch.setattr(patience, "PAUSE", 0)
     monkeypatch.setattr(remote, "POLL", 0)
     yield standin
     standin.die()

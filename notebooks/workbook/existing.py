@@ -21,6 +21,7 @@ from workbook import (
     existing_truth,
     paths,
     quantization,
+    server,
     statistics,
     written,
 )
@@ -39,7 +40,8 @@ AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the c
 def check(collection: str, vector_name: str, settings: Sequence[str], k: int = 10) -> None:
     """Raise WorkbookError for a collection, vector or setting that cannot be measured; "" is no collection.
 
-    A collection whose strict mode forbids an exact search for k results beside the query itself cannot be.
+    Nor can a collection whose strict mode forbids an exact search for k results beside the query itself, or a setting
+    that the server is too old for.
     """
     if not collection:
         return
@@ -47,6 +49,7 @@ def check(collection: str, vector_name: str, settings: Sequence[str], k: int = 1
         _, params = existing_shard.look(_path(collection), vector_name)
     else:
         _, params = existing_collection.look(collection, vector_name, k + 1)
+        server.check_version(settings)
     quantization.check(list(settings), [params["size"]])
 
 

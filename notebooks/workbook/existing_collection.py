@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from workbook import existing_facts, server
 from workbook.edge import Answers
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.existing_facts import Facts
+from workbook.patience import patiently
 from workbook.quantization import Setting, client_config
-from workbook.server import patiently
+from workbook.server import Server
 from workbook.strict_mode import CONDITIONS, StrictMode, needed
 
 IDS = 10_000  # ids read at once
@@ -49,11 +50,12 @@ class Collection:
     """A collection, seen as the one vector that is meant; after `rebuild`, its copy."""
 
     def __init__(
-        self, qdrant: QdrantClient, name: str, vector: str, params: dict[str, Any], strict: StrictMode,
+        self, qdrant: Server, name: str, vector: str, params: dict[str, Any], strict: StrictMode,
         stack: ExitStack,
     ):  # fmt: skip
         self._qdrant, self._name, self._vector, self._params, self._stack = qdrant, name, vector, params, stack
         self._searched, self._strict = name, {name: strict}
+        self._size = server.batch(params["size"])
         self._has_it = models.Filter(must=[models.HasVectorCondition(has_vector=vector)])
 
     def facts(self) -> Facts:
@@ -78,7 +80,7 @@ class Collection:
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
-        found, step = {}, self._strict[self._searched].listed(server.BATCH)
+        found, step = {}, self._strict[self._searched].listed(self._size)
         for start in range(0, len(ids), step):
             wanted = _only(ids[start : start + step])
             for page in self._scroll(self._searched, wanted, step, with_vectors=self._wanted):
@@ -104,7 +106,7 @@ class Collection:
 
     def scores(self, queries: np.ndarray, ids: Sequence[Sequence]) -> list[list[float]]:
         """Exact scores of some points of the original for each query."""
-        step = self._strict[self._name].listed(server.BATCH)
+        step = self._strict[self._name].listed(self._size)
         parts = [
             (row, wanted[start : start + step])
             for row, wanted in enumerate(ids)
@@ -137,10 +139,10 @@ class Collection:
     def rebuild(self) -> None:
         """Fill the copy, index every vector of it, and search that from now on."""
         own, copy = self._quantization(self._info()), self._copy
-        step = min(self._strict[self._name].page(server.BATCH), self._strict[copy].points(server.BATCH))
+        step = min(self._strict[self._name].page(self._size), self._strict[copy].points(self._size))
         for page in self._scroll(self._name, self._has_it, step, with_vectors=self._wanted):
             points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in page]
-            patiently(self._qdrant.upsert, copy, points, wait=True)
+            patiently(self._qdrant.bulk.upsert, copy, points, wait=True)
         expected, self._searched = self._count(self._has_it), copy
         if self._count(None) != expected:
             raise self._changed("copied")
@@ -196,12 +198,8 @@ class Collection:
 
     def _query(self, collection: str, requests: Sequence[models.QueryRequest], conditions: int) -> Answers:
         """Search in batches as large as strict mode lets them be; each query has so many conditions."""
-        ids, scores, total = [], [], 0.0
-        step = self._strict[collection].queries(server.BATCH, conditions)
-        for start in range(0, len(requests), step):
-            found, scored, seconds = server.query(self._qdrant, collection, requests[start : start + step])
-            ids, scores, total = ids + found, scores + scored, total + seconds
-        return ids, scores, total
+        step = self._strict[collection].queries(self._size, conditions)
+        return server.query(self._qdrant.bulk, collection, requests, step)
 
     def _changed(self, how: str) -> WorkbookError:
         return WorkbookError(f"{self._name} changed while it was {how}: stop what writes to it and measure again")
@@ -228,7 +226,7 @@ class Collection:
 
 
 def _look(
-    qdrant: QdrantClient, collection: str, vector_name: str, limit: int
+    qdrant: Server, collection: str, vector_name: str, limit: int
 ) -> tuple[str, dict[str, Any], StrictMode]:  # fmt: skip
     if not patiently(qdrant.collection_exists, collection):
         there = [each.name for each in patiently(qdrant.get_collections).collections]
