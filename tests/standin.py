@@ -32,6 +32,7 @@ class Standin(Cluster):
     def __init__(self, grpc: bool = True):
         super().__init__()
         self.version = "1.20.0"
+        self.prefix = ""  # of every path, as behind a proxy
         self.key: str | None = None
         self.delay = 0.0  # seconds before each answer
         self.failures: list[int] = []  # statuses to answer next
@@ -274,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         standin = self.standin
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-        path = unquote(self.path.partition("?")[0])
+        path = unquote(self.path.partition("?")[0]).removeprefix(standin.prefix)
         answered = standin.receive(self.command, path, body, self.headers.get("api-key"))
         if answered is None:
             self.close_connection = True

@@ -4,6 +4,7 @@ The server is a stand-in over real HTTP; where QDRANT_URL is set, the contract i
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from qdrant_client import QdrantClient, models
+from standin import Standin
 from workbook import engine, locks, paths, patience
 from workbook import server as remote
 from workbook.bm25 import Sparse
@@ -363,7 +365,6 @@ class TestConnecting:
         with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running"):
             connect()
 
-    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
     def test_the_key_comes_from_the_environment(self, server, monkeypatch):
         server.key = KEY
         with pytest.raises(WorkbookError, match=r"asks for a key: set QDRANT_API_KEY \(401: Invalid API key or JWT\)"):
@@ -374,7 +375,6 @@ class TestConnecting:
         monkeypatch.setenv("QDRANT_API_KEY", KEY)
         assert connect().get_collections().collections == []
 
-    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
     def test_the_key_is_in_no_message(self, server, monkeypatch, status):
         monkeypatch.setenv("QDRANT_API_KEY", KEY)
@@ -383,6 +383,139 @@ class TestConnecting:
             connect()
         shown = "".join(traceback.format_exception(caught.value))
         assert KEY not in shown, "nor in the traceback that a notebook keeps"
+
+
+class TestManyAtOnce:
+    """Points and queries go by gRPC where it answers and is the same server's, else by REST, and that is told once."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_told(self):
+        remote.tell.cache_clear()
+
+    def stored_and_found(self, standin, vectors):
+        with engine.build(vectors, engine="server") as index:
+            return index.search(vectors[:3], 2, engine.Search(exact=True))
+
+    def test_by_grpc_as_by_rest(self, server, unit_vectors, capsys):
+        fast = self.stored_and_found(server, unit_vectors)
+        assert {"Upsert", "QueryBatch"} <= set(server.rpcs)
+        assert capsys.readouterr().err == ""
+        server.rpcs.clear()
+        server.grpc = False
+        slow = self.stored_and_found(server, unit_vectors)
+        assert server.rpcs == []
+        assert capsys.readouterr().err.count("is not this Qdrant's gRPC, which loads faster: REST is used") == 1
+        np.testing.assert_array_equal(fast.ids, slow.ids)
+        np.testing.assert_allclose(fast.scores, slow.scores, rtol=1e-6)
+        assert remote.identity()["grpc"] is False, "their times are not of one kind"
+
+    def test_another_servers_grpc_is_not_written_to(self, server, unit_vectors, monkeypatch, capsys):
+        other = Standin()
+        other.create("theirs", {"vectors": {"size": 8, "distance": "Cosine"}})
+        monkeypatch.setenv("QDRANT_GRPC_PORT", str(other.grpc_port))
+        self.stored_and_found(server, unit_vectors)
+        assert set(other.rpcs) == {"List"} and "REST is used" in capsys.readouterr().err
+        other.die()
+
+    def test_what_speaks_no_grpc_is_not_waited_for_long(self, server, unit_vectors, monkeypatch, capsys):
+        monkeypatch.setattr(remote, "GRPC_SECONDS", 0.2)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            monkeypatch.setenv("QDRANT_GRPC_PORT", str(silent.getsockname()[1]))
+            self.stored_and_found(server, unit_vectors)
+        assert "REST is used" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("port", ["six", "0", "65536", "-1", "6334.0"])
+    def test_a_port_that_is_none(self, server, monkeypatch, port):
+        monkeypatch.setenv("QDRANT_GRPC_PORT", port)
+        with pytest.raises(WorkbookError, match=f"QDRANT_GRPC_PORT is '{port}': give the number of a port, such as"):
+            connect()
+
+    def test_a_request_is_no_larger_than_a_server_takes(self):
+        assert remote.batch(384) == remote.batch(0) == remote.BATCH
+        assert remote.batch(4096) * 4096 * 20 < 32e6, "20 characters of a number in JSON"
+        assert remote.batch(10**7) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "said"), [(503, "does not answer"), (500, "answers INTERNAL"), (429, "answers")]
+    )
+    def test_trouble_is_tried_again_and_told(self, server, unit_vectors, status, said):
+        index = index_on(server)
+        server.failures = [status] * 2
+        index.upsert(unit_vectors, None)
+        assert index.indexed() == 500
+        server.failures = [status] * (patience.RETRIES + 1)
+        with pytest.raises(WorkbookError, match=f"Qdrant at QDRANT_URL {said}.*, {patience.RETRIES + 1} times"):
+            index.search(unit_vectors[:1], 1, *EXACTLY)
+        index.close()
+
+
+class TestVersions:
+    @pytest.fixture(autouse=True)
+    def nothing_told(self):
+        remote.tell.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("version", "names", "said"),
+        [
+            (
+                "1.18.3",
+                ["float32", "turbo-8bit"],
+                "turbo-8bit needs Qdrant 1.20, this is 1.18.3: leave it out or update",
+            ),
+            ("1.17.0", ["turbo-4bit"], "turbo-4bit needs Qdrant 1.18, this is 1.17.0"),
+            ("1.14.9", ["binary-2bit"], "binary-2bit needs Qdrant 1.15, this is 1.14.9"),
+            ("1.15.5", ["dbsf", "rrf"], "rrf needs Qdrant 1.16, this is 1.15.5"),
+        ],
+    )
+    def test_that_are_too_old_for_a_setting(self, server, version, names, said):
+        server.version = version
+        with pytest.raises(WorkbookError, match=said):
+            remote.check_version(names)
+        server.version = "1.20.1-dev"
+        remote.check_version(names)
+
+    @pytest.mark.parametrize(
+        ("version", "said"),
+        [
+            ("1.14.0", "Qdrant 1.14.0 is older than anything this was tried with, 1.15: update it"),
+            ("1.18.3", "Qdrant 1.18.3 and qdrant-client 1.20.0 are more than one minor version apart"),
+            ("1.22.0", "Qdrant 1.22.0 and qdrant-client 1.20.0 are more than one minor version apart"),
+            ("1.19.2", ""),
+            ("1.21.0", ""),
+        ],
+    )
+    def test_that_are_far_from_the_clients_are_told_once_in_our_words(self, server, capsys, recwarn, version, said):
+        server.version = version
+        for _ in range(2):
+            connect().close()
+        told = capsys.readouterr().err
+        assert said in told and told.count("note: ") == bool(said)
+        assert not recwarn.list
+
+    def test_without_numbers_are_no_qdrants(self, server):
+        server.version = "unknown"
+        with pytest.raises(WorkbookError, match="no Qdrant answers at QDRANT_URL"):
+            connect()
+
+
+def test_a_key_is_only_warned_of_where_it_leaves_the_machine(server, monkeypatch, capsys, recwarn):
+    server.key = KEY
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    connect().close()
+    assert capsys.readouterr().err == "" and not recwarn.list
+    remote.tell.cache_clear()
+    remote._tell_oddities("http://qdrant.example:6333", "1.20.0")
+    assert "the key in QDRANT_API_KEY travels unencrypted" in capsys.readouterr().err
+    remote._tell_oddities("https://qdrant.example:6333", "1.20.0")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_path_before_qdrants_is_kept(server, unit_vectors, monkeypatch):
+    """A proxy may have one."""
+    monkeypatch.setenv("QDRANT_URL", f"{server.url}/some/path")
+    server.prefix = "/some/path"
+    with engine.build(unit_vectors, engine="server") as index:
+        assert index.search(unit_vectors[:1], 1, engine.Search(exact=True)).ids.tolist() == [[0]]
 
 
 class TestNothingIsLeftBehind:

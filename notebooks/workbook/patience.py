@@ -26,7 +26,10 @@ FIRST_RETRIES = 3  # of a server that has not answered yet: its address may be w
 PAUSE = 1.0  # seconds before the first retry; twice as many before each further one
 ERRORS = (ApiException, QdrantException, grpc.RpcError)
 SILENT = (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED)
-CHANGING = (*SILENT, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.ABORTED, StatusCode.CANCELLED)
+CHANGING = (
+    *SILENT, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.ABORTED, StatusCode.CANCELLED,
+    StatusCode.RESOURCE_EXHAUSTED,
+)  # fmt: skip
 NO_KEY = (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED)
 UNREACHED = "failed to connect to all addresses"  # how gRPC says that nobody listens, followed by the address
 NO_QDRANT = (
