@@ -16,15 +16,15 @@ COSINE = models.Distance.COSINE
 
 @pytest.fixture
 def fill(server, unit_vectors):
-    """Make a collection of 500 points on the server, by name and configuration; vectors are the unit vectors'."""
+    """Make a collection of n points on the server, by name and configuration; vectors are the unit vectors'."""
     qdrant = QdrantClient(url=server.url, check_compatibility=False)
 
-    def make(name, vectors_config, **config):
+    def make(name, vectors_config, n=500, **config):
         qdrant.create_collection(name, vectors_config, **config)
         names = list(vectors_config) if isinstance(vectors_config, dict) else []
         points = [
             models.PointStruct(id=row, vector=dict.fromkeys(names, vector) if names else vector)
-            for row, vector in enumerate(unit_vectors.tolist())
+            for row, vector in enumerate(unit_vectors[:n].tolist())
         ]
         qdrant.upsert(name, points)
         server.requests.clear()
@@ -124,6 +124,13 @@ def test_a_collection_whose_copy_would_be_another_is_refused(fill):
     assert "\n" not in str(told.value)
 
 
+def test_a_setting_that_the_server_is_too_old_for(server, articles):
+    server.version = "1.18.3"
+    existing.check("articles", "", ["turbo-4bit"])
+    with pytest.raises(WorkbookError, match=r"turbo-8bit needs Qdrant 1\.20, this is 1\.18\.3: leave it out"):
+        existing.check("articles", "", ["turbo-8bit"])
+
+
 def test_looking_writes_nothing(server, articles):
     name, params = existing_collection.look("articles", "")
     assert (name, params["size"]) == ("", 64)
@@ -135,7 +142,7 @@ def test_looking_writes_nothing(server, articles):
     [
         (lambda server: server.forgets.add("quantization_config"), r"asked for .*scalar.*, the server reports \{\}"),
         (lambda server: setattr(server, "unindexed", 3), "only 497 of 500 vectors are indexed"),
-        (lambda server: server.statuses.extend(["green", "red"]), "could not index"),
+        (lambda server: server.statuses.extend([*["green"] * 3, "red"]), "could not index"),
     ],
 )
 def test_a_copy_that_does_not_become_what_was_asked(server, articles, spoil, message):
@@ -157,6 +164,29 @@ def test_a_collection_that_changes_while_it_is_copied(server, articles, unit_vec
     told = pytest.raises(WorkbookError, match="articles changed while it was copied")
     with told, existing_collection.opened("articles", "") as collection:
         collection.rebuild()
+    assert server.collections == ["articles"]
+
+
+def test_points_that_go_while_they_are_read(server, articles):
+    with existing_collection.opened("articles", "") as collection:
+        ids = collection.ids()
+        server._memory.delete("articles", models.PointIdsList(points=[3]))
+        with pytest.raises(WorkbookError, match="articles changed while it was measured: stop what writes to it"):
+            collection.vectors(ids)
+
+
+def test_points_that_come_after_they_were_counted(server, articles, unit_vectors, monkeypatch):
+    count = server._memory.count
+
+    def then_another(name, which):
+        answer = count(name, which)
+        if which:
+            server._memory.upsert(name, [models.PointStruct(id=999, vector=unit_vectors[0].tolist())])
+        return answer
+
+    monkeypatch.setattr(server._memory, "count", then_another)
+    with pytest.raises(WorkbookError, match="articles changed while it was read: stop what writes to it"):
+        existing.measure("articles", "", [], [], queries=20)
     assert server.collections == ["articles"]
 
 
@@ -189,6 +219,98 @@ def test_a_server_that_refuses_the_key(server, articles):
 def test_a_collection_that_is_not_there(server, articles):
     with pytest.raises(WorkbookError, match="no collection 'article' at QDRANT_URL: it has articles"):
         existing_collection.look("article", "")
+
+
+STRICT = {
+    "enabled": True, "max_query_limit": 50, "search_max_batchsize": 20, "read_rate_limit": 60, "write_rate_limit": 100,
+    "upsert_max_batchsize": 30, "condition_max_size": 3,
+}  # fmt: skip
+
+
+def test_what_strict_mode_allows_is_enough(server, articles, monkeypatch):
+    monkeypatch.setattr(existing, "LATENCY_QUERIES", 2)
+    free = measured()
+    server.strict = STRICT
+    assert measured() == free
+    with existing_collection.opened("articles", "") as collection:
+        points = collection.vectors(range(7))
+        assert len(points) == 7
+        server.asked.clear()
+        scores = collection.scores(points[:3], [[0, 1, 2, 3, 4, 5, 6], [], [1, 2, 3, 4]])
+        assert [len(row) for row in scores] == [7, 0, 4]
+    [batch] = [body for _, path, body, _ in server.asked if path.endswith("/query/batch")]
+    listed = [search["filter"]["must"][0]["has_id"] for search in batch["searches"]]
+    assert listed == [[0, 1, 2], [3, 4, 5], [6], [1, 2, 3], [4]]
+
+
+@pytest.mark.parametrize(
+    ("strict", "short"),
+    [
+        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
+        ({"max_query_limit": 10}, "max_query_limit is 10, needed is 11 or more"),
+    ],
+)
+def test_what_strict_mode_forbids_is_told_before_any_work(server, articles, strict, short):
+    server.strict = {"enabled": True, **strict}
+    for refused in (existing.check, lambda *given: existing.measure(*given, ["default-ef"])):
+        with pytest.raises(WorkbookError, match=f"collection articles forbids .* in strict_mode_config {short}: lift"):
+            refused("articles", "", ["float32"])
+    assert not any("/query" in path or method == "PUT" for method, path in server.requests if "articles" not in path)
+
+
+@pytest.mark.parametrize(
+    ("strict", "short"),
+    [
+        ({"search_max_hnsw_ef": 64}, "search_max_hnsw_ef is 64, needed is 500 or more"),
+        ({"max_points_count": 499}, "max_points_count is 499, needed is 500 or more"),
+        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
+    ],
+)
+def test_what_a_server_forbids_of_new_collections_is_told_before_any_work(server, fill, strict, short):
+    own = models.StrictModeConfig(enabled=False)
+    fill("articles", models.VectorParams(size=64, distance=COSINE), strict_mode_config=own)
+    server.strict = {"enabled": True, **strict}
+    with pytest.raises(WorkbookError, match=f"gives to new collections forbids .* in strict_mode_config {short}"):
+        existing.measure("articles", "", ["float32"], ["full-ef"], queries=20)
+    assert not any(path.endswith(("/query/batch", "/points")) for _, path in server.requests)
+    assert server.collections == ["articles"]
+
+
+def test_a_copy_is_placed_as_its_original(server, fill):
+    server.nodes = 3
+    placed = {"shard_number": 3, "replication_factor": 2, "write_consistency_factor": 2}
+    fill("articles", models.VectorParams(size=64, distance=COSINE), **placed)
+    with existing_collection.opened("articles", "") as collection:
+        collection.rebuild()
+        [copy] = set(server.collections) - {"articles"}
+        there = remote.connect().get_collection(copy).config.params
+    assert placed.items() <= there.model_dump().items()
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_node_lost_between_any_two_requests(server, fill, monkeypatch, copies):
+    monkeypatch.setattr(existing, "LATENCY_QUERIES", 1)
+    server.nodes = 3
+    fill("articles", models.VectorParams(size=64, distance=COSINE), 60, shard_number=3, replication_factor=copies)
+    whole, asked = measured(), len(server.requests)
+    ended = []
+    for requests in range(asked):
+        server.lost, server.lose_after = None, requests
+        try:
+            assert measured() == whole
+        except WorkbookError as error:
+            assert "\n" not in str(error) and "Failed to connect to http://127.0.0.1:6355" in str(error)
+            ended.append(requests)
+        assert server.lost and server.collections == ["articles"]
+    assert ended == [] if copies == 2 else len(ended) > asked / 2
+    server.lost = None
+    assert measured() == whole, "the original is as it was"
+
+
+def measured():
+    """What is measured of `articles`, but for the times."""
+    rows = existing.measure("articles", "", ["float32"], ["full-ef"], queries=20)
+    return rows[rows["metric"] != "latency ms"].to_csv()
 
 
 @pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")

@@ -5,7 +5,7 @@ errors -> names -> written -> defects -> progress -> paths -> locks -> redact ->
 -> variants -> memory -> isolated -> vectors -> shards -> quantization -> bm25 -> edge -> patience -> server -> client
 -> engine -> evaluation -> rankings -> statistics -> pairs -> known_items -> tables -> sources -> own_data -> settings
 -> starts -> exports -> objective -> trainer -> cards -> training -> results -> batches -> stages -> timing
--> existing_facts -> shard_copy -> existing_shard -> existing_collection -> existing_truth -> existing
+-> existing_facts -> shard_copy -> existing_shard -> strict_mode -> existing_collection -> existing_truth -> existing
 -> example_shard -> cold -> sweep -> baselines -> evidence -> ways -> decisions -> footprint -> pipeline -> scale
 -> growth -> capacity -> claims -> parameters -> losses -> recommend -> snippets -> leakage -> custom -> limits
 -> published -> metrics -> tabular -> answers -> plots -> grid_plots -> pareto_plot -> training_plots

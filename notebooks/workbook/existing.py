@@ -21,6 +21,7 @@ from workbook import (
     existing_truth,
     paths,
     quantization,
+    server,
     statistics,
     written,
 )
@@ -29,19 +30,26 @@ from workbook.errors import WorkbookError
 from workbook.existing_facts import Facts
 from workbook.existing_truth import Existing, Questions
 from workbook.progress import bar
-from workbook.quantization import CENTROIDS, SETTINGS
+from workbook.quantization import CENTROIDS, SETTINGS, Setting
 from workbook.timing import Times
 
 LATENCY_QUERIES = 100  # searched one by one
 AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the collection does as it is used to
 
 
-def check(collection: str, vector_name: str, settings: Sequence[str]) -> None:
-    """Raise WorkbookError for a collection, vector or setting that cannot be measured; "" is no collection."""
+def check(collection: str, vector_name: str, settings: Sequence[str], k: int = 10) -> None:
+    """Raise WorkbookError for a collection, vector or setting that cannot be measured; "" is no collection.
+
+    Nor can a collection whose strict mode forbids an exact search for k results beside the query itself, or a setting
+    that the server is too old for.
+    """
     if not collection:
         return
-    look = existing_shard.look if _is_folder(collection) else existing_collection.look
-    _, params = look(_place(collection), vector_name)
+    if _is_folder(collection):
+        _, params = existing_shard.look(_path(collection), vector_name)
+    else:
+        _, params = existing_collection.look(collection, vector_name, k + 1)
+        server.check_version(settings)
     quantization.check(list(settings), [params["size"]])
 
 
@@ -73,18 +81,20 @@ def measure(
     with _opened(collection, vector_name) as one, bar(total=2 + len(settings), unit="setting") as steps:
         facts = one.facts()
         _check_settings(facts, settings)
+        named = {name: _of_all(search, facts.vectors) for name, search in named.items()}
+        by_setting = {name: _fitting(named, SETTINGS[name]) for name in settings}
+        one.check(k + (np.ndim(queries) == 0), [each for told in by_setting.values() for each in told.values()])
         asked = existing_truth.ask(one, facts, queries, k, seed)
         rows = list(_rows(one, asked, facts, "as it stands", AS_IT_IS))
         steps.update()
         one.rebuild()
         rows += _rows(one, asked, one.facts(), "copy, rebuilt", AS_IT_IS)
         steps.update()
-        for name in settings:
+        for name, fitting in by_setting.items():
             setting = SETTINGS[name]
             one.quantize(setting)
             if setting.config and (facts.datatype, name) != existing_facts.SAME_CODES:
                 existing_truth.prove_applied(one, asked, name)
-            fitting = {each: search for each, search in named.items() if setting.config or not search.rescore}
             called = existing_facts.label(setting.config, facts.datatype)
             rows += _rows(one, asked, one.facts()._replace(setting=called), f"copy, {called}", fitting)
             steps.update()
@@ -124,6 +134,15 @@ def _check_settings(facts: Facts, settings: Sequence[str]) -> None:
         )
 
 
+def _of_all(search: Search, n: int) -> Search:
+    """The search with its number of candidates: of n vectors all may be."""
+    return search._replace(hnsw_ef=n) if search.hnsw_ef == ALL else search
+
+
+def _fitting(named: Mapping[str, Search], setting: Setting) -> dict[str, Search]:
+    return {name: search for name, search in named.items() if setting.config or not search.rescore}
+
+
 def _rows(
     one: Existing, asked: Questions, facts: Facts, work: str, searches: Mapping[str, Search | None]
 ) -> Iterator[dict]:  # fmt: skip
@@ -132,8 +151,6 @@ def _rows(
             "corpus": facts.name, "dimension": facts.size, "setting": facts.setting, "search": name, "work": work,
             "key": (facts.sha256 or "")[:16],
         }  # fmt: skip
-        if search and search.hnsw_ef == ALL:
-            search = search._replace(hnsw_ef=facts.vectors)
         found, _, _ = one.search(asked.vectors, asked.limit, search)
         precision = pd.Series(existing_truth.precision(one, facts, asked, found))
         yield {**names, "metric": f"ann precision@{asked.k}", **statistics.mean(precision)._asdict()}

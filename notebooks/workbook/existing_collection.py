@@ -1,36 +1,40 @@
 """An existing collection on the server at QDRANT_URL: only read; what is changed is a copy, deleted at the end.
 
-The copy is another collection on the same server, with this one vector and no payload, and with the settings of the
-original but one: segments are indexed from 1 KB on, so that a small collection's quantization applies, too.
+The copy is another collection on the same server, with this one vector and no payload, placed as the original is, and
+with its settings but one: segments are indexed from 1 KB on, so that a small collection's quantization applies, too. Of
+strict mode, each has its own: what it allows is what is asked at once, and what it forbids is told before any work.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from workbook import existing_facts, server
 from workbook.edge import Answers
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.existing_facts import Facts
+from workbook.patience import patiently
 from workbook.quantization import Setting, client_config
-from workbook.server import patiently
+from workbook.server import Server
+from workbook.strict_mode import CONDITIONS, StrictMode, needed
 
 IDS = 10_000  # ids read at once
 
 
-def look(collection: str, vector_name: str) -> tuple[str, dict[str, Any]]:
-    """Name and configuration of the vector that is meant.
+def look(collection: str, vector_name: str, limit: int = 1) -> tuple[str, dict[str, Any]]:
+    """Name and configuration of the vector that is meant; `limit`: how many results will be asked for.
 
-    Raises WorkbookError for a server that does not answer, a collection that is not there, or a vector that cannot be
-    measured.
+    Raises WorkbookError for a server that does not answer, a collection that is not there, a vector that cannot be
+    measured, or a strict mode that forbids to.
     """
     with closing(server.connect()) as qdrant:
-        return _look(qdrant, collection, vector_name)
+        return _look(qdrant, collection, vector_name, limit)[:2]
 
 
 @contextmanager
@@ -38,16 +42,20 @@ def opened(collection: str, vector_name: str) -> Iterator["Collection"]:
     """Open a collection for reading; its copy, if one is made, is gone afterwards. Raises WorkbookError as `look`."""
     with ExitStack() as stack:
         qdrant = stack.enter_context(closing(server.connect()))
-        name, params = _look(qdrant, collection, vector_name)
-        yield Collection(qdrant, collection, name, params, stack)
+        name, params, strict = _look(qdrant, collection, vector_name, 1)
+        yield Collection(qdrant, collection, name, params, strict, stack)
 
 
 class Collection:
     """A collection, seen as the one vector that is meant; after `rebuild`, its copy."""
 
-    def __init__(self, qdrant: QdrantClient, name: str, vector: str, params: dict[str, Any], stack: ExitStack):
+    def __init__(
+        self, qdrant: Server, name: str, vector: str, params: dict[str, Any], strict: StrictMode,
+        stack: ExitStack,
+    ):  # fmt: skip
         self._qdrant, self._name, self._vector, self._params, self._stack = qdrant, name, vector, params, stack
-        self._searched = name
+        self._searched, self._strict = name, {name: strict}
+        self._size = server.batch(params["size"])
         self._has_it = models.Filter(must=[models.HasVectorCondition(has_vector=vector)])
 
     def facts(self) -> Facts:
@@ -67,17 +75,18 @@ class Collection:
 
     def ids(self) -> list:
         """Ids of the points that have the vector, in order."""
-        return [record.id for batch in self._scroll(IDS, with_vectors=False) for record in batch]
+        pages = self._scroll(self._name, self._has_it, self._strict[self._name].page(IDS), with_vectors=False)
+        return [record.id for page in pages for record in page]
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
-        found = {}
-        for start in range(0, len(ids), server.BATCH):
-            records = patiently(
-                self._qdrant.retrieve, self._searched, ids[start : start + server.BATCH], with_payload=False,
-                with_vectors=self._wanted,
-            )  # fmt: skip
-            found |= {record.id: self._own(record) for record in records}
+        found, step = {}, self._strict[self._searched].listed(self._size)
+        for start in range(0, len(ids), step):
+            wanted = _only(ids[start : start + step])
+            for page in self._scroll(self._searched, wanted, step, with_vectors=self._wanted):
+                found |= {record.id: self._own(record) for record in page}
+        if len(found) < len(set(ids)):
+            raise self._changed("measured")
         return np.array([found[each] for each in ids], dtype=np.float32)
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
@@ -93,39 +102,50 @@ class Collection:
             models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=params)
             for query in queries
         ]
-        return server.query(self._qdrant, self._searched, requests)
+        return self._query(self._searched, requests, conditions=0)
 
     def scores(self, queries: np.ndarray, ids: Sequence[Sequence]) -> list[list[float]]:
-        """Exact scores of some points of the original for each query, best first."""
+        """Exact scores of some points of the original for each query."""
+        step = self._strict[self._name].listed(self._size)
+        parts = [
+            (row, wanted[start : start + step])
+            for row, wanted in enumerate(ids)
+            for start in range(0, len(wanted), step)
+        ]
         requests = [
             models.QueryRequest(
-                query=query.tolist(), using=self._vector or None, limit=len(wanted),
-                params=models.SearchParams(exact=True),
-                filter=models.Filter(must=[models.HasIdCondition(has_id=list(wanted))]),
+                query=queries[row].tolist(), using=self._vector or None, limit=len(part),
+                params=models.SearchParams(exact=True), filter=_only(part),
             )
-            for query, wanted in zip(queries, ids, strict=True)
+            for row, part in parts
         ]  # fmt: skip
-        return server.query(self._qdrant, self._name, requests)[1]
+        found: list[list[float]] = [[] for _ in ids]
+        for (row, _), scores in zip(parts, self._query(self._name, requests, CONDITIONS)[1], strict=True):
+            found[row] += scores
+        return found
+
+    def check(self, limit: int, searches: Sequence[Search]) -> None:
+        """Make the copy, still empty; raise WorkbookError if strict mode forbids what will be asked of it or of this.
+
+        `limit`: results of each search; `searches`: how the copy will be searched.
+        """
+        _check_original(self._strict[self._name], self._name, limit)
+        self._strict[self._copy].check(
+            needed(limit, searches) | {"max_points_count": self._count(self._has_it)},
+            "the strict mode that this server gives to new collections",
+            "change storage.collection.strict_mode in the server's configuration, or ask for less",
+        )
 
     def rebuild(self) -> None:
-        """Make the copy, index every vector of it, and search that from now on."""
-        info, copy = self._info(), self._stack.enter_context(server.own_collection(self._qdrant))
-        params = models.VectorParams(**self._params | {"quantization_config": None})
-        own = self._quantization(info)
-        server.create(
-            self._qdrant, copy,
-            vectors_config={self._vector: params} if self._vector else params,
-            hnsw_config=models.HnswConfigDiff(**info.config.hnsw_config.model_dump(exclude_none=True)),
-            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
-            quantization_config=_rest(own),
-            shard_number=info.config.params.shard_number,
-        )  # fmt: skip
-        for batch in self._scroll(server.BATCH, with_vectors=self._wanted):
-            points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in batch]
-            patiently(self._qdrant.upsert, copy, points, wait=True)
+        """Fill the copy, index every vector of it, and search that from now on."""
+        own, copy = self._quantization(self._info()), self._copy
+        step = min(self._strict[self._name].page(self._size), self._strict[copy].points(self._size))
+        for page in self._scroll(self._name, self._has_it, step, with_vectors=self._wanted):
+            points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in page]
+            patiently(self._qdrant.bulk.upsert, copy, points, wait=True)
         expected, self._searched = self._count(self._has_it), copy
         if self._count(None) != expected:
-            raise WorkbookError(f"{self._name} changed while it was copied: stop what writes to it and measure again")
+            raise self._changed("copied")
         self._wait(own)
 
     def quantize(self, setting: Setting) -> None:
@@ -133,6 +153,24 @@ class Collection:
         config = client_config(setting) or models.Disabled.DISABLED
         patiently(self._qdrant.update_collection, self._searched, quantization_config=config)
         self._wait(setting.config)
+
+    @cached_property
+    def _copy(self) -> str:
+        """The name of the copy: empty when it is first asked for, and placed as the original is."""
+        info, copy = self._info(), self._stack.enter_context(server.own_collection(self._qdrant))
+        params, placed = models.VectorParams(**self._params | {"quantization_config": None}), info.config.params
+        server.create(
+            self._qdrant, copy,
+            vectors_config={self._vector: params} if self._vector else params,
+            hnsw_config=models.HnswConfigDiff(**info.config.hnsw_config.model_dump(exclude_none=True)),
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
+            quantization_config=_rest(self._quantization(info)),
+            shard_number=placed.shard_number,
+            replication_factor=placed.replication_factor,
+            write_consistency_factor=placed.write_consistency_factor,
+        )  # fmt: skip
+        self._strict[copy] = StrictMode.of(patiently(self._qdrant.get_collection, copy))
+        return copy
 
     @property
     def _wanted(self) -> bool | list[str]:
@@ -144,17 +182,27 @@ class Collection:
     def _named(self, vector: list[float]) -> dict[str, list[float]] | list[float]:
         return {self._vector: vector} if self._vector else vector
 
-    def _scroll(self, limit: int, with_vectors: bool | list[str]) -> Iterator[list[models.Record]]:
-        """The points of the original that have the vector, batch by batch."""
+    def _scroll(
+        self, collection: str, which: models.Filter, limit: int, with_vectors: bool | list[str]
+    ) -> Iterator[list[models.Record]]:  # fmt: skip
+        """Points page by page, in the order of their ids."""
         offset = None
         while True:
             records, offset = patiently(
-                self._qdrant.scroll, self._name, self._has_it, limit=limit, offset=offset, with_payload=False,
+                self._qdrant.scroll, collection, which, limit=limit, offset=offset, with_payload=False,
                 with_vectors=with_vectors,
             )  # fmt: skip
             yield records
             if offset is None:
                 return
+
+    def _query(self, collection: str, requests: Sequence[models.QueryRequest], conditions: int) -> Answers:
+        """Search in batches as large as strict mode lets them be; each query has so many conditions."""
+        step = self._strict[collection].queries(self._size, conditions)
+        return server.query(self._qdrant.bulk, collection, requests, step)
+
+    def _changed(self, how: str) -> WorkbookError:
+        return WorkbookError(f"{self._name} changed while it was {how}: stop what writes to it and measure again")
 
     def _info(self) -> models.CollectionInfo:
         return patiently(self._qdrant.get_collection, self._searched)
@@ -177,11 +225,14 @@ class Collection:
             raise WorkbookError(f"only {info.indexed_vectors_count} of {n} vectors are indexed (none below 1 KB)")
 
 
-def _look(qdrant: QdrantClient, collection: str, vector_name: str) -> tuple[str, dict[str, Any]]:
+def _look(
+    qdrant: Server, collection: str, vector_name: str, limit: int
+) -> tuple[str, dict[str, Any], StrictMode]:  # fmt: skip
     if not patiently(qdrant.collection_exists, collection):
         there = [each.name for each in patiently(qdrant.get_collections).collections]
         raise WorkbookError(f"no collection {collection!r} at QDRANT_URL: it has {', '.join(sorted(there)) or 'none'}")
-    vectors, sparse = _vectors(patiently(qdrant.get_collection, collection))
+    info = patiently(qdrant.get_collection, collection)
+    vectors, sparse = _vectors(info)
     name = existing_facts.choose(vectors, sparse, vector_name, f"collection {collection}")
     if vectors[name].get("datatype") == "turbo4" and vectors[name]["distance"] != "Cosine":
         raise WorkbookError(
@@ -189,7 +240,17 @@ def _look(qdrant: QdrantClient, collection: str, vector_name: str) -> tuple[str,
             f"vectors decoded, which coded again have other lengths, so that no copy would be the same; measure the "
             f"folder of an Edge shard with them instead"
         )
-    return name, vectors[name]
+    strict = StrictMode.of(info)
+    _check_original(strict, collection, limit)
+    return name, vectors[name], strict
+
+
+def _check_original(strict: StrictMode, collection: str, limit: int) -> None:
+    strict.check(needed(limit), f"collection {collection}", "lift that for the measurement, by update_collection")
+
+
+def _only(ids: Sequence) -> models.Filter:
+    return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
 
 
 def _vectors(info: models.CollectionInfo) -> tuple[dict[str, dict[str, Any]], list[str]]:

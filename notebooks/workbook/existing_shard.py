@@ -111,6 +111,9 @@ class Shard:
         ]  # fmt: skip
         return edge.query(self._shard, requests)[1]
 
+    def check(self, limit: int, searches: Sequence[Search]) -> None:
+        """Nothing that is asked of a shard is forbidden: strict mode is a server's."""
+
     def rebuild(self) -> None:
         """Index every vector in one segment, with the quantization and the HNSW settings that the shard has."""
         self._optimize({})

@@ -61,10 +61,13 @@ class Questions:
 def ask(one: Existing, facts: Facts, queries: int | np.ndarray, k: int, seed: int) -> Questions:
     """Draw so many stored vectors by seed, or take these, (q, size), and search exactly for the k nearest of each.
 
-    Raises WorkbookError for vectors that do not fit, too few points, or if numpy finds others for some of the queries.
+    Raises WorkbookError for vectors that do not fit, too few points, points that came or went since the facts, or if
+    numpy finds others for some of the queries.
     """
     _check(facts, queries, k)
     ids, own = one.ids(), []
+    if len(ids) != facts.vectors:
+        raise WorkbookError(f"{facts.name} changed while it was read: stop what writes to it and measure again")
     if np.ndim(queries) == 0:
         own = [ids[place] for place in np.random.default_rng(seed).choice(len(ids), queries, replace=False)]
     asked = Questions(one.vectors(own) if own else np.asarray(queries, dtype=np.float32), own, k, [], [])

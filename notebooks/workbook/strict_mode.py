@@ -1,0 +1,79 @@
+"""What a collection's strict mode lets one request hold, and what it forbids that a measurement needs.
+
+Qdrant's limiters count by shard and minute. Reads: a search, a page or a count is one, and one more for each condition
+of its filter; a point that is asked for by `retrieve` is one, so that points are read in pages instead. Writes: a point
+is one. A request of more than a whole minute's is refused for good, any other one until there is room again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qdrant_client import models
+
+from workbook.engine import Search
+from workbook.errors import WorkbookError
+
+SHARE = 4  # one request takes a quarter of a minute's reads or writes at most: others want to read and write, too
+CONDITIONS = 1  # the most that a filter of ours has
+
+
+@dataclass(frozen=True)
+class StrictMode:
+    """`told`: the settings that hold, by their names in `strict_mode_config`; {} where it is switched off."""
+
+    told: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, info: models.CollectionInfo) -> "StrictMode":
+        """The strict mode of a collection, which has the server's own where it was made without one."""
+        config = info.config.strict_mode_config
+        return cls(config.model_dump(exclude_none=True) if config and config.enabled else {})
+
+    def page(self, most: int) -> int:
+        """Points of one page."""
+        return min(most, self._told("max_query_limit", most))
+
+    def listed(self, most: int) -> int:
+        """Ids that a filter lists, and points of a page of these."""
+        return min(self.page(most), self._told("condition_max_size", most))
+
+    def queries(self, most: int, conditions: int = 0) -> int:
+        """Queries of one batch, each with so many conditions."""
+        return min(most, self._told("search_max_batchsize", most), self._at_once("read_rate_limit", most, conditions))
+
+    def points(self, most: int) -> int:
+        """Points that are written at once."""
+        return min(most, self._told("upsert_max_batchsize", most), self._at_once("write_rate_limit", most))
+
+    def check(self, needed: Mapping[str, float], what: str, advice: str) -> None:
+        """Raise WorkbookError, beginning with `what` and ending in `advice`, if it allows less than what is needed."""
+        short = [
+            f"{name} is {json.dumps(self.told[name])}, needed is {'true' if least is True else f'{least} or more'}"
+            for name, least in needed.items()
+            if name in self.told and self.told[name] < least
+        ]
+        if short:
+            raise WorkbookError(f"{what} forbids what is measured: in strict_mode_config {'; '.join(short)}: {advice}")
+
+    def _told(self, name: str, most: int) -> int:
+        return self.told.get(name, most)
+
+    def _at_once(self, name: str, most: int, conditions: int = 0) -> int:
+        return max(1, self._told(name, SHARE * most * (1 + conditions)) // SHARE // (1 + conditions))
+
+
+def needed(limit: int, searches: Sequence[Search] = ()) -> dict[str, float]:
+    """The least that strict mode must allow to ask for `limit` results, exactly and by these searches."""
+    return {
+        "search_allow_exact": True,  # an exact search is the truth, and an exact count tells whether points are missing
+        "max_query_limit": limit,
+        "search_max_hnsw_ef": max((search.hnsw_ef or 0 for search in searches), default=0),
+        "search_max_oversampling": max((search.oversampling or 0 for search in searches), default=0),
+        "search_max_batchsize": 1,
+        "upsert_max_batchsize": 1,
+        "filter_max_conditions": CONDITIONS,
+        "condition_max_size": 1,
+        "read_rate_limit": 1 + CONDITIONS,
+    }
