@@ -2,7 +2,8 @@
 
 errors -> names -> written -> defects -> progress -> paths -> locks -> redact -> near_duplicates -> python_docs
 -> beir_sets -> lines -> corpora -> streams -> recipes -> models -> model_files -> routes -> words -> encoders
--> variants -> memory -> isolated -> vectors -> shards -> quantization -> bm25 -> edge -> server -> client -> engine
+-> variants -> memory -> isolated -> vectors -> shards -> quantization -> bm25 -> sizes
+-> edge -> server -> client -> engine
 -> evaluation -> rankings -> statistics -> pairs -> known_items -> tables -> sources -> own_data -> settings -> starts
 -> exports -> objective -> trainer -> cards -> training -> results -> batches -> stages -> timing -> existing_facts
 -> shard_copy -> existing_shard -> existing_collection -> existing_truth -> existing -> example_shard -> cold -> sweep
