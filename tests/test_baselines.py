@@ -138,9 +138,18 @@ def test_a_search_reads_vectors_graph_and_words(measured, data, corpus):
     assert found[LABELS[3]] == pytest.approx(found[MODEL] + found[BM25], rel=0.2)
     coded = {each.label: each.searched_bytes for each in baselines.measure(corpus, models(), "binary", "full-ef")}
     assert found[MODEL] - coded[MODEL] == pytest.approx(4 * 64 - 16), "codes fill a block of 16 bytes"
-    in_memory = baselines.measure(corpus, models(), engine_name="memory", repeats=1)
-    assert [each.searched_bytes for each in in_memory] == [None] * len(LABELS)
-    assert "searched bytes per document" not in set(baselines.rows(corpus, in_memory)["metric"])
+
+
+@pytest.mark.parametrize("engine_name", ["memory", "server"])
+def test_where_the_engine_does_not_tell_bytes_they_are_computed(measured, server, corpus, engine_name):
+    found = baselines.measure(corpus, models(), engine_name=engine_name, repeats=1)
+    assert all(each.bytes_computed for each in found) and not any(each.bytes_computed for each in measured)
+    there, on_edge = {each.label: each for each in found}, {each.label: each for each in measured}
+    for label in LABELS:
+        in_blocks = on_edge[label].searched_bytes - there[label].searched_bytes
+        assert 0 < in_blocks < 8 * 4096 / 62, "blocks of the disk that eight files begin to fill"
+    rows = baselines.rows(corpus, found).groupby("metric")["work"].apply(list)
+    assert rows["computed searched bytes per document"] == list(there) and "searched bytes per document" not in rows
 
 
 @pytest.mark.parametrize(

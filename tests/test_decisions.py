@@ -1,13 +1,15 @@
 """A place gets the way that finds the most among those that fit it, and the other half of the queries reports."""
 
+import pandas as pd
 import pytest
 from published_run import publish
-from workbook import decisions, evidence, results, statistics, ways
+from workbook import answers, baselines, corpora, decisions, encoders, evidence, results, statistics, ways
 from workbook.decisions import Needs, Place
 from workbook.errors import WorkbookError
 
 SIZES = {"fast": 30.0, "slow": 90.0, "custom-made-1": 20.0}
 ROOMY = Place(documents=1_000, memory_mb=1_000, index_hours=10, query_ms=1_000)
+ROOMY_BUT_FOR_MEMORY = Place(**{**vars(ROOMY), "memory_mb": 0.01})
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_a_slower_processor_excludes_too(found):
 
 
 def test_where_nothing_fits_the_least_is_told(found):
-    [one] = decide(found, tiny=Place(**{**vars(ROOMY), "memory_mb": 0.01}))
+    [one] = decide(found, tiny=ROOMY_BUT_FOR_MEMORY)
     assert one.way is None and one.fitting == 0 and one.needs.memory_mb == pytest.approx(0.1)
 
 
@@ -86,7 +88,7 @@ def test_a_way_that_is_best_on_the_reporting_half_alone_is_not_chosen(found):
 
 
 def test_rows_and_table_show_the_same(found, monkeypatch):
-    places = {"roomy": ROOMY, "tiny": Place(**{**vars(ROOMY), "memory_mb": 0.01})}
+    places = {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
     decided = decide(found, **places)
     rows = decisions.rows(decided, "made")
     assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
@@ -96,6 +98,41 @@ def test_rows_and_table_show_the_same(found, monkeypatch):
     assert table.loc["stored and searched", "roomy"] == "float32, whole vectors, exact"
     assert table.loc["use", "tiny"].startswith("nothing fits") and table.loc["NDCG@10", "tiny"] == ""
     assert table.loc["slow there", "tiny"].startswith("does not fit: 91.6 MB")
+
+
+def test_a_computed_memory_is_said_to_be_computed(found):
+    places = {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
+    computed = [way._replace(bytes_computed=way.label in ("slow + BM25 (dbsf)", "BM25")) for way in found]
+    for ways_of_one, said in [(found, ""), (computed, " (computed)")]:
+        decided = decide(ways_of_one, **places)
+        cells = decisions.table(decided, ways.find(found, "slow"), places).loc["memory (MB)"]
+        assert cells.tolist() == [f"91.6{said} of 1,000", f"0.1{said} of 0.01"], "of what fits, and of the least"
+        metrics = set(decisions.rows(decided, "made")["metric"])
+        assert ("place: computed memory_mb" in metrics) == bool(said) != ("place: memory_mb" in metrics)
+
+
+@pytest.mark.parametrize("engine_name", ["memory", "server"])
+def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_name):
+    """As notebooks 01 and 07 do it; the server is the tests' stand-in."""
+    monkeypatch.setenv("WORKBOOK_RUN", "made")
+    corpus, labels = corpora.load("sample"), ("tiny-static", "tiny-transformer")
+    measured = baselines.measure(
+        corpus, {label: encoders.load(label) for label in labels}, engine_name=engine_name, repeats=1
+    )
+    compared = {"corpus": corpus.name, "model": labels[0], "metric": "share kept", "work": f"against {labels[1]}"}
+    sizes = [{"corpus": corpus.name, "model": label, "metric": "megabytes", "value": 1.0} for label in labels]
+    told = pd.DataFrame([{**compared, "value": 0.9, "n": 25}, *sizes])
+    results.publish("01_static_vs_transformer", pd.concat([baselines.rows(corpus, measured, labels[1]), told]))
+    read = evidence.read("made")
+    found, problems = ways.read(read)
+    about = answers.asked(read, found)
+    [smaller] = [one.text for one in answers.answer(about) if one.question == "How much smaller is it?"]
+    assert problems == [] and smaller.count("(computed)") == 2
+    transformer, places = about.way(about.transformer), {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
+    decided = decisions.decide(ways.distinct(found), transformer, places, about.megabytes)
+    table = decisions.table(decided, transformer, places)
+    assert table.loc["memory (MB)"].str.contains("(computed) of", regex=False).all()
+    assert table.loc["NDCG@10", "roomy"] and decided[1].way is None
 
 
 def test_a_model_of_unknown_size_is_not_chosen(found):
@@ -112,7 +149,7 @@ def test_the_transformer_is_judged_as_it_fits_best(found):
 
 def test_ways_of_unknown_size_are_not_chosen(found):
     unknown = [way._replace(searched_bytes=None) for way in found]
-    with pytest.raises(WorkbookError, match="run notebooks 01 and 05 on engine edge"):
+    with pytest.raises(WorkbookError, match="of no way to search the bytes are known: run notebooks 01 and 05 again"):
         decide(unknown, roomy=ROOMY)
 
 

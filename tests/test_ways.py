@@ -26,7 +26,7 @@ def test_a_way_says_how_it_is_stored_and_what_it_costs(made):
     words, trained = ways.find(found, "BM25"), ways.find(found, "trained")
     assert (words.model, words.setting, words.search, words.dimension) == ("", "", "", None)
     assert (trained.model, trained.setting, trained.search) == ("custom-made-1", "float32", "exact")
-    assert trained.searched_bytes == 1600 and trained.documents == 1_000
+    assert trained.searched_bytes == 1600 and not trained.bytes_computed and trained.documents == 1_000
     assert trained.latency == (1, 1, 1, 4) and trained.indexing == (0.0005, 0.0004, 0.0006, 3)
     assert ways.find(found, "nobody") is None
 
@@ -57,6 +57,13 @@ def test_a_way_without_bytes_is_a_way(data, monkeypatch):
     results.publish("01_static_vs_transformer", baselines("01", ["slow"], has_bytes=False))
     found, problems = ways.read(evidence.read("made", ["01_static_vs_transformer"]))
     assert [(way.label, way.searched_bytes) for way in found] == [("slow", None)] and problems == []
+
+
+def test_a_way_says_whether_its_bytes_are_computed(data, monkeypatch):
+    monkeypatch.setenv("WORKBOOK_RUN", "made")
+    results.publish("01_static_vs_transformer", baselines("01", ["slow"], computed=True))
+    [way], _ = ways.read(evidence.read("made", ["01_static_vs_transformer"]))
+    assert way.bytes_computed and way.searched_bytes == 1600
 
 
 def test_a_compressed_way_stands_beside_the_whole_one(made, monkeypatch):

@@ -201,12 +201,13 @@ def _faster(about: Asked) -> Answer | None:
 
 def _smaller(about: Asked) -> Answer | None:
     sizes, way, other = about.megabytes, about.way(about.static), about.way(about.transformer)
-    if not ({about.static, about.transformer} <= set(sizes) and way and other and way.searched_bytes):
+    known = way and other and way.searched_bytes and other.searched_bytes
+    if not (known and {about.static, about.transformer} <= set(sizes)):
         return None
     text = (
         f"{about.static} has {sizes[about.static]:,.1f} MB on disk and {about.transformer} "
-        f"{sizes[about.transformer]:,.1f}; of a document a search reads {way.searched_bytes:,.0f} bytes with the one "
-        f"and {other.searched_bytes:,.0f} with the other."
+        f"{sizes[about.transformer]:,.1f}; of a document a search reads {way.searched_bytes:,.0f} bytes"
+        f"{_computed(way)} with the one and {other.searched_bytes:,.0f}{_computed(other)} with the other."
     )
     return _by_ways(text, way, other)._replace(n=None)
 
@@ -320,6 +321,10 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
 def _compared(way: Way, other: Way, margin: float) -> str:
     difference = ways.difference(way, other)
     return f"{signed(difference)}, {told(difference, margin)}"
+
+
+def _computed(way: Way) -> str:
+    return " (computed)" if way.bytes_computed else ""
 
 
 def _from(rows: pd.DataFrame, text: str, n: int | None) -> Answer:

@@ -48,8 +48,8 @@ class Baseline:
 
     `searching` is of `queries` queries as one batch and `latency` of single ones, encoding included; `indexing` is of
     one document: encoding (of some of them), storing and indexing (of all). `tie_rate`, `tie_range` and `nothing_found`
-    are as in `sweep.Cell`. `dimension` is None for whole vectors, `searched_bytes` of one document, None where the
-    engine does not tell: what a search reads, see `Index`.
+    are as in `sweep.Cell`. `dimension` is None for whole vectors. `searched_bytes` of one document: what a search
+    reads, see `Index`; `bytes_computed` where the engine does not tell.
     """
 
     label: str
@@ -61,12 +61,13 @@ class Baseline:
     tie_rate: float
     tie_range: list[float]
     nothing_found: int
-    searched_bytes: float | None
+    searched_bytes: float
     queries: int
     searching: list[float]
     latency: list[float]
     indexing: list[float]
     key: str
+    bytes_computed: bool = False
 
 
 class _Way(NamedTuple):
@@ -143,6 +144,7 @@ def measure(
         "language": language, "candidates": engine.CANDIDATES,
         "timed": [TIMED_QUERIES, TIMED_DOCUMENTS, encoders.BATCH],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
+        **({} if engine_name == "edge" else {"searched_bytes": "computed"}),
     }  # fmt: skip
     ways = _ways(corpus, models, language, dimension, engine_name)
     work = partial(_measure, corpus, ways, engine_name, placement, setting, Search.named(search), repeats)
@@ -232,11 +234,12 @@ def _measure(
             judged, ties = _judged(corpus, way, indexes[way.stored], search)
             indexing = storing[way.stored] + sum(encoding[part.stored] for part in way.parts)
             latency = [timing.seconds_of(partial(ask, way, [text])) for text in few]
+            told = {} if engine_name == "edge" else {"bytes_computed": True}
             found.append(
                 {
                     "label": way.label, "judgements": {metric: judged[metric].tolist() for metric in judged},
-                    **ties, "searched_bytes": indexes[way.stored].searched_bytes(), "queries": len(few),
-                    "searching": seconds, "latency": latency, "indexing": indexing,
+                    **ties, "searched_bytes": indexes[way.stored].searched_bytes(), **told,
+                    "queries": len(few), "searching": seconds, "latency": latency, "indexing": indexing,
                 }
             )  # fmt: skip
     return {"ways": found}
@@ -337,5 +340,5 @@ def _rows(corpus: Corpus, each: Baseline) -> Iterator[dict]:
     yield {**names, "metric": "queries/s with encoding", **Times.of(_rates(each))._asdict()}
     yield {**names, "metric": "latency ms with encoding", **Times.of(_milliseconds(each))._asdict()}
     yield {**names, "metric": "indexed documents/s", **Times.of(_documents(each))._asdict()}
-    if each.searched_bytes is not None:
-        yield {**names, "metric": "searched bytes per document", "value": each.searched_bytes}
+    how = "computed " if each.bytes_computed else ""
+    yield {**names, "metric": f"{how}searched bytes per document", "value": each.searched_bytes}

@@ -2,13 +2,14 @@
 
 A place has so many documents and limits: memory, time to index, time for a query. Of the ways that fit, the one that
 finds the most on half of the queries is chosen, and the other half reports on it. Sizes and times of the place are the
-measured ones of a document, multiplied; its processor is taken to be so many times slower than this machine. The time
-of a query is the measured one; that of an exact search, which reads all documents, is multiplied by their number too.
-That of one by HNSW or by words is not, though it grows somewhat.
+measured ones of a document, multiplied, with the computed size where the engine does not tell it; its processor is
+taken to be so many times slower than this machine. The time of a query is the measured one; that of an exact search,
+which reads all documents, is multiplied by their number too. That of one by HNSW or by words is not, though it grows
+somewhat.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from workbook import statistics
 from workbook.errors import WorkbookError
 from workbook.statistics import Interval
 from workbook.ways import Way
+
+LIMITS = {"memory_mb": "MB", "index_hours": "h to index", "query_ms": "ms a query"}  # of a place, with their units
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a way takes at a place: memory in MB (10^6 bytes), hours to encode and index, milliseconds of a query."""
+    """What a way takes at a place: memory in MB (10^6 bytes), hours to encode and index, milliseconds of a query.
+
+    `memory_computed`: what a search reads was computed, not measured.
+    """
 
     memory_mb: float
     index_hours: float
     query_ms: float
+    memory_computed: bool = False
 
     def beyond(self, place: Place) -> list[str]:
         """The limits of the place that are exceeded, in words."""
         return [
             f"{getattr(self, name):,.3g} {unit}"
-            for name, unit in (("memory_mb", "MB"), ("index_hours", "h to index"), ("query_ms", "ms a query"))
+            for name, unit in LIMITS.items()
             if getattr(self, name) > getattr(place, name)
         ]
 
@@ -87,6 +94,7 @@ def needs(way: Way, place: Place, megabytes: Mapping[str, float]) -> Needs:
         memory_mb=(megabytes[way.model] if way.model else 0) + place.documents * way.searched_bytes / 1e6,
         index_hours=place.slower * place.documents * way.indexing.value / 3600,
         query_ms=place.slower * more * way.latency.value,
+        memory_computed=way.bytes_computed,
     )
 
 
@@ -106,7 +114,7 @@ def decide(
     choosing, reporting = statistics.halves(n, seed)
     known = [way for way in ways if way.searched_bytes is not None and (not way.model or way.model in megabytes)]
     if not known:
-        raise WorkbookError("no way to search was measured in bytes: run notebooks 01 and 05 on engine edge")
+        raise WorkbookError("of no way to search the bytes are known: run notebooks 01 and 05 again")
     return [_decide(name, place, known, transformer, megabytes, choosing, reporting) for name, place in places.items()]
 
 
@@ -115,6 +123,7 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
     found = {}
     for one in decisions:
         place, way = places[one.place], one.way
+        computed = " (computed)" if one.needs.memory_computed else ""
         rival = "fits too" if not one.rival else f"does not fit: {', '.join(one.rival)}"
         found[one.place] = {
             "documents": f"{place.documents:,}",
@@ -122,7 +131,7 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
             "stored and searched": _setting(way) if way else "",
             "NDCG@10": _short(one.score) if way else "",
             f"against {transformer.label}": "" if not way or way is transformer else _short(one.difference),
-            "memory (MB)": f"{one.needs.memory_mb:,.3g} of {place.memory_mb:,.6g}",
+            "memory (MB)": f"{one.needs.memory_mb:,.3g}{computed} of {place.memory_mb:,.6g}",
             "to index (h)": f"{one.needs.index_hours:,.2g} of {place.index_hours:g}",
             "a query (ms)": f"{one.needs.query_ms:,.2g} of {place.query_ms:g}",
             f"{transformer.label} there": "" if way is transformer else rival,
@@ -143,7 +152,10 @@ def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
                 {**names, "work": f"{names['work']}, {statistics.REPORTED}", "metric": metric, **interval._asdict()}
                 for metric, interval in (("ndcg@10", one.score), ("ndcg@10 difference", one.difference))
             ]
-        found += [{**names, "metric": f"place: {name}", "value": value} for name, value in asdict(one.needs).items()]
+        computed = "computed " if one.needs.memory_computed else ""
+        for name in LIMITS:
+            metric = f"place: {computed if name == 'memory_mb' else ''}{name}"
+            found.append({**names, "metric": metric, "value": getattr(one.needs, name)})
     return pd.DataFrame(found)
 
 

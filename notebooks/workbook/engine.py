@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import bm25, edge, quantization
+from workbook import bm25, edge, quantization, sizes
 from workbook.bm25 import Sparse
 from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.edge import Answers, EdgeIndex
@@ -92,6 +92,7 @@ class Index:
     build_seconds: float
     bytes_per_vector: int
     _backend: EdgeIndex | ClientIndex
+    computed_bytes: float | None = None  # `searched_bytes` where the engine does not tell it
 
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
         """Search float32 queries (q, d); one of zeros, of which a model knows nothing, finds nothing.
@@ -136,10 +137,11 @@ class Index:
     def searched_bytes(self) -> float | None:
         """Bytes of one document that a search reads: codes (float32: the vector), HNSW graph, and the index of words.
 
-        What one would keep in RAM, with original vectors, ids and texts on disk; None for an engine other than edge.
+        What one would keep in RAM, with original vectors, ids and texts on disk. Edge's files are measured; for another
+        engine it is computed, see `sizes`, and None for an index that `build` did not make.
         """
         if self.engine != "edge":
-            return None
+            return self.computed_bytes
         parts = self.disk_bytes()
         return self.bytes_per_vector + (parts["graph"] + parts.get("words", 0)) / self.n
 
@@ -189,6 +191,7 @@ def build(
         if dimension and index.setting.is_oracle_known:
             _prove_reach(index, vectors)
         index.build_seconds = time.perf_counter() - started
+        index.computed_bytes = sizes.searched(index.setting, dimension, n, m, words)
     except BaseException:
         backend.close()
         raise

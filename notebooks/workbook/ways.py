@@ -19,8 +19,8 @@ class Way(NamedTuple):
     """One way to search: how it is stored and searched, NDCG@10 of each query, and what it costs.
 
     `dimension` is None for whole vectors and for words alone; `documents` were searched. `searched_bytes` of one
-    document, None where the engine did not tell; `latency`, milliseconds of a query, and `indexing`, seconds of a
-    document, are with encoding: median, and range of the queries or the repeats.
+    document, `bytes_computed` where the engine does not tell, None in an older record; `latency`, milliseconds of a
+    query, and `indexing`, seconds of a document, are with encoding: median, and range of the queries or the repeats.
     """
 
     label: str
@@ -33,6 +33,7 @@ class Way(NamedTuple):
     documents: int
     scores: pd.Series
     searched_bytes: float | None
+    bytes_computed: bool
     latency: Times
     indexing: Times
 
@@ -86,5 +87,6 @@ def _way(row: tuple, values: dict, documents: int) -> Way:
     return Way(
         row.work, model, None if pd.isna(row.dimension) else int(row.dimension), setting, search, row.notebook, row.key,
         documents, pd.Series(values["judgements"]["ndcg@10"]), values["searched_bytes"],
+        values.get("bytes_computed", False),  # Edge's records do not say
         Times.of([1000 * seconds for seconds in values["latency"]]), Times.of(values["indexing"]),
     )  # fmt: skip
