@@ -1,7 +1,8 @@
-"""A stand-in for a Qdrant server's REST interface, over real HTTP, and the fixture `server` that starts one.
+"""A stand-in for a Qdrant server or cluster, over real HTTP and gRPC, and the fixture `server` that starts one.
 
-It stores and searches with qdrant-client's in-memory mode, remembers configs itself, and misbehaves on demand. It
-quantizes and indexes nothing: that is tested on Edge and, where QDRANT_URL is set, on a real server.
+It stores and searches with qdrant-client's in-memory mode, remembers configs itself, refuses what a real one refuses
+(`standin_rules`), and misbehaves on demand. It quantizes and indexes nothing, and a node of a cluster is only a number:
+that is tested on Edge and, where QDRANT_URL is set, on a real server.
 """
 
 import json
@@ -10,17 +11,26 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
+import standin_grpc
+import standin_rules
 from qdrant_client import QdrantClient, models
+from standin_cluster import Cluster
+from standin_rules import Refused
 from workbook import server as remote
 
+TITLE = "qdrant - vector search engine"
 
-class Standin:
-    """One server. Its attributes say how it behaves; `requests` lists (method, path) of all it was asked, `asked` that
-    with body and key."""
 
-    def __init__(self):
+class Standin(Cluster):
+    """One server or cluster. Its attributes say how it behaves; `requests` lists (method, path) of all it was asked,
+    over REST or gRPC, `asked` that with body and key, `rpcs` the calls of gRPC among them by name."""
+
+    def __init__(self, grpc: bool = True):
+        super().__init__()
+        self.version = "1.20.0"
         self.key: str | None = None
         self.delay = 0.0  # seconds before each answer
         self.failures: list[int] = []  # statuses to answer next
@@ -30,13 +40,16 @@ class Standin:
         self.statuses: list[str] = []  # of a collection, told next; then green
         self.forgets: set[str] = set()  # parts of a new collection's config
         self.unindexed = 0  # vectors
-        self.nodes = 1
+        self.strict: dict = {}  # strict mode of all collections, with what each has of its own
+        self.busy = 0  # reads to refuse next, as the limit of a minute is used up
         self.requests: list[tuple[str, str]] = []
         self.asked: list[tuple[str, str, dict, str | None]] = []
+        self.rpcs: list[str] = []
         self._memory = QdrantClient(":memory:")
-        self._configs: dict[str, dict] = {}
         self._lock = threading.Lock()
-        self._port = 0
+        self._port = self.grpc_port = 0
+        self._grpc = None
+        self._speaks = grpc
         self.revive()
 
     @property
@@ -47,35 +60,89 @@ class Standin:
     def collections(self) -> list[str]:
         return sorted(self._configs)
 
+    @property
+    def grpc(self) -> bool:
+        """Whether it listens at `grpc_port`; may be set."""
+        return self._speaks
+
+    @grpc.setter
+    def grpc(self, speaks: bool) -> None:
+        self._hush()
+        self._speaks = speaks
+        if speaks:
+            self._grpc, self.grpc_port = standin_grpc.listen(self, self.grpc_port)
+
     def revive(self) -> None:
-        """Start, or start again at the same address with the same data."""
+        """Start, or start again at the same addresses with the same data."""
         self._http = ThreadingHTTPServer(("127.0.0.1", self._port), type("Handler", (_Handler,), {"standin": self}))
         self._port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+        self.grpc = self._speaks
 
     def die(self) -> None:
         """Answer no more; connections are refused."""
         self._http.shutdown()
         self._http.server_close()
+        self._hush()  # last: it ends the call that may be the reason, and a test may then revive this
+
+    def _hush(self) -> None:
+        grpc, self._grpc = self._grpc, None
+        if grpc:
+            grpc.stop(None)
+
+    def receive(self, method: str, path: str, body: dict, key: str | None) -> tuple[int, object, dict] | None:
+        """Status, result and headers of one request; None if it was one too many to live."""
+        with self._lock:
+            if self.requests_to_live is not None:
+                self.requests_to_live -= 1
+                if self.requests_to_live < 0:
+                    self.requests_to_live = None
+                    self.die()
+                    return None
+        time.sleep(self.delay)
+        status, result = self.answer(method, path, body, key)
+        wait = re.search(r"Retry after (\d+)s$", str(result)) if status == 429 else None
+        return status, result, {"Retry-After": wait[1]} if wait else self.headers if status != 200 else {}
 
     def answer(self, method: str, path: str, body: dict, key: str | None) -> tuple[int, object]:
         """Status and result of one request."""
         with self._lock:
             self.requests.append((method, path))
             self.asked.append((method, path, body, key))
+            self._count_down()
             if self.failures:
                 return self.failures.pop(0), f"told to fail, with the key {key}"
             if path == "/":
-                return 200, {"title": "stand-in", "version": "1.20.0"}
+                return 200, {"title": TITLE, "version": self.version, "commit": None}
             if self.key and key != self.key:
                 return 401, "Invalid API key or JWT"
             for (asked, pattern), handler in ROUTES.items():
                 if asked == method and (match := re.fullmatch(pattern, path)):
                     try:
+                        standin_rules.check_body(method, path, body, self.version)
+                        self._check_points(handler.__name__, *match.groups(), body)
                         return 200, handler(self, *match.groups(), body)
+                    except Refused as refused:
+                        return refused.status, refused.words
                     except ValueError as error:  # in-memory mode's way to say so
                         return 404 if "not found" in str(error) else 400, str(error)
             return 404, f"no route {method} {path}"
+
+    def _check_points(self, action: str, *named: object) -> None:
+        """Raise Refused where strict mode, the limit of a minute or a lost node leaves points out of reach."""
+        if action not in ("upsert", *READS):
+            return
+        name, body = named
+        standin_rules.check_strict(action, body, self._strict(name))
+        if action != "upsert" and self.busy > 0:
+            self.busy -= 1
+            tokens = "Operation requires 1 tokens but only 0.0 were available. Retry after 1s"
+            raise Refused(429, f"Rate limiting exceeded: Read rate limit exceeded: {tokens}")
+        self._reach(name, standin_rules.points(body) if action == "upsert" else None)
+
+    def _strict(self, name: str) -> dict:
+        own = self._configs.get(name, {}).get("strict_mode_config") or {}
+        return {"enabled": True, **self.strict, **own} if self.strict else own
 
     def list(self, _: dict) -> object:
         return {"collections": [{"name": name} for name in self.collections]}
@@ -86,7 +153,7 @@ class Standin:
     def create(self, name: str, body: dict) -> bool:
         config = models.CreateCollection.model_validate(body)
         if name in self._configs:
-            raise ValueError(f"Collection `{name}` already exists!")
+            raise Refused(409, f"Wrong input: Collection `{name}` already exists!")
         self._memory.create_collection(name, config.vectors, sparse_vectors_config=config.sparse_vectors)
         self._configs[name] = {key: value for key, value in body.items() if key not in self.forgets}
         if "on_disk" in self.forgets:
@@ -95,69 +162,63 @@ class Standin:
 
     def update(self, name: str, body: dict) -> bool:
         models.UpdateCollection.model_validate(body)
-        if "quantization_config" not in self.forgets:
+        own = self._known(name)
+        own.update(body.get("params") or {})
+        if "quantization_config" in body and "quantization_config" not in self.forgets:
             asked = body["quantization_config"]
-            self._configs[name]["quantization_config"] = None if asked == "Disabled" else asked
+            own["quantization_config"] = None if asked == "Disabled" else asked
+        for part in ("hnsw_config", "optimizers_config", "strict_mode_config"):
+            own[part] = {**(own.get(part) or {}), **(body.get(part) or {})}
         return True
 
     def delete(self, name: str, _: dict) -> bool:
         return self._configs.pop(name, None) is not None and self._memory.delete_collection(name)
 
     def info(self, name: str, _: dict) -> object:
-        if name not in self._configs:
-            raise ValueError(f"Not found: Collection `{name}` not found!")
-        own = self._configs[name]
-        told = self._memory.get_collection(name).model_dump(mode="json")
+        own = self._known(name)
+        self._reach(name)
+        told = self._memory.get_collection(name).model_dump(mode="json", exclude_none=True)
         status = self.statuses.pop(0) if self.statuses else "green"
         told["status"] = status
         told["optimizer_status"] = {"error": "no space left"} if status == "red" else "ok"
         told["indexed_vectors_count"] = self._vectors(name) - self.unindexed
-        told["config"]["quantization_config"] = own.get("quantization_config")
-        params = told["config"]["params"]
-        params["vectors"] = own.get("vectors")
-        params["shard_number"] = own.get("shard_number") or 1
-        params["replication_factor"] = own.get("replication_factor") or 1
+        config, params = told["config"], told["config"]["params"]
+        config["quantization_config"] = own.get("quantization_config")
+        config["strict_mode_config"] = self._strict(name) or {"enabled": False}
+        for part, asked in (("hnsw_config", "hnsw_config"), ("optimizer_config", "optimizers_config")):
+            config[part] |= {key: value for key, value in (own.get(asked) or {}).items() if value is not None}
+        params["vectors"] = own.get("vectors") or {}
+        params["shard_number"] = len(self._copies(name))
+        for factor in ("replication_factor", "write_consistency_factor"):
+            params[factor] = own.get(factor) or 1
         return told
 
     def cluster(self, name: str, _: dict) -> object:
-        """The shards: a copy on each node, as many as asked for and there are nodes for, the first node's local."""
-        own = self._configs[name]
-        copies = min(own.get("replication_factor") or 1, self.nodes)
-        shards = range(own.get("shard_number") or 1)
-        return {
-            "peer_id": 1,
-            "shard_count": len(shards),
-            "local_shards": [{"shard_id": shard, "points_count": 0, "state": "Active"} for shard in shards],
-            "remote_shards": [
-                {"shard_id": shard, "peer_id": node, "state": "Active"}
-                for shard in shards
-                for node in range(2, copies + 1)
-            ],
-            "shard_transfers": [],
-        }
+        self._known(name)
+        records, _ = self._memory.scroll(name, limit=1_000_000, with_payload=False)
+        return self.shards(name, [record.id for record in records])
 
-    def peers(self, _: dict) -> object:
-        if self.nodes == 1:
-            return {"status": "disabled"}
-        return {
-            "status": "enabled",
-            "peer_id": 1,
-            "peers": {str(node): {"uri": f"http://node-{node}:6335"} for node in range(1, self.nodes + 1)},
-            "raft_info": {"term": 1, "commit": 1, "pending_operations": 0, "is_voter": True},
-            "consensus_thread_status": {"consensus_thread_status": "working", "last_update": "2025-01-01T00:00:00Z"},
-            "message_send_failures": {},
-        }
+    def _known(self, name: str) -> dict:
+        """What was asked for when the collection was made."""
+        if name not in self._configs:
+            raise Refused(404, f"Not found: Collection `{name}` not found!")
+        return self._configs[name]
 
     def upsert(self, name: str, body: dict) -> object:
-        self._memory.upsert(name, models.PointsList.model_validate(body).points)
+        self._known(name)
+        batch = "batch" in body
+        points = (
+            models.PointsBatch.model_validate(body).batch if batch else models.PointsList.model_validate(body).points
+        )
+        self._memory.upsert(name, points)
         return {"operation_id": 0, "status": "completed"}
 
     def query(self, name: str, body: dict) -> object:
         requests = models.QueryRequestBatch.model_validate(body).searches
         for request in requests:
-            request.params = None  # in-memory mode warns of what it ignores
-            for prefetch in request.prefetch or []:
-                prefetch.params = None
+            prefetch = request.prefetch or []
+            for search in (request, *(prefetch if isinstance(prefetch, list) else [prefetch])):
+                search.params = None  # in-memory mode warns of what it ignores
         return [answer.model_dump(mode="json") for answer in self._memory.query_batch_points(name, requests)]
 
     def query_one(self, name: str, body: dict) -> object:
@@ -187,6 +248,7 @@ def _filter(body: dict) -> models.Filter | None:
 
 
 NAME = "([^/]+)"
+READS = ("query", "query_one", "retrieve", "scroll", "count")
 ROUTES: dict[tuple[str, str], Callable] = {
     ("GET", "/collections"): Standin.list,
     ("GET", f"/collections/{NAME}/exists"): Standin.exists,
@@ -211,22 +273,21 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         standin = self.standin
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-        if standin.requests_to_live is not None:
-            standin.requests_to_live -= 1
-            if standin.requests_to_live < 0:
-                standin.requests_to_live = None
-                self.close_connection = True
-                return standin.die()
-        time.sleep(standin.delay)
-        path = self.path.partition("?")[0]
-        status, result = standin.answer(self.command, path, body, self.headers.get("api-key"))
-        answer = {"time": 0.0, "status": "ok" if status == 200 else {"error": result}, "result": result}
-        if path == "/" and status == 200:
+        path = unquote(self.path.partition("?")[0])
+        answered = standin.receive(self.command, path, body, self.headers.get("api-key"))
+        if answered is None:
+            self.close_connection = True
+            return
+        status, result, headers = answered
+        answer = {"time": 0.0, "status": "ok", "result": result}
+        if status != 200:
+            answer = {"time": 0.0, "status": {"error": result}}
+        elif path == "/":
             answer = result
         content = (standin.page or json.dumps(answer)).encode()
         try:
             self.send_response(status)
-            for name, value in standin.headers.items() if status != 200 else ():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -242,9 +303,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(data, monkeypatch):
-    """A stand-in that QDRANT_URL names, asked without pauses."""
+    """A stand-in that QDRANT_URL and QDRANT_GRPC_PORT name, asked without pauses."""
     standin = Standin()
     monkeypatch.setenv("QDRANT_URL", standin.url)
+    monkeypatch.setenv("QDRANT_GRPC_PORT", str(standin.grpc_port))
     monkeypatch.delenv("QDRANT_API_KEY", raising=False)
     monkeypatch.setattr(remote, "PAUSE", 0)
     monkeypatch.setattr(remote, "POLL", 0)

@@ -89,7 +89,7 @@ class ClientIndex:
                 self._collection,
                 vectors_config=dense if dimension else None,
                 sparse_vectors_config={WORDS: sparse} if words else None,
-                hnsw_config=models.HnswConfigDiff(m=m, ef_construct=ef_construct, full_scan_threshold=1),
+                hnsw_config=models.HnswConfigDiff(m=m, ef_construct=ef_construct, full_scan_threshold=10),
                 # as on Edge: a small corpus must not stay unindexed
                 optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
                 quantization_config=self._quantization(setting),
