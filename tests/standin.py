@@ -19,6 +19,7 @@ import standin_rules
 from qdrant_client import QdrantClient, models
 from standin_cluster import Cluster
 from standin_rules import Refused
+from workbook import patience
 from workbook import server as remote
 
 TITLE = "qdrant - vector search engine"
@@ -31,6 +32,7 @@ class Standin(Cluster):
     def __init__(self, grpc: bool = True):
         super().__init__()
         self.version = "1.20.0"
+        self.prefix = ""  # of every path, as behind a proxy
         self.key: str | None = None
         self.delay = 0.0  # seconds before each answer
         self.failures: list[int] = []  # statuses to answer next
@@ -273,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         standin = self.standin
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-        path = unquote(self.path.partition("?")[0])
+        path = unquote(self.path.partition("?")[0]).removeprefix(standin.prefix)
         answered = standin.receive(self.command, path, body, self.headers.get("api-key"))
         if answered is None:
             self.close_connection = True
@@ -308,7 +310,7 @@ def server(data, monkeypatch):
     monkeypatch.setenv("QDRANT_URL", standin.url)
     monkeypatch.setenv("QDRANT_GRPC_PORT", str(standin.grpc_port))
     monkeypatch.delenv("QDRANT_API_KEY", raising=False)
-    monkeypatch.setattr(remote, "PAUSE", 0)
+    monkeypatch.setattr(patience, "PAUSE", 0)
     monkeypatch.setattr(remote, "POLL", 0)
     yield standin
     standin.die()

@@ -4,6 +4,7 @@ The server is a stand-in over real HTTP; where QDRANT_URL is set, the contract i
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,14 +14,16 @@ import numpy as np
 import pytest
 import yaml
 from qdrant_client import QdrantClient, models
-from workbook import engine, locks, paths
+from standin import Standin
+from workbook import engine, locks, paths, patience
 from workbook import server as remote
 from workbook.bm25 import Sparse
 from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
+from workbook.patience import patiently
 from workbook.quantization import SETTINGS, client_config
-from workbook.server import connect, own_collection, patiently, wait_until_green
+from workbook.server import connect, own_collection, wait_until_green
 
 needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
 INT8, FLOAT32 = SETTINGS["scalar-int8"], SETTINGS["float32"]
@@ -90,16 +93,14 @@ class TestPlacement:
         index = index_on(server, Placement(3, 2, True, True), SETTINGS[setting])
         assert index.placed() == Placement(3, 2, True, True)
         assert index.applied() == SETTINGS[setting].config, "as without a placement"
-        index.check_placement()
         index.close()
 
     def test_left_out_is_not_sent(self, server):
         index = index_on(server)
         told = connect().get_collection(index._collection).config
         assert told.params.vectors.on_disk is told.quantization_config.scalar.always_ram is None
-        server.requests.clear()
-        index.check_placement()
-        assert server.requests == [], "nothing was asked, so nothing is checked"
+        assert calls(server, "GET", "/cluster") == [], "nothing was asked, so nothing is checked"
+        index.close()
 
     @pytest.mark.parametrize(
         ("forgets", "placement", "said"),
@@ -114,7 +115,13 @@ class TestPlacement:
     def test_that_the_server_ignores_is_found_out(self, server, forgets, placement, said):
         server.forgets = {forgets}
         with pytest.raises(WorkbookError, match=said):
-            index_on(server, placement).check_placement()
+            index_on(server, placement)
+        assert server.collections == []
+
+    def test_of_words_alone_has_no_originals_to_keep_on_disk(self, server):
+        index = ClientIndex(FLOAT32, 0, 16, 100, memory=False, placement=Placement(on_disk=True), words=True)
+        assert not index.placed().on_disk
+        index.close()
 
 
 class TestTheHappyPathOverHttp:
@@ -145,7 +152,8 @@ class TestTheHappyPathOverHttp:
     def test_who_the_server_is(self, server):
         alone = remote.identity()
         server.nodes = 3
-        assert alone == {"url_sha256": remote.identity()["url_sha256"], "version": "1.20.0", "nodes": 1}
+        sha256 = remote.identity()["url_sha256"]
+        assert alone == {"url_sha256": sha256, "version": "1.20.0", "nodes": 1, "grpc": True}
         assert remote.identity()["nodes"] == 3
         assert server.url not in str(alone)
 
@@ -208,18 +216,18 @@ class TestPatience:
     @pytest.mark.parametrize("status", [429, 500, 502, 503])
     def test_an_error_of_the_server_is_tried_again(self, server, status):
         qdrant = connect()
-        server.failures = [status] * remote.RETRIES
+        server.failures = [status] * patience.RETRIES
         server.requests.clear()
         assert patiently(qdrant.get_collections).collections == []
-        assert len(server.requests) == 1 + remote.RETRIES
+        assert len(server.requests) == 1 + patience.RETRIES
 
     def test_but_not_for_ever(self, server):
         qdrant = connect()
         server.failures = [503] * 99
         server.requests.clear()
-        with pytest.raises(WorkbookError, match=r"Qdrant at QDRANT_URL answers 503 \(told to fail.*4 times: is it run"):
+        with pytest.raises(WorkbookError, match=r"Qdrant at QDRANT_URL answers 503 \(told to fail.*7 times: is it run"):
             patiently(qdrant.get_collections)
-        assert len(server.requests) == 1 + remote.RETRIES
+        assert len(server.requests) == 1 + patience.RETRIES
 
     def test_a_wrong_request_is_not_tried_again(self, server):
         qdrant = connect()
@@ -230,7 +238,7 @@ class TestPatience:
 
     def test_pauses_grow_unless_the_server_names_them(self, server, monkeypatch):
         qdrant, pauses = connect(), []
-        monkeypatch.setattr(remote, "PAUSE", 1)
+        monkeypatch.setattr(patience, "PAUSE", 1)
         monkeypatch.setattr(time, "sleep", lambda seconds: seconds and pauses.append(seconds))
         server.failures = [500, 500, 500]
         patiently(qdrant.get_collections)
@@ -238,7 +246,7 @@ class TestPatience:
         patiently(qdrant.get_collections)
         server.failures, server.headers = [429, 429, 429], {"Retry-After": "3600"}
         patiently(qdrant.get_collections)
-        assert pauses == [1, 2, 4, 7, 7, *[remote.TIMEOUT] * 3]
+        assert pauses == [1, 2, 4, 7, 7, *[patience.TIMEOUT] * 3]
 
     def test_a_programmers_error_is_not_hidden(self, server):
         qdrant = connect()
@@ -247,8 +255,8 @@ class TestPatience:
             patiently(qdrant.get_collections)
 
     def test_a_slow_server(self, server, monkeypatch):
-        monkeypatch.setattr(remote, "TIMEOUT", 1)
-        monkeypatch.setattr(remote, "RETRIES", 0)
+        monkeypatch.setattr(patience, "TIMEOUT", 1)
+        monkeypatch.setattr(patience, "FIRST_RETRIES", 0)
         server.delay = 1.5
         with pytest.raises(WorkbookError, match=r"does not answer \(ReadTimeout\), 1 times"):
             connect()
@@ -270,7 +278,7 @@ class TestPatience:
     def test_failed_tries_are_no_search_seconds(self, server, unit_vectors, monkeypatch):
         index = index_on(server)
         index.upsert(unit_vectors, None)
-        monkeypatch.setattr(remote, "PAUSE", 30)
+        monkeypatch.setattr(patience, "PAUSE", 30)
         clock = [0.0]
         monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
         monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
@@ -314,7 +322,7 @@ class TestTheStatus:
         index = index_on(server)
         monkeypatch.setattr(remote, "PATIENCE", -1)
         server.statuses = ["yellow"]
-        with pytest.raises(WorkbookError, match=r"did not finish indexing within -1 s: workbook-\w+ is yellow"):
+        with pytest.raises(WorkbookError, match=r"indexed nothing more in -1 s: workbook-\w+ is yellow"):
             wait_until_green(connect(), index._collection)
         index.close()
 
@@ -342,7 +350,7 @@ class TestConnecting:
     @pytest.mark.parametrize("url", ["not a url", "http://localhost:port", "ftp://localhost"])
     def test_an_address_that_is_none(self, server, monkeypatch, url):
         monkeypatch.setenv("QDRANT_URL", url)
-        with pytest.raises(WorkbookError, match=r"no Qdrant answers at QDRANT_URL.*such as http://localhost:6333$"):
+        with pytest.raises(WorkbookError, match=r"no Qdrant answers at QDRANT_URL.*such as http://localhost:6333 or"):
             connect()
 
     @pytest.mark.parametrize("page", ["<html>Hello</html>", '{"hello": "world"}'])
@@ -357,7 +365,6 @@ class TestConnecting:
         with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running"):
             connect()
 
-    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
     def test_the_key_comes_from_the_environment(self, server, monkeypatch):
         server.key = KEY
         with pytest.raises(WorkbookError, match=r"asks for a key: set QDRANT_API_KEY \(401: Invalid API key or JWT\)"):
@@ -368,7 +375,6 @@ class TestConnecting:
         monkeypatch.setenv("QDRANT_API_KEY", KEY)
         assert connect().get_collections().collections == []
 
-    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
     def test_the_key_is_in_no_message(self, server, monkeypatch, status):
         monkeypatch.setenv("QDRANT_API_KEY", KEY)
@@ -379,18 +385,151 @@ class TestConnecting:
         assert KEY not in shown, "nor in the traceback that a notebook keeps"
 
 
+class TestManyAtOnce:
+    """Points and queries go by gRPC where it answers and is the same server's, else by REST, and that is told once."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_told(self):
+        remote.tell.cache_clear()
+
+    def stored_and_found(self, standin, vectors):
+        with engine.build(vectors, engine="server") as index:
+            return index.search(vectors[:3], 2, engine.Search(exact=True))
+
+    def test_by_grpc_as_by_rest(self, server, unit_vectors, capsys):
+        fast = self.stored_and_found(server, unit_vectors)
+        assert {"Upsert", "QueryBatch"} <= set(server.rpcs)
+        assert capsys.readouterr().err == ""
+        server.rpcs.clear()
+        server.grpc = False
+        slow = self.stored_and_found(server, unit_vectors)
+        assert server.rpcs == []
+        assert capsys.readouterr().err.count("is not this Qdrant's gRPC, which loads faster: REST is used") == 1
+        np.testing.assert_array_equal(fast.ids, slow.ids)
+        np.testing.assert_allclose(fast.scores, slow.scores, rtol=1e-6)
+        assert remote.identity()["grpc"] is False, "their times are not of one kind"
+
+    def test_another_servers_grpc_is_not_written_to(self, server, unit_vectors, monkeypatch, capsys):
+        other = Standin()
+        other.create("theirs", {"vectors": {"size": 8, "distance": "Cosine"}})
+        monkeypatch.setenv("QDRANT_GRPC_PORT", str(other.grpc_port))
+        self.stored_and_found(server, unit_vectors)
+        assert set(other.rpcs) == {"List"} and "REST is used" in capsys.readouterr().err
+        other.die()
+
+    def test_what_speaks_no_grpc_is_not_waited_for_long(self, server, unit_vectors, monkeypatch, capsys):
+        monkeypatch.setattr(remote, "GRPC_SECONDS", 0.2)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            monkeypatch.setenv("QDRANT_GRPC_PORT", str(silent.getsockname()[1]))
+            self.stored_and_found(server, unit_vectors)
+        assert "REST is used" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("port", ["six", "0", "65536", "-1", "6334.0"])
+    def test_a_port_that_is_none(self, server, monkeypatch, port):
+        monkeypatch.setenv("QDRANT_GRPC_PORT", port)
+        with pytest.raises(WorkbookError, match=f"QDRANT_GRPC_PORT is '{port}': give the number of a port, such as"):
+            connect()
+
+    def test_a_request_is_no_larger_than_a_server_takes(self):
+        assert remote.batch(384) == remote.batch(0) == remote.BATCH
+        assert remote.batch(4096) * 4096 * 20 < 32e6, "20 characters of a number in JSON"
+        assert remote.batch(10**7) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "said"), [(503, "does not answer"), (500, "answers INTERNAL"), (429, "answers")]
+    )
+    def test_trouble_is_tried_again_and_told(self, server, unit_vectors, status, said):
+        index = index_on(server)
+        server.failures = [status] * 2
+        index.upsert(unit_vectors, None)
+        assert index.indexed() == 500
+        server.failures = [status] * (patience.RETRIES + 1)
+        with pytest.raises(WorkbookError, match=f"Qdrant at QDRANT_URL {said}.*, {patience.RETRIES + 1} times"):
+            index.search(unit_vectors[:1], 1, *EXACTLY)
+        index.close()
+
+
+class TestVersions:
+    @pytest.fixture(autouse=True)
+    def nothing_told(self):
+        remote.tell.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("version", "names", "said"),
+        [
+            (
+                "1.18.3",
+                ["float32", "turbo-8bit"],
+                "turbo-8bit needs Qdrant 1.20, this is 1.18.3: leave it out or update",
+            ),
+            ("1.17.0", ["turbo-4bit"], "turbo-4bit needs Qdrant 1.18, this is 1.17.0"),
+            ("1.14.9", ["binary-2bit"], "binary-2bit needs Qdrant 1.15, this is 1.14.9"),
+            ("1.15.5", ["dbsf", "rrf"], "rrf needs Qdrant 1.16, this is 1.15.5"),
+        ],
+    )
+    def test_that_are_too_old_for_a_setting(self, server, version, names, said):
+        server.version = version
+        with pytest.raises(WorkbookError, match=said):
+            remote.check_version(names)
+        server.version = "1.20.1-dev"
+        remote.check_version(names)
+
+    @pytest.mark.parametrize(
+        ("version", "said"),
+        [
+            ("1.14.0", "Qdrant 1.14.0 is older than anything this was tried with, 1.15: update it"),
+            ("1.18.3", "Qdrant 1.18.3 and qdrant-client 1.20.0 are more than one minor version apart"),
+            ("1.22.0", "Qdrant 1.22.0 and qdrant-client 1.20.0 are more than one minor version apart"),
+            ("1.19.2", ""),
+            ("1.21.0", ""),
+        ],
+    )
+    def test_that_are_far_from_the_clients_are_told_once_in_our_words(self, server, capsys, recwarn, version, said):
+        server.version = version
+        for _ in range(2):
+            connect().close()
+        told = capsys.readouterr().err
+        assert said in told and told.count("note: ") == bool(said)
+        assert not recwarn.list
+
+    def test_without_numbers_are_no_qdrants(self, server):
+        server.version = "unknown"
+        with pytest.raises(WorkbookError, match="no Qdrant answers at QDRANT_URL"):
+            connect()
+
+
+def test_a_key_is_only_warned_of_where_it_leaves_the_machine(server, monkeypatch, capsys, recwarn):
+    server.key = KEY
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    connect().close()
+    assert capsys.readouterr().err == "" and not recwarn.list
+    remote.tell.cache_clear()
+    remote._tell_oddities("http://qdrant.example:6333", "1.20.0")
+    assert "the key in QDRANT_API_KEY travels unencrypted" in capsys.readouterr().err
+    remote._tell_oddities("https://qdrant.example:6333", "1.20.0")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_path_before_qdrants_is_kept(server, unit_vectors, monkeypatch):
+    """A proxy may have one."""
+    monkeypatch.setenv("QDRANT_URL", f"{server.url}/some/path")
+    server.prefix = "/some/path"
+    with engine.build(unit_vectors, engine="server") as index:
+        assert index.search(unit_vectors[:1], 1, engine.Search(exact=True)).ids.tolist() == [[0]]
+
+
 class TestNothingIsLeftBehind:
-    @pytest.mark.parametrize("requests", range(3, 9))
+    @pytest.mark.parametrize("requests", range(5, 11))
     def test_when_it_dies_in_the_middle(self, server, unit_vectors, requests):
-        """After connecting (2 requests): creating (2), storing, indexing, proving, each is cut short."""
+        """After connecting (4 requests): creating (2), storing, indexing, proving, each is cut short."""
         server.requests_to_live = requests
         with pytest.raises(
-            WorkbookError, match=r"does not answer \(\w+\), 4 times.*; collection workbook-\w{12} is left"
+            WorkbookError, match=r"does not answer \(\w+\), 7 times.*; collection workbook-\w{12} is left"
         ):
             engine.build(unit_vectors, engine="server")
         server.revive()
         left = len(server.collections)
-        assert left == (requests > 3), "what was made before its death is still there"
+        assert left == (requests > 5), "what was made before its death is still there"
         assert connect().get_collections().collections == []
         assert list((paths.DATA / "server").iterdir()) == []
 

@@ -202,7 +202,8 @@ class TestStrictMode:
         [
             ({"max_query_limit": 50}, "scroll", {"limit": 10_000}, 'Limit exceeded 10000 > 50 for "limit". Help: '),
             ({"max_query_limit": 5}, "query", {"query": 1}, 'Limit exceeded 10 > 5 for "limit"'),
-            ({"max_query_limit": 5}, "query/batch", {"searches": [{"query": {"fusion": "rrf"}, "limit": 3, "prefetch": {"query": 1, "limit": 6}}]},
+            ({"max_query_limit": 5}, "query/batch",
+             {"searches": [{"query": {"fusion": "rrf"}, "limit": 3, "prefetch": {"query": 1, "limit": 6}}]},
              'Limit exceeded 6 > 5 for "limit"'),
             ({"search_max_batchsize": 1}, "query/batch", {"searches": [{}, {}]}, '2 > 1 for "search batch size"'),
             ({"search_max_hnsw_ef": 64}, "query", {"params": {"hnsw_ef": 128}}, '128 > 64 for "hnsw_ef"'),

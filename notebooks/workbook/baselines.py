@@ -36,6 +36,7 @@ from workbook.progress import bar
 from workbook.timing import Times
 
 BM25 = "BM25"
+BY_SHARD = "BM25 (IDF of each shard)"  # as a server's own modifier counts it
 TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
 DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
 TIMED_QUERIES, TIMED_DOCUMENTS = 100, 128  # encoded and searched, and encoded (at least), in each repeat
@@ -77,12 +78,13 @@ class _Way(NamedTuple):
     bm25: Bm25 | None = None
     fusion: str = ""
     dimension: int | None = None
+    idf_by_shard: bool = False
 
     @property
-    def stored(self) -> tuple[str, str, float]:
+    def stored(self) -> tuple[str, str, float, bool]:
         """What is in its index; ways that differ in fusion alone share one."""
         model = (self.encoder.name, self.encoder.revision) if self.encoder else ("", "")
-        return *model, self.bm25.average_length if self.bm25 else 0
+        return *model, self.bm25.average_length if self.bm25 else 0, self.idf_by_shard
 
     @property
     def parts(self) -> "list[_Way]":
@@ -127,6 +129,8 @@ def measure(
     search, dimension or engine that does not fit, or a model with random weights.
     """
     engine.check(engine_name, [setting], [search])
+    if engine_name == "server":
+        server.check_version([setting, *engine.FUSIONS])
     quantization.check([setting], [dimension or encoder.dimensions for encoder in models.values()])
     for encoder in models.values():
         encoders.check_dimensions(encoder, [dimension] if dimension else [])
@@ -142,7 +146,7 @@ def measure(
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
         **({} if engine_name == "edge" else {"searched_bytes": "computed"}),
     }  # fmt: skip
-    ways = _ways(corpus, models, language, dimension)
+    ways = _ways(corpus, models, language, dimension, engine_name)
     work = partial(_measure, corpus, ways, engine_name, placement, setting, Search.named(search), repeats)
     record = results.remember("baselines", about, work)
     return [
@@ -184,10 +188,15 @@ def table(baselines: Sequence[Baseline], against: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index")
 
 
-def _ways(corpus: Corpus, models: Mapping[str, Encoder], language: str, dimension: int | None) -> list[_Way]:
+def _ways(
+    corpus: Corpus, models: Mapping[str, Encoder], language: str, dimension: int | None, engine_name: str
+) -> list[_Way]:  # fmt: skip
+    """On a server, words also as it ranks them itself, by an IDF of each shard, which the others do not depend on."""
     texts = corpus.document_texts
     usual = Bm25(average_words(texts), language)
     ways = [_Way(BM25, bm25=usual), _Way(TOKENS, bm25=Bm25(average_tokens(texts, language), language))]
+    if engine_name == "server":
+        ways.append(_Way(BY_SHARD, bm25=usual, idf_by_shard=True))
     for label, encoder in models.items():
         ways.append(_Way(label, encoder, dimension=dimension))
         ways += [_Way(f"{label} + BM25 ({how})", encoder, usual, how, dimension) for how in engine.FUSIONS]
@@ -203,9 +212,9 @@ def _measure(
     search: Search,
     repeats: int,
 ) -> dict[str, list[dict]]:
-    indexes: dict[tuple[str, str, float], Index] = {}
-    storing: dict[tuple[str, str, float], np.ndarray] = {}
-    encoding: dict[tuple[str, str, float], np.ndarray] = {}
+    indexes: dict[tuple[str, str, float, bool], Index] = {}
+    storing: dict[tuple[str, str, float, bool], np.ndarray] = {}
+    encoding: dict[tuple[str, str, float, bool], np.ndarray] = {}
     with ExitStack() as stack, timing.threads(results.machine()["cores"]):
         for way in bar(ways, desc=f"baselines on {corpus.name}", unit="way"):
             if way.stored not in indexes:
@@ -247,7 +256,9 @@ def _built(
     words = way.bm25.documents(corpus.document_texts) if way.bm25 else None
     setting = setting if way.encoder else "float32"
     placement = placement.for_setting(setting)
-    build = partial(engine.build, rows, setting, engine_name, placement=placement, words=words)
+    build = partial(
+        engine.build, rows, setting, engine_name, placement=placement, words=words, idf_by_shard=way.idf_by_shard
+    )
     seconds = []
     for _ in range(repeats):
         with build() as index:

@@ -4,11 +4,13 @@ Words, stems, hashes and term weights are those of Qdrant Edge's own `Bm25`, so 
 `scores` is the oracle: the formula, with the IDF, in scipy.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import qdrant_edge as edge
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from workbook.errors import WorkbookError
@@ -41,6 +43,35 @@ class Bm25:
         return [_plain(self._model.embed_query(text)) for text in texts]
 
 
+class Idf:
+    """The inverse document frequency of each word in the documents counted, as Qdrant's modifier `idf` has it."""
+
+    def __init__(self):
+        self._having: Counter[int] = Counter()
+        self._documents = 0
+
+    def count(self, documents: Sequence[Sparse]) -> None:
+        """Count documents; those without a word are none."""
+        for each in documents:
+            self._having.update(each.indices)
+            self._documents += bool(each.indices)
+
+    def weighted(self, queries: Sequence[Sparse]) -> list[Sparse]:
+        """The queries, with the IDF multiplied into their weights."""
+        return [
+            Sparse(each.indices, [weight * self._of(word) for word, weight in zip(*each, strict=True)])
+            for each in queries
+        ]
+
+    def _of(self, word: int) -> float:
+        return float(idf(self._having[word], self._documents))
+
+
+def idf(having: ArrayLike, documents: int) -> ArrayLike:
+    """Qdrant's own formula, of words that so many of so many documents have."""
+    return np.log(1 + (documents - np.asarray(having) + 0.5) / (np.asarray(having) + 0.5))
+
+
 def average_words(texts: Sequence[str]) -> float:
     """Mean length in words between spaces: what Qdrant's documentation gives as `avg_len`; 1 if there are none."""
     return float(np.mean([len(text.split()) for text in texts])) or 1.0
@@ -68,8 +99,7 @@ def scores(queries: Sequence[Sparse], documents: Sequence[Sparse]) -> np.ndarray
     )
     having = np.bincount(stored.indices, minlength=len(words))
     counted = sum(bool(each.indices) for each in documents)
-    idf = np.log(1 + (counted - having + 0.5) / (having + 0.5))
-    return (asked.multiply(idf) @ stored.T).toarray()
+    return (asked.multiply(idf(having, counted)) @ stored.T).toarray()
 
 
 def _matrix(rows: Sequence[Sparse], columns: np.ndarray, words: int) -> csr_array:

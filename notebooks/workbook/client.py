@@ -6,19 +6,19 @@ The latter searches exactly and drops `quantization_config` without a word, so i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from workbook import server
+from workbook import bm25, server
 from workbook.bm25 import Sparse
 from workbook.edge import DENSE, RRF_K, WORDS, Answers
 from workbook.errors import WorkbookError
+from workbook.patience import patiently
 from workbook.quantization import SETTINGS, Setting, client_config
-from workbook.server import patiently
 
 
 @dataclass(frozen=True)
@@ -64,38 +64,51 @@ class Placement:
 
 
 ANYWHERE = Placement()
+PIECE = 10  # requests that are sent again together if one of them fails
+FULL_SCAN_KB = 10  # the least that a server takes: smaller segments are scanned whole, not by the graph
 
 
 class ClientIndex:
-    """An index of float32 vectors, of words, or of both, in a collection of its own; point id = row number. Cosine."""
+    """An index of float32 vectors, of words, or of both, in a collection of its own; point id = row number. Cosine.
+
+    A server counts the IDF of words in each shard by itself. So that scores do not depend on shards, it is not asked
+    to: the IDF of all documents is counted here and multiplied into the queries.
+    """
 
     def __init__(
         self, setting: Setting, dimension: int, m: int, ef_construct: int, *, memory: bool,
-        placement: Placement = ANYWHERE, words: bool = False,
+        placement: Placement = ANYWHERE, words: bool = False, idf_by_shard: bool = False,
     ):  # fmt: skip
-        """`dimension` 0: no dense vectors; `words`: sparse ones."""
+        """`dimension` 0: no dense vectors; `words`: sparse ones; `idf_by_shard`: leave their IDF to the server.
+
+        Raises WorkbookError for a placement or a setting that the server cannot have.
+        """
         placement.check(setting, memory)
         self.name = "memory" if memory else "server"
-        self._placement = placement
+        self._placement = placement if dimension else replace(placement, on_disk=False)  # words alone have no originals
+        self._size = server.batch(dimension)
+        self._idf = None if memory or idf_by_shard else bm25.Idf()
         with ExitStack() as stack:
             self._client = stack.enter_context(closing(QdrantClient(":memory:") if memory else server.connect()))
+            self._bulk = self._client if memory else self._client.bulk
             self._collection = "workbook" if memory else stack.enter_context(server.own_collection(self._client))
             dense = models.VectorParams(
                 size=dimension or 1, distance=models.Distance.COSINE, on_disk=placement.on_disk or None
             )
-            sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
+            sparse = models.SparseVectorParams(modifier=None if self._idf else models.Modifier.IDF)
             server.create(
                 self._client,
                 self._collection,
                 vectors_config=dense if dimension else None,
                 sparse_vectors_config={WORDS: sparse} if words else None,
-                hnsw_config=models.HnswConfigDiff(m=m, ef_construct=ef_construct, full_scan_threshold=10),
+                hnsw_config=models.HnswConfigDiff(m=m, ef_construct=ef_construct, full_scan_threshold=FULL_SCAN_KB),
                 # as on Edge: a small corpus must not stay unindexed
                 optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
                 quantization_config=self._quantization(setting),
                 shard_number=placement.shard_number,
                 replication_factor=placement.replication_factor,
             )
+            self._check_placement()
             self._resources = stack.pop_all()
 
     def upsert(
@@ -103,19 +116,17 @@ class ClientIndex:
         words: Sequence[Sparse] | None = None,
     ) -> None:  # fmt: skip
         """Store vectors, words or both as points `first`, `first` + 1, ...; a batch sent twice is stored once."""
-        n = len(words if vectors is None else vectors)
-        for start in range(0, n, server.BATCH):
-            rows = range(start, min(start + server.BATCH, n))
-            dense = None if vectors is None else vectors[start : rows.stop].tolist()
-            points = []
-            for row in rows:
-                parts = {} if dense is None else {DENSE: dense[row - start]}
-                if words is not None and words[row].indices:  # an empty one would count in in-memory mode's IDF
-                    parts[WORDS] = _sparse(words[row])
-                points.append(
-                    models.PointStruct(id=first + row, vector=parts, payload=payloads[row] if payloads else None)
-                )
-            patiently(self._client.upsert, self._collection, points=points, wait=True)
+        n, piece = len(words if vectors is None else vectors), PIECE * self._size
+        if self._idf and words is not None:
+            self._idf.count(words)
+        for start in range(0, n, piece):
+            rows = slice(start, min(start + piece, n))
+            dense = None if vectors is None else vectors[rows]
+            points = dense if words is None else list(_points(dense, words[rows]))
+            patiently(
+                self._bulk.upload_collection, self._collection, points, payloads[rows] if payloads else None,
+                range(first + start, first + rows.stop), batch_size=self._size, max_retries=0, wait=True,
+            )  # fmt: skip
 
     def optimize(self) -> None:
         """Wait until the server has built HNSW and quantized; in-memory mode does neither."""
@@ -133,13 +144,11 @@ class ClientIndex:
         return {family: {k: v for k, v in options.items() if k != "always_ram"} for family, options in told.items()}
 
     def placed(self) -> Placement:
-        """Where the collection really is. Shards and their active copies are counted, as a server's config repeats
-        whatever `replication_factor` was asked for, however few nodes there are.
+        """Where the collection really is. Shards and their copies are counted, as a server's config repeats whatever
+        `replication_factor` was asked for, however few nodes there are. A copy whose node is lost counts: it was made.
         """
         config = self._info().config
-        cluster = patiently(self._client.collection_cluster_info, self._collection)
-        shards = [*cluster.local_shards, *cluster.remote_shards]
-        copies = Counter(shard.shard_id for shard in shards if shard.state == models.ReplicaState.ACTIVE)
+        copies = Counter(shard.shard_id for shard in self._shards())
         quantization = config.quantization_config.model_dump() if config.quantization_config else {}
         return Placement(
             shard_number=len(copies),
@@ -148,15 +157,13 @@ class ClientIndex:
             always_ram=any(bool(options["always_ram"]) for options in quantization.values()),
         )
 
-    def check_placement(self) -> None:
-        """Raise WorkbookError unless the collection is where it was asked to be."""
-        if self._placement == ANYWHERE:
-            return
-        placed = self.placed()
-        for field in fields(Placement):
-            asked, found = getattr(self._placement, field.name), getattr(placed, field.name)
-            if asked and asked != found:
-                raise WorkbookError(f"asked for {field.name} {asked}, the server reports {found}")
+    def tell_lost(self) -> None:
+        """Say once how many copies of shards cannot be reached, of a collection that has others of each."""
+        shards = self._shards()
+        if lost := sum(shard.state != models.ReplicaState.ACTIVE for shard in shards):
+            server.tell(
+                f"{lost} of {len(shards)} copies of shards cannot be reached: a node is lost, others do its work"
+            )
 
     def code_bytes(self) -> int:
         """Not told by a server: 0."""
@@ -172,7 +179,9 @@ class ClientIndex:
 
     def search_words(self, words: Sequence[Sparse], limit: int) -> Answers:
         """Search words alone, by BM25; a query without a word finds nothing."""
-        return self._query([models.QueryRequest(query=_sparse(query), using=WORDS, limit=limit) for query in words])
+        return self._query(
+            [models.QueryRequest(query=_sparse(query), using=WORDS, limit=limit) for query in self._weighted(words)]
+        )
 
     def fuse(
         self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, exact: bool,
@@ -191,7 +200,7 @@ class ClientIndex:
         return self._query(
             [
                 models.QueryRequest(limit=limit, query=how, prefetch=legs(query, own))
-                for query, own in zip(queries, words, strict=True)
+                for query, own in zip(queries, self._weighted(words), strict=True)
             ]
         )
 
@@ -204,6 +213,16 @@ class ClientIndex:
     def close(self) -> None:
         """Delete the collection. Raises WorkbookError if the server does not; the next run then will."""
         self._resources.close()
+
+    def _check_placement(self) -> None:
+        """Raise WorkbookError unless the collection is where it was asked to be."""
+        if self._placement == ANYWHERE:
+            return
+        placed = self.placed()
+        for field in fields(Placement):
+            asked, found = getattr(self._placement, field.name), getattr(placed, field.name)
+            if asked and asked != found:
+                raise WorkbookError(f"asked for {field.name} {asked}, the server reports {found}")
 
     def _quantization(self, setting: Setting) -> object | None:
         ram = {"always_ram": True} if self._placement.always_ram else {}
@@ -218,10 +237,24 @@ class ClientIndex:
         return models.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
 
     def _query(self, requests: list[models.QueryRequest]) -> Answers:
-        return server.query(self._client, self._collection, requests)
+        return server.query(self._bulk, self._collection, requests, self._size)
+
+    def _weighted(self, words: Sequence[Sparse]) -> Sequence[Sparse]:
+        return self._idf.weighted(words) if self._idf else words
+
+    def _shards(self) -> list[models.LocalShardInfo | models.RemoteShardInfo]:
+        cluster = patiently(self._client.collection_cluster_info, self._collection)
+        return [*cluster.local_shards, *cluster.remote_shards]
 
     def _info(self) -> models.CollectionInfo:
         return patiently(self._client.get_collection, self._collection)
+
+
+def _points(vectors: np.ndarray | None, words: Sequence[Sparse]) -> Iterator[dict[str, object]]:
+    """The vectors of each point by name; a text without a word has no sparse one, which would count in the IDF."""
+    for row, own in enumerate(words):
+        dense = {} if vectors is None else {DENSE: vectors[row]}
+        yield dense | ({WORDS: _sparse(own)} if own.indices else {})
 
 
 def _sparse(words: Sparse) -> models.SparseVector:

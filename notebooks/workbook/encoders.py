@@ -31,7 +31,7 @@ LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "mo
 
 
 # what rows and figures call other ways to search: a folder of such a name is shown with its hash
-NAMES = Names(reserved=("BM25", "BM25 (length in tokens)", "trained", "distilled"))
+NAMES = Names(reserved=("BM25", "BM25 (length in tokens)", "BM25 (IDF of each shard)", "trained", "distilled"))
 BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fast as 8, on short texts faster
 
 

@@ -172,25 +172,26 @@ class Index:
 def build(
     vectors: np.ndarray | None, setting: str = "float32", engine: str = "edge",
     payloads: Sequence[dict] | None = None, m: int = M, ef_construct: int = EF_CONSTRUCT, place: Path | None = None,
-    placement: Placement = ANYWHERE, words: Sequence[Sparse] | None = None,
+    placement: Placement = ANYWHERE, words: Sequence[Sparse] | None = None, idf_by_shard: bool = False,
 ) -> Index:  # fmt: skip
     """Store float32 vectors (n, d) with a quantization setting, wait until all is indexed, and prove that it applied.
 
     `words`: what BM25 searches, a sparse vector for each row, beside the vectors or, where these are None, alone.
     `place` (edge only): a folder to store in, instead of the RAM disk; `placement` (server only): shards, replicas,
-    and what is on disk. Raises WorkbookError if the engine cannot do the setting or the proof fails; nothing is left
-    behind then.
+    and what is on disk; `idf_by_shard` (server only): IDF as the server counts it, see `client`. Raises WorkbookError
+    if the engine cannot do the setting or the proof fails; nothing is left behind then.
     """
     if vectors is not None and not np.isfinite(vectors).all():
         raise WorkbookError("some vectors are not finite numbers; no engine ranks those")
     n, dimension = (len(words), 0) if vectors is None else vectors.shape
     place = place or (edge.place_for(n, dimension) if engine == "edge" else None)
     started = time.perf_counter()
-    backend = start(setting, dimension, engine, m, ef_construct, place, placement, words is not None)
+    backend = start(setting, dimension, engine, m, ef_construct, place, placement, words is not None, idf_by_shard)
     try:
         backend.upsert(vectors, payloads, words=words)
         index = finish(backend, setting, n, dimension)
-        _prove_words(index, words or [])
+        if not idf_by_shard:
+            _prove_words(index, words or [])
         prove(index, lambda ids: vectors[ids], sum(bool(each.indices) for each in words or []))
         if dimension and index.setting.is_oracle_known:
             _prove_reach(index, vectors)
@@ -204,7 +205,7 @@ def build(
 
 def start(
     setting: str, dimension: int, engine: str = "edge", m: int = M, ef_construct: int = EF_CONSTRUCT,
-    place: Path | None = None, placement: Placement = ANYWHERE, words: bool = False,
+    place: Path | None = None, placement: Placement = ANYWHERE, words: bool = False, idf_by_shard: bool = False,
 ) -> EdgeIndex | ClientIndex:  # fmt: skip
     """An empty index of that setting, for its `upsert` to fill piece by piece and `finish` to build."""
     check(engine, [setting])
@@ -213,12 +214,15 @@ def start(
         raise WorkbookError("neither vectors nor words are given: there is nothing to store")
     if placement != ANYWHERE and engine != "server":
         raise WorkbookError(f"a placement is for the server engine; engine {engine} has no cluster")
+    if idf_by_shard and engine != "server":
+        raise WorkbookError(f"only a server counts its IDF by shard; engine {engine} has one shard")
     if place and engine != "edge":
         raise WorkbookError(f"a place to store in is for the edge engine; engine {engine} has its own")
     if engine == "edge":
         return EdgeIndex(SETTINGS[setting], dimension, m, ef_construct, place, words)
     return ClientIndex(
-        SETTINGS[setting], dimension, m, ef_construct, memory=engine == "memory", placement=placement, words=words
+        SETTINGS[setting], dimension, m, ef_construct, memory=engine == "memory", placement=placement, words=words,
+        idf_by_shard=idf_by_shard,
     )  # fmt: skip
 
 
@@ -247,7 +251,7 @@ def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray], words: int = 0
     if backend.applied() != setting.config:
         raise WorkbookError(f"asked for quantization {setting.config}, the engine reports {backend.applied()}")
     if index.engine == "server":
-        backend.check_placement()
+        backend.tell_lost()
     if not (setting.is_oracle_known and index.dimension):
         return
     probes, hits = _probe(index, rows)
@@ -300,7 +304,7 @@ def _prove_reach(index: Index, vectors: np.ndarray) -> None:
 def _prove_words(index: Index, words: Sequence[Sparse]) -> None:
     """Stop unless some of the stored texts, searched for, get the scores that BM25's formula gives, IDF included."""
     probes = words[:: max(1, len(words) // PROBES)][:PROBES]
-    if not any(each.indices for each in probes) or index.shards > 1:  # each shard has an IDF of its own
+    if not any(each.indices for each in probes):
         return
     hits = index.search_words(probes, 10)
     expected = bm25.scores(probes, words)

@@ -51,7 +51,7 @@ def check(values: Mapping[str, Any]) -> None:
         except TypeError:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type{_advice(name, value)}") from None
     if values.get("engine_name") == "server":
-        server.identity()  # raises what keeps it from answering
+        server.check_version([*values.get("settings", []), *engine.FUSIONS])  # raises what keeps it from answering, too
     if "columns" in values:
         _check_own(values)
     elif values.get("transformer_model") == "" and "custom_model" not in values:

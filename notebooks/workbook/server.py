@@ -1,44 +1,98 @@
-"""A Qdrant server that can be down, slow or die: every call is tried again a few times, then stops with one line.
+"""A Qdrant server or cluster at QDRANT_URL: who it is, its collections of ours, and many points or queries at once.
 
 A collection of ours is written down before it is made and crossed out when it is gone again, so the next run removes
-what a dead one left. The key is only ever read from the environment, and is in no message.
+what a dead one left.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 import shutil
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
 from qdrant_client import QdrantClient, models
-from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+from qdrant_client.common.version_check import is_compatible, parse_version
+from qdrant_client.grpc import ListCollectionsRequest
+from qdrant_client.http.exceptions import ResponseHandlingException
 
-from workbook import locks, paths
+from workbook import locks, paths, patience
 from workbook.edge import Answers
 from workbook.errors import WorkbookError
+from workbook.patience import NO_QDRANT, patiently
 
-BATCH = 500  # points or queries per request
-TIMEOUT = 60  # seconds for the answer to one request; whole ones
+BATCH = 500  # points or queries per request, at most
+NUMBERS = 2**20  # of vectors in one request: 20 MB as JSON, and Qdrant takes 32
 SERVER = "url_sha256"  # the file that tells which server a collection is on
-RETRIES = 3  # of a request that got no answer, or one that may change
-PAUSE = 1.0  # seconds before the first retry; twice as many before each further one
 POLL = 0.5  # seconds between two looks at the status
-PATIENCE = 600  # seconds to wait for a server to index
-NO_QDRANT = (
-    "no Qdrant answers at QDRANT_URL, or one too old: "
-    "give the address of its REST interface, such as http://localhost:6333"
-)
+PATIENCE = 3_600  # seconds to wait for a server to index more
+GRPC_PORT = 6334  # Qdrant's own
+GRPC_SECONDS = 5  # to wait for whatever answers there
+OLDEST = (1, 15)  # what this was tried with begins there
+SINCE = {  # first version of what was not always there
+    **dict.fromkeys(("binary-1.5bit", "binary-2bit", "binary-scalar8-query"), (1, 15)),
+    "rrf": (1, 16),  # with its constant told
+    **dict.fromkeys(("turbo-1bit", "turbo-1.5bit", "turbo-2bit", "turbo-4bit"), (1, 18)),
+    "turbo-8bit": (1, 20),
+}
+LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
+_answered: set[str] = set()  # servers that have answered this process
 
 
-def connect() -> QdrantClient:
+class Server(QdrantClient):
+    """A client by REST of the server at QDRANT_URL, and `bulk`, for many points or queries: by gRPC where that answers.
+
+    `version` is the server's own. Raises ValueError for an address that is none.
+    """
+
+    bulk: QdrantClient | None = None  # until there is one: a client that could not be made is closed, too
+
+    def __init__(self, url: str):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # see `_tell_oddities`
+            # its own version check warns from a thread of its own, after our one line
+            super().__init__(url=url, api_key=patience.key(), timeout=patience.TIMEOUT, check_compatibility=False)
+            options = {**self.init_options, "grpc_port": _grpc_port(), "prefer_grpc": True}
+            self.bulk = QdrantClient(**options)
+        self.version = ""
+
+    def choose_bulk(self) -> None:
+        """Keep gRPC if what answers there is this very server, which the names of its collections tell."""
+        before = self._names()
+        try:
+            told = self.bulk.grpc_collections.List(ListCollectionsRequest(), timeout=GRPC_SECONDS)
+            names, after = {each.name for each in told.collections}, self._names()
+            same = before & after <= names <= before | after  # others may make some at the same time
+        except patience.ERRORS:
+            same = False
+        if not same:
+            self.bulk.close()
+            self.bulk = self
+            tell(
+                f"port {_grpc_port()} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
+                f"(set QDRANT_GRPC_PORT if it has another port)"
+            )
+
+    def close(self, *args: Any, **kwargs: Any) -> None:
+        if self.bulk and self.bulk is not self:
+            self.bulk.close()
+        super().close(*args, **kwargs)
+
+    def _names(self) -> set[str]:
+        return {each.name for each in patiently(self.get_collections).collections}
+
+
+def connect() -> Server:
     """A client of the server at QDRANT_URL, after removing what dead runs of ours left on it.
 
     Raises WorkbookError if there is no address, nobody answers, it is no Qdrant, or it refuses the key.
@@ -46,65 +100,60 @@ def connect() -> QdrantClient:
     url = os.environ.get("QDRANT_URL")
     if not url:
         raise WorkbookError("the server engine needs QDRANT_URL (and QDRANT_API_KEY, if the server asks for one)")
+    retries = patience.RETRIES if _url_sha256() in _answered else patience.FIRST_RETRIES
     try:
-        # its own version check warns from a thread of its own, after our one line
-        qdrant = QdrantClient(url=url, api_key=_key(), timeout=TIMEOUT, check_compatibility=False)
-        patiently(qdrant.info)
+        qdrant = Server(url)
+        qdrant.version = patience.tried(retries, qdrant.info).version
+        parse_version(qdrant.version)
     except (ValueError, ResponseHandlingException):  # no address, or an answer in other words than Qdrant's
         raise WorkbookError(NO_QDRANT) from None
-    patiently(qdrant.get_collections)  # asks for the key, as `info` does not
+    _answered.add(_url_sha256())
+    _tell_oddities(url, qdrant.version)
+    qdrant.choose_bulk()  # asks for the key, as `info` does not
     _remove_leftovers(qdrant)
     return qdrant
 
 
 def identity() -> dict[str, object]:
-    """What tells one server's measurements from another's: hash of its address, version, and number of nodes."""
+    """What tells one server's measurements from another's: hash of its address, version, nodes, and how it is asked."""
     with closing(connect()) as qdrant:
         cluster = patiently(qdrant.cluster_status)
         return {
             "url_sha256": _url_sha256(),
-            "version": patiently(qdrant.info).version,
+            "version": qdrant.version,
             "nodes": len(getattr(cluster, "peers", None) or [1]),  # outside a cluster none are told
+            "grpc": qdrant.bulk is not qdrant,
         }
 
 
-def patiently(call: Callable[..., Any], *args: object, **kwargs: object) -> Any:
-    """Call; after no answer, a timeout, 429 or 5xx call again, RETRIES times with growing pauses.
-
-    For calls that may be made twice. Raises WorkbookError that says what the server did, at once if a retry would
-    change nothing.
-    """
-    for attempt in range(RETRIES + 1):
-        try:
-            return call(*args, **kwargs)
-        except (ApiException, QdrantException) as error:
-            trouble = _trouble(error)
-            pause = getattr(error, "retry_after_s", PAUSE * 2**attempt)
-        if attempt < RETRIES:
-            time.sleep(min(pause, TIMEOUT))
-    raise WorkbookError(
-        f"Qdrant at QDRANT_URL {trouble}, {RETRIES + 1} times: is it running, and up to this? see its log"
-    )
+def check_version(names: Sequence[str]) -> None:
+    """Raise WorkbookError if the server is too old for one of these settings or fusions, or as `connect` does."""
+    with closing(connect()) as qdrant:
+        own = parse_version(qdrant.version)[:2]
+    for name in names:
+        if (first := SINCE.get(name, (0, 0))) > own:
+            needs = ".".join(map(str, first))
+            raise WorkbookError(f"{name} needs Qdrant {needs}, this is {qdrant.version}: leave it out or update Qdrant")
 
 
 def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
     """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
 
-    Raises WorkbookError if they failed, or go on for more than PATIENCE seconds.
+    Raises WorkbookError if they failed, or nothing changes for PATIENCE seconds.
     """
-    deadline = time.monotonic() + PATIENCE
-    green = 0
-    while True:
+    green, seen, deadline = 0, None, 0.0
+    while green < 2:
         info = patiently(qdrant.get_collection, collection)
-        green = green + 1 if info.status == models.CollectionStatus.GREEN else 0
-        if green == 2:
-            return
         if info.status == models.CollectionStatus.RED:
-            raise WorkbookError(f"Qdrant could not index {collection}: {_one_line(info.optimizer_status)}; see its log")
+            why = patience.one_line(info.optimizer_status)
+            raise WorkbookError(f"Qdrant could not index {collection}: {why}; see its log")
+        if seen != (seen := (info.status, info.indexed_vectors_count, info.segments_count)):
+            deadline = time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
             raise WorkbookError(
-                f"the server did not finish indexing within {PATIENCE} s: {collection} is {info.status}; see its log"
+                f"the server indexed nothing more in {PATIENCE} s: {collection} is {info.status}; see its log"
             )
+        green = green + 1 if info.status == models.CollectionStatus.GREEN else 0
         time.sleep(POLL)
 
 
@@ -118,8 +167,13 @@ def create(qdrant: QdrantClient, collection: str, **config: object) -> None:
     patiently(once)
 
 
-def query(qdrant: QdrantClient, collection: str, requests: Sequence[models.QueryRequest]) -> Answers:
-    """Search in batches: ids, scores, and the seconds of the calls, network included.
+def batch(dimension: int) -> int:
+    """How many vectors of so many dimensions go into one request."""
+    return max(1, min(BATCH, NUMBERS // max(1, dimension)))
+
+
+def query(qdrant: QdrantClient, collection: str, requests: Sequence[models.QueryRequest], size: int) -> Answers:
+    """Search in batches of a size: ids, scores, and the seconds of the calls, network included.
 
     Seconds are those of the tries that gave the answers: failed ones and pauses are no search.
     """
@@ -129,8 +183,8 @@ def query(qdrant: QdrantClient, collection: str, requests: Sequence[models.Query
         return qdrant.query_batch_points(collection, batch), time.perf_counter() - start
 
     ids, scores, total = [], [], 0.0
-    for first in range(0, len(requests), BATCH):
-        answers, seconds = patiently(timed, requests[first : first + BATCH])
+    for first in range(0, len(requests), size):
+        answers, seconds = patiently(timed, requests[first : first + size])
         ids += [[hit.id for hit in answer.points] for answer in answers]
         scores += [[hit.score for hit in answer.points] for answer in answers]
         total += seconds
@@ -172,41 +226,27 @@ def _ledger() -> Path:
     return paths.DATA / "server"
 
 
-def _trouble(error: Exception) -> str:
-    """What the server did, if it may do better next time; raises WorkbookError if it will not."""
-    if isinstance(error, QdrantException):
-        return "answers 429 (too many requests)"
-    if isinstance(error, ResponseHandlingException) and isinstance(error.source, httpx.TransportError):
-        return f"does not answer ({type(error.source).__name__})"
-    if not isinstance(error, UnexpectedResponse):
-        raise error
-    status, said = error.status_code, _said(error)
-    if status == 429 or status >= 500:
-        return f"answers {status} ({said or error.reason_phrase})"
-    if status in (401, 403):
-        advice = "refuses the key in QDRANT_API_KEY" if _key() else "asks for a key: set QDRANT_API_KEY"
-        raise WorkbookError(f"Qdrant at QDRANT_URL {advice} ({status}: {said or error.reason_phrase})") from None
-    if said is None:
-        raise WorkbookError(f"{NO_QDRANT} (it answers {status})") from None
-    raise WorkbookError(f"Qdrant at QDRANT_URL refuses this ({status}: {said})") from None
+def _grpc_port() -> int:
+    port = os.environ.get("QDRANT_GRPC_PORT") or str(GRPC_PORT)
+    if not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise WorkbookError(f"QDRANT_GRPC_PORT is {port!r}: give the number of a port, such as {GRPC_PORT}")
+    return int(port)
 
 
-def _said(error: UnexpectedResponse) -> str | None:
-    """What the server says is wrong, in one line; None if it does not say it as Qdrant does."""
-    try:
-        return _one_line(error.structured()["status"]["error"])
-    except (ValueError, KeyError, TypeError):
-        return None
+def _tell_oddities(url: str, version: str) -> None:
+    address, ours = urlsplit(url), installed("qdrant-client")
+    if parse_version(version)[:2] < OLDEST:
+        tell(f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it")
+    elif not is_compatible(ours, version):
+        tell(f"Qdrant {version} and qdrant-client {ours} are more than one minor version apart: expect refusals")
+    if patience.key() and address.scheme == "http" and not LOOPBACK.fullmatch(address.hostname or ""):
+        tell("the key in QDRANT_API_KEY travels unencrypted, as QDRANT_URL does not begin with https")
 
 
-def _one_line(text: object) -> str:
-    """One line without the key, should a server or a proxy repeat it."""
-    line = " ".join(str(text).split())
-    return line.replace(_key(), "***") if _key() else line
-
-
-def _key() -> str | None:
-    return os.environ.get("QDRANT_API_KEY") or None
+@functools.cache
+def tell(note: str) -> None:
+    """Say it once in this process."""
+    print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def _url_sha256() -> str:

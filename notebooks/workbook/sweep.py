@@ -78,6 +78,8 @@ def measure(
     Raises WorkbookError before any work for a setting, search, dimension or engine that does not fit.
     """
     engine.check(engine_name, settings, searches)
+    if engine_name == "server":
+        server.check_version(settings)
     quantization.check(list(settings), list(dimensions))
     if encoder.speed_only:
         raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
