@@ -11,6 +11,7 @@ from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 
+needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
 JOB = Job("sample", 3_000, "tiny-static", 64)
 SHARD = 512
 
@@ -97,6 +98,13 @@ def test_a_server_stores_what_is_encoded_here(tmp_path, server, monkeypatch):
     assert values["disk"].pop("shards") >= ON_SERVER.n * 64 * 4
     assert values["disk"] == {part: round(ON_SERVER.n * each) for part, each in parts.items()}
     assert server.collections == [] and not (tmp_path / "run").exists()
+
+
+@needs_server
+def test_a_real_server_stores_and_quantizes_what_is_encoded_here(tmp_path):
+    values = pipeline.run(JOB._replace(engine_name="server"), tmp_path / "run", ignore)
+    assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
+    assert 0.5 < np.mean(values["precision"]) <= 1 and min(values["latency"]) > 0
 
 
 def test_a_placement_that_cannot_be_had_is_refused_before_the_first_text(tmp_path, server):

@@ -108,8 +108,8 @@ def assumptions(
         f"{' and '.join(f'{1 / fit.cheapest:,.0f} {DONE[phase]}' for phase, fit in fits.items())}, "
         f"the highest measured, at any size: a bound for work that reads every document, no forecast.",
         f"Hours are of one machine: {results.machine_label()}{run.on and '; and of '}{run.on}; texts as long as those "
-        f"of {run.corpus}; model {run.model}; index hours only for {run.setting} at {run.dimension} dimensions, as "
-        f"measured.",
+        f"of {run.corpus}; model {run.model}; {'hours' if run.job.is_remote else 'index hours'} only for {run.setting} "
+        f"at {run.dimension} dimensions, as measured.",
         f"Original vectors, {FLOAT32 * dimension:,} bytes each, are {kept}; codes and graph in RAM.",
         _graph_from(run),
         "RAM, disk and nodes: the bytes of a document, times their number.",

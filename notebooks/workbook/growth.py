@@ -139,8 +139,8 @@ def fits(runs: Sequence[Run], smallest: float = 0) -> dict[str, Fit]:
     Raises WorkbookError for runs that differ in more than their size, or if too few are left for any cost.
     """
     _check_alike(runs)
-    # beside a server this process holds a few shards, whatever their number
-    read_all = READS_ALL - ({MEMORY} if runs[0].job.is_remote else set())
+    # beside a server this process holds a few shards, whatever their number, and waits for what indexing is left
+    read_all = READS_ALL - ({MEMORY, "index seconds"} if runs[0].job.is_remote else set())
     measured = {what: points(runs, what, smallest) for what in GROWING}
     found = {
         what: fit(*each, reads_all=what in read_all) for what, each in measured.items() if len(set(each[0])) >= FEWEST
@@ -200,7 +200,7 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
         return row(metric, what, value=found.value, **ends, n=found.n)
 
     for phase in first.seconds:
-        yield times("phase seconds", phase, lambda run, phase=phase: run.seconds[phase])
+        yield times("phase seconds", f"{phase}{_left(first, phase)}", lambda run, phase=phase: run.seconds[phase])
     yield times("phase seconds", "total", lambda run: run.total_seconds)
     for worker in first.busy:
         yield times("phase seconds", f"busy {worker}", lambda run, worker=worker: run.busy[worker])
@@ -224,12 +224,16 @@ def _done(run: Run) -> str:
     return f" ({'; '.join(ways)})" if ways else ""
 
 
+def _left(run: Run, phase: str) -> str:
+    return " (beyond storing)" if run.job.is_remote and phase == "index" else ""
+
+
 def _of_the_encoder(run: Run) -> str:
-    return " (the encoder's process alone)" if run.job.is_remote else ""
+    return " (encoder alone)" if run.job.is_remote else ""
 
 
 def _computed(run: Run, part: str) -> str:
-    return " (computed, of one copy)" if run.job.is_remote and part != HERE else ""
+    return " (computed for one copy)" if run.job.is_remote and part != HERE else ""
 
 
 def names_of(run: Run) -> dict[str, object]:

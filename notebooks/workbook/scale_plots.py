@@ -62,11 +62,12 @@ def growth(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> Figure:
     """
     runs = sorted(runs, key=lambda run: run.n)
     each, remote = [middle(group) for group in repeats_of(runs)], runs[0].job.is_remote
+    seconds = {"rest of indexing" if remote and label == "index" else label: what for label, what in SECONDS.items()}
     query = f"one query, {runs[0].job.search}{', network included' if remote else ''}"
     with plt.style.context(STYLE):
         figure, ((time, size), (latency, precision)) = plt.subplots(2, 2, figsize=(10, 7), sharex=True)
         ends = {
-            time: _growing(time, runs, fitted, SECONDS, 1),
+            time: _growing(time, runs, fitted, seconds, 1),
             size: _growing(size, runs, fitted, MEGABYTES, MB),
             latency: [*_growing(latency, runs, fitted, {"median": "median latency"}, MS), *_slowest(latency, each)],
             precision: _precision(precision, each),
