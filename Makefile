@@ -2,6 +2,7 @@
 PROFILE  ?= default
 CORPUS   ?=
 MODEL    ?=
+ENGINE   ?=
 NOTEBOOK ?=
 PYTHON   ?= python3
 READY    := .venv/.ready
@@ -15,23 +16,23 @@ export PYTHONPATH := notebooks
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "PROFILE=smoke|default|scifact|scale|article   CORPUS=name, BEIR folder or file   MODEL=static model   NOTEBOOK=one notebook"
+	@echo "PROFILE=smoke|default|scifact|scale|article   CORPUS=name, BEIR folder or file   MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook"
 
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
-	    $(if $(MODEL),--model "$(MODEL)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
+	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
 
-report: $(READY)  ## build the HTML report of a run, given the same PROFILE, CORPUS and MODEL
+report: $(READY)  ## build the HTML report of a run, given the same PROFILE, CORPUS, MODEL and ENGINE
 	@.venv/bin/python -m workbook report --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
-	    $(if $(MODEL),--model "$(MODEL)")
+	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)")
 
-readme: $(READY)  ## write the answer of a run into the README, given the same PROFILE, CORPUS and MODEL
+readme: $(READY)  ## write the answer of a run into the README, given the same PROFILE, CORPUS, MODEL and ENGINE
 	@.venv/bin/python -m workbook readme --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
-	    $(if $(MODEL),--model "$(MODEL)")
+	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)")
 
 bench: $(READY)  ## measure encoding, storing and indexing, and print the tables (PROFILE=scale unless given)
 	@.venv/bin/python -m workbook bench $(if $(filter command line,$(origin PROFILE)),--profile $(PROFILE)) \
-	    $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
+	    $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)")
 
 bench-grid: $(READY)  ## print how fast the grid of settings is measured
 	@.venv/bin/python -m workbook bench-grid $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")

@@ -5,16 +5,14 @@ It stores and searches with qdrant-client's in-memory mode, remembers configs it
 that is tested on Edge and, where QDRANT_URL is set, on a real server.
 """
 
-import json
 import re
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote
 
 import pytest
 import standin_grpc
+import standin_rest
 import standin_rules
 from qdrant_client import QdrantClient, models
 from standin_cluster import Cluster
@@ -32,7 +30,7 @@ class Standin(Cluster):
     def __init__(self, grpc: bool = True):
         super().__init__()
         self.version = "1.20.0"
-        self.prefix = ""  # of every path, as behind a proxy
+        self.prefix = ""  # of REST's paths, as behind a proxy
         self.key: str | None = None
         self.delay = 0.0  # seconds before each answer
         self.failures: list[int] = []  # statuses to answer next
@@ -56,7 +54,7 @@ class Standin(Cluster):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._port}{self.prefix}"
 
     @property
     def collections(self) -> list[str]:
@@ -76,9 +74,7 @@ class Standin(Cluster):
 
     def revive(self) -> None:
         """Start, or start again at the same addresses with the same data."""
-        self._http = ThreadingHTTPServer(("127.0.0.1", self._port), type("Handler", (_Handler,), {"standin": self}))
-        self._port = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+        self._http, self._port = standin_rest.listen(self, self._port)
         self.grpc = self._speaks
 
     def die(self) -> None:
@@ -159,7 +155,7 @@ class Standin(Cluster):
         self._memory.create_collection(name, config.vectors, sparse_vectors_config=config.sparse_vectors)
         self._configs[name] = {key: value for key, value in body.items() if key not in self.forgets}
         if "on_disk" in self.forgets:
-            self._configs[name]["vectors"].pop("on_disk", None)
+            (self._configs[name].get("vectors") or {}).pop("on_disk", None)
         return True
 
     def update(self, name: str, body: dict) -> bool:
@@ -267,40 +263,6 @@ ROUTES: dict[tuple[str, str], Callable] = {
     ("POST", f"/collections/{NAME}/points/scroll"): Standin.scroll,
     ("POST", f"/collections/{NAME}/points/count"): Standin.count,
 }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    standin: Standin
-
-    def _handle(self) -> None:
-        standin = self.standin
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-        path = unquote(self.path.partition("?")[0]).removeprefix(standin.prefix)
-        answered = standin.receive(self.command, path, body, self.headers.get("api-key"))
-        if answered is None:
-            self.close_connection = True
-            return
-        status, result, headers = answered
-        answer = {"time": 0.0, "status": "ok", "result": result}
-        if status != 200:
-            answer = {"time": 0.0, "status": {"error": result}}
-        elif path == "/":
-            answer = result
-        content = (standin.page or json.dumps(answer)).encode()
-        try:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        except BrokenPipeError:
-            pass  # a slow answer to a client that has gone
-
-    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _handle
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from contextlib import closing
 
 import grpc
 import numpy as np
@@ -104,6 +105,14 @@ class TestAnswersAreARealServers:
         assert standin_rules.wrong_response("GET", f"{A}/exists", wrong) == [
             "$.result.exists: 'yes' is not of type 'boolean'"
         ]
+
+
+def test_behind_a_proxy(server):
+    server.prefix = "/proxied"
+    with closing(QdrantClient(url=server.url, check_compatibility=False)) as qdrant:
+        assert qdrant.info().version == server.version and qdrant.get_collections().collections == []
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(server.url.removesuffix(server.prefix) + "/collections")
 
 
 class TestRefusals:

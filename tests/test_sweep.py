@@ -1,11 +1,13 @@
 """The sweep measures what it says: each combination once, on the engine that proved itself, repeatably."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from workbook import corpora, encoders, engine, evaluation, published, sweep, training, vectors
+from workbook import corpora, encoders, engine, evaluation, paths, published, sweep, training, vectors
+from workbook.client import Placement
 from workbook.errors import WorkbookError
 from workbook.settings import Settings
 
@@ -184,3 +186,31 @@ def test_a_model_that_knows_no_word_of_the_texts_is_refused(data):
     strange = replace(corpus, queries=dict.fromkeys(corpus.queries, "Ωμέγα Ψυχή"))
     with pytest.raises(WorkbookError, match="tiny-static knows no word of 25 of the 25 queries of sample"):
         sweep.encode(strange, encoders.load("tiny-static"))
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_node_lost_between_any_two_requests(sample, server, copies):
+    """Of a cluster of three: rows complete and equal where each shard has a second copy, else one clear line."""
+    server.nodes = 3
+    placement, ended = Placement(shard_number=3, replication_factor=copies), []
+
+    def measured():
+        shutil.rmtree(paths.DATA / "results", ignore_errors=True)
+        cells = sweep.measure(
+            sample, encoders.load("tiny-static"), [64], ["float32"], ["exact"], "server", placement=placement
+        )
+        rows = sweep.rows(sample, cells)
+        return rows[~rows["metric"].str.contains("seconds")].to_csv()
+
+    whole = measured()
+    server.requests.clear()
+    assert measured() == whole
+    for requests in range(len(server.requests)):
+        server.lost, server.lose_after = None, requests
+        try:
+            assert measured() == whole
+        except WorkbookError as error:
+            assert "\n" not in str(error) and "Qdrant at QDRANT_URL" in str(error) and "Failed to connect" in str(error)
+            ended.append(requests)
+        assert server.lost and server.collections == []
+    assert not ended if copies == 2 else ended

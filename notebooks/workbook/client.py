@@ -87,6 +87,7 @@ class ClientIndex:
         self.name = "memory" if memory else "server"
         self._placement = placement if dimension else replace(placement, on_disk=False)  # words alone have no originals
         self._size = server.batch(dimension)
+        self._n = 0
         self._idf = None if memory or idf_by_shard else bm25.Idf()
         with ExitStack() as stack:
             self._client = stack.enter_context(closing(QdrantClient(":memory:") if memory else server.connect()))
@@ -115,7 +116,10 @@ class ClientIndex:
         self, vectors: np.ndarray | None, payloads: Sequence[dict] | None, first: int = 0,
         words: Sequence[Sparse] | None = None,
     ) -> None:  # fmt: skip
-        """Store vectors, words or both as points `first`, `first` + 1, ...; a batch sent twice is stored once."""
+        """Store vectors, words or both as points `first`, `first` + 1, ...; a batch sent twice is stored once.
+
+        A server goes on storing what it has taken: `optimize` waits for that, too.
+        """
         n, piece = len(words if vectors is None else vectors), PIECE * self._size
         if self._idf and words is not None:
             self._idf.count(words)
@@ -125,12 +129,14 @@ class ClientIndex:
             points = dense if words is None else list(_points(dense, words[rows]))
             patiently(
                 self._bulk.upload_collection, self._collection, points, payloads[rows] if payloads else None,
-                range(first + start, first + rows.stop), batch_size=self._size, max_retries=0, wait=True,
+                range(first + start, first + rows.stop), batch_size=self._size, max_retries=0, wait=False,
             )  # fmt: skip
+        self._n = max(self._n, first + n)
 
     def optimize(self) -> None:
         """Wait until the server has built HNSW and quantized; in-memory mode does neither."""
         if self.name == "server":
+            server.wait_until_stored(self._client, self._collection, self._n)
             server.wait_until_green(self._client, self._collection)
 
     def indexed(self) -> int:

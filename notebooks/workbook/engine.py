@@ -154,11 +154,6 @@ class Index:
             raise WorkbookError(f"engine {self.engine} does not tell its bytes on disk: use engine edge")
         return self._backend.disk_bytes()
 
-    @property
-    def shards(self) -> int:
-        """Into how many parts the vectors are divided, of which each is searched by itself."""
-        return self._backend.placed().shard_number if self.engine == "server" else 1
-
     def close(self) -> None:
         self._backend.close()
 

@@ -82,11 +82,11 @@ def _prove_fused(
 ) -> None:  # fmt: skip
     """Stop unless the engine, which fuses what people run, gives some of the queries the scores that `fused` does.
 
-    Of those without equals in either ranking, where both must agree. Several shards each fuse on their own.
+    Of those without equals in either ranking, where both must agree.
     """
     distinct = [np.isfinite(scores[:, :1]).all(axis=1) & ~_has_equals(scores) for _, scores in legs]
     probes = np.flatnonzero(np.logical_and(*distinct))[: engine.PROBES]
-    if not len(probes) or index.shards > 1:
+    if not len(probes):
         return
     depth = min(engine.CANDIDATES, index.n)
     ours = fused([(ids[probes, :depth], scores[probes, :depth]) for ids, scores in legs], fusion).scores

@@ -84,7 +84,8 @@ def _run(plan: Mapping[str, Any], jobs: list[Job], profile: str, overrides: Mapp
 
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
     """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
-    parts = [_corpus_name(value) if what == "corpus" else _model_name(value) for what, value in overrides.items()]
+    named = {"corpus": _corpus_name, "static_model": _model_name, "engine_name": str}
+    parts = [named[what](value) for what, value in overrides.items()]
     name = "+".join([profile, *parts])
     if len(os.fsencode(name)) > LONGEST_NAME:
         raise WorkbookError(f"{name} is too long for the name of a folder: give the corpus or model a shorter one")
@@ -114,7 +115,7 @@ def _model_name(value: str) -> str:
 def command_of(profile: str, overrides: Mapping[str, str]) -> str:
     """What one types for such a run."""
     given = {"PROFILE": profile if profile != "default" else "", "CORPUS": overrides.get("corpus", ""),
-             "MODEL": overrides.get("static_model", "")}  # fmt: skip
+             "MODEL": overrides.get("static_model", ""), "ENGINE": overrides.get("engine_name", "")}  # fmt: skip
     return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
 
 

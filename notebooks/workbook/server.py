@@ -14,11 +14,11 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient, models
@@ -46,6 +46,7 @@ SINCE = {  # first version of what was not always there
     "turbo-8bit": (1, 20),
 }
 LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
+T = TypeVar("T")
 _answered: set[str] = set()  # servers that have answered this process
 
 
@@ -136,24 +137,42 @@ def check_version(names: Sequence[str]) -> None:
             raise WorkbookError(f"{name} needs Qdrant {needs}, this is {qdrant.version}: leave it out or update Qdrant")
 
 
+def wait_until_stored(qdrant: QdrantClient, collection: str, n: int) -> None:
+    """Wait until n points that were sent are there. Raises WorkbookError if for PATIENCE seconds no more come."""
+    for there in _looks(lambda: patiently(qdrant.count, collection).count, f"stored nothing more: {collection} has"):
+        if there >= n:
+            return
+
+
 def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
     """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
 
     Raises WorkbookError if they failed, or nothing changes for PATIENCE seconds.
     """
-    green, seen, deadline = 0, None, 0.0
-    while green < 2:
+
+    def look() -> tuple[str, int | None, int]:
         info = patiently(qdrant.get_collection, collection)
         if info.status == models.CollectionStatus.RED:
             why = patience.one_line(info.optimizer_status)
             raise WorkbookError(f"Qdrant could not index {collection}: {why}; see its log")
-        if seen != (seen := (info.status, info.indexed_vectors_count, info.segments_count)):
+        return info.status.value, info.indexed_vectors_count, info.segments_count
+
+    green = 0
+    for status, _, _ in _looks(look, f"indexed nothing more: {collection} is"):
+        green = green + 1 if status == models.CollectionStatus.GREEN.value else 0
+        if green == 2:
+            return
+
+
+def _looks(look: Callable[[], T], trouble: str) -> Iterator[T]:
+    """What `look` sees, every POLL seconds; raises WorkbookError if that does not change for PATIENCE seconds."""
+    seen, deadline = None, 0.0
+    while True:
+        if seen != (seen := look()):
             deadline = time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
-            raise WorkbookError(
-                f"the server indexed nothing more in {PATIENCE} s: {collection} is {info.status}; see its log"
-            )
-        green = green + 1 if info.status == models.CollectionStatus.GREEN else 0
+            raise WorkbookError(f"in {PATIENCE} s the server {trouble} {seen}; see its log")
+        yield seen
         time.sleep(POLL)
 
 
