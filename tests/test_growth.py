@@ -166,7 +166,7 @@ def test_what_a_server_has_is_computed_and_not_fitted():
     assert growth.bent(fits) == [] and fits[growth.MEMORY].exponent == pytest.approx(0.5)
     rows, label = growth.rows(runs[:1]), "1,000 documents (server: 3 shards, 2 copies)"
     assert value_of(rows, "disk bytes per document", f"{label}, shards") == 256
-    assert value_of(rows, "phase seconds", f"{label}, index (beyond storing)") == pytest.approx(1_000**1.25 / 1e5)
+    assert value_of(rows, "phase seconds", f"{label}, index (what was left)") == pytest.approx(1_000**1.25 / 1e5)
     assert value_of(rows, "disk bytes per document", f"{label}, graph (computed for one copy)") == 100
     assert value_of(rows, "peak MB", f"{label}, encode (encoder alone)") == 501
     assert set(growth.exponents(runs)["work"].str.extract(r"(\(.*\))$")[0]) == {"(server: 3 shards, 2 copies)"}

@@ -88,7 +88,9 @@ def test_a_server_stores_what_is_encoded_here(tmp_path, server, monkeypatch):
     server.nodes = 3
     kept = []
     monkeypatch.setattr(
-        engine, "prove", lambda index, rows: kept.append((index.n, index.shards, index._backend.indexed()))
+        engine,
+        "prove",
+        lambda index, rows: kept.append((index.n, index._backend.placed().shard_number, index._backend.indexed())),
     )
     values = pipeline.run(ON_SERVER, tmp_path / "run", ignore)
     assert kept == [(2_000, 3, 2_000)]

@@ -139,7 +139,7 @@ def fits(runs: Sequence[Run], smallest: float = 0) -> dict[str, Fit]:
     Raises WorkbookError for runs that differ in more than their size, or if too few are left for any cost.
     """
     _check_alike(runs)
-    # beside a server this process holds a few shards, whatever their number, and waits for what indexing is left
+    # beside a server this process holds a few shards, whatever their number, and waits for what is left to index
     read_all = READS_ALL - ({MEMORY, "index seconds"} if runs[0].job.is_remote else set())
     measured = {what: points(runs, what, smallest) for what in GROWING}
     found = {
@@ -225,7 +225,7 @@ def _done(run: Run) -> str:
 
 
 def _left(run: Run, phase: str) -> str:
-    return " (beyond storing)" if run.job.is_remote and phase == "index" else ""
+    return " (what was left)" if run.job.is_remote and phase == "index" else ""
 
 
 def _of_the_encoder(run: Run) -> str:

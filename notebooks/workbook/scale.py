@@ -40,8 +40,9 @@ class Run(NamedTuple):
     work, at the same time. `memory`: peak resident bytes of each phase, and at the start. `disk`: bytes by part.
     `latency`: seconds of single queries; `precision`: ANN precision@10 of each query. `resumed`: documents that an
     interrupted attempt had encoded; its seconds are counted in.
-    On a server, which is told of in `server`: `seconds` of indexing are those that it took beyond storing, as it does
-    both at once; `memory` is the encoder's process alone; `disk` is computed, but for the shards, which are here.
+    On a server, which is told of in `server`: upsert is sending, and `seconds` of indexing are what was left to store
+    and index after that, as it does both meanwhile; `memory` is the encoder's process alone; `disk` is computed, but
+    for the shards, which are here.
     """
 
     corpus: str

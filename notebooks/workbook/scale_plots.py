@@ -39,7 +39,7 @@ SECONDS = {
 MEGABYTES = {"disk, all files": "bytes on disk", "peak memory,\nabove the start": "peak memory above the start"}
 PHASES = {"encode": "encode, upsert alongside", "upsert": "rest of the upsert", "index": "HNSW and quantization"}
 ON_A_SERVER = {
-    "encode": "encode, server stores and indexes", "upsert": "rest of the upsert", "index": "rest of the indexing"
+    "encode": "encode, server stores and indexes", "upsert": "rest of sending", "index": "what was left to index"
 }  # fmt: skip
 FILLS = {"encode": ("#0072B2", "white"), "upsert": ("#E69F00", "black"), "index": ("#cccccc", "black")}  # bar, text
 SMALL = 9  # points, of what is written at lines and in bars
@@ -62,7 +62,7 @@ def growth(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> Figure:
     """
     runs = sorted(runs, key=lambda run: run.n)
     each, remote = [middle(group) for group in repeats_of(runs)], runs[0].job.is_remote
-    seconds = {"rest of indexing" if remote and label == "index" else label: what for label, what in SECONDS.items()}
+    seconds = {"left to index" if remote and label == "index" else label: what for label, what in SECONDS.items()}
     query = f"one query, {runs[0].job.search}{', network included' if remote else ''}"
     with plt.style.context(STYLE):
         figure, ((time, size), (latency, precision)) = plt.subplots(2, 2, figsize=(10, 7), sharex=True)
