@@ -4,7 +4,8 @@ import math
 
 import pytest
 from test_growth import SIZES, run, value_of
-from workbook import capacity, growth, results
+from workbook import capacity, engine, growth, pipeline, results, sizes
+from workbook.client import Placement
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
 
@@ -133,7 +134,8 @@ def test_a_plan_that_cannot_be_made_is_refused(runs):
 def test_the_assumptions_name_their_values(runs, plan):
     text = plan.attrs["assumptions"]
     assert text == capacity.assumptions(runs[-1], growth.fits(runs), 64)
-    for words in ("n^1.25 [1.25, 1.25]", "64,000 documents", "1,000 documents/s encoded and 17,783 indexed",
+    for words in ("n^1.25 [1.25, 1.25]", "measured on Edge", "64,000 documents",
+                  "documents/s 1,000 encoded and 17,783 indexed",
                   "256 bytes each, are on disk", "100 bytes a document",
                   "64 GB of RAM", "lower bound", "replication 1", results.machine_label()):  # fmt: skip
         assert words in text
@@ -158,6 +160,59 @@ def test_every_row_of_a_plan_is_called_extrapolated(runs, plan):
     assert (fitted["value"] <= fitted["high"] * (1 + 1e-9)).all()
     assert set(hours[hours["metric"].str.contains("index")]["setting"]) == {"binary"}
     assert not rows["work"][rows["metric"].isin(HOURS_BY_THE_FIT)].str.startswith("1,000,000,000").any()
+
+
+PLACED = Placement(shard_number=3, replication_factor=2, on_disk=True, always_ram=True)
+
+
+def on_a_server(n, placement=PLACED):
+    job = run(n).job._replace(engine_name="server", placement=placement)
+    return run(n, job=job, disk={"shards": 256 * n, **pipeline.computed_bytes(job)},
+               server={"version": "1.18.3", "nodes": 3})  # fmt: skip
+
+
+def test_copies_on_a_server_multiply_ram_disk_and_nodes():
+    runs, n = [on_a_server(size) for size in SIZES], 10**9
+    row = capacity.plan(runs[-1], growth.fits(runs), {"x": n}, ["binary"], 64, 32).iloc[0]
+    ram = 16 + sizes.graph(n, engine.M)  # of that many documents, whose ids take more bits than those of the run
+    assert row["extrapolated RAM GB"] == pytest.approx(2 * ram)
+    assert row["extrapolated disk GB"] == pytest.approx(2 * (256 + ram))
+    assert row["extrapolated documents per node"] == 32e9 // ram
+    assert row["extrapolated nodes"] == math.ceil(2 * n / (32e9 // ram))
+    few = capacity.plan(runs[-1], growth.fits(runs), {"x": 1}, ["binary"], 64, 32).iloc[0]
+    assert few["extrapolated nodes"] == 2, "two copies of a document are on two nodes"
+
+
+def test_originals_that_a_server_was_not_told_to_keep_on_disk_are_in_ram():
+    runs = [on_a_server(size, Placement(shard_number=3)) for size in SIZES]
+    plan = capacity.plan(runs[-1], growth.fits(runs), {"x": 10**9}, ["binary"], 64)
+    assert plan["extrapolated RAM GB"].tolist() == pytest.approx([16 + 256 + sizes.graph(10**9, engine.M)])
+    assert "256 bytes each, are in RAM" in plan.attrs["assumptions"] and "replication 1" in plan.attrs["assumptions"]
+
+
+def test_a_server_that_indexes_while_it_stores_has_hours_of_all_at_once():
+    runs = [on_a_server(size) for size in SIZES]
+    plan = capacity.plan(runs[-1], growth.fits(runs), {"x": 640_000, "100 million": 10**8}, ["float32", "binary"], 64)
+    rows = capacity.rows(runs[-1], plan)
+    hours = rows[rows["metric"].str.startswith("extrapolated hours")]
+    together = "extrapolated hours to encode, store and index"
+    assert set(hours["metric"]) == {together, f"{together}, at the measured rate"} and set(hours["setting"]) == {
+        "binary"
+    }
+    best = min(each.total_seconds / each.n for each in runs)
+    bound = value_of(hours, f"{together}, at the measured rate", "100,000,000 documents, 100 million")
+    assert bound == pytest.approx(1e8 * best / 3_600)
+    assert not hours["work"][hours["metric"] == together].str.startswith("100,000,000").any(), "too far for a forecast"
+
+
+def test_the_assumptions_of_a_server_say_what_is_computed_and_whose_hours_they_are():
+    runs = [on_a_server(size) for size in SIZES]
+    text = capacity.assumptions(runs[-1], growth.fits(runs), 64)
+    for words in ("Graph: computed, as a server tells no bytes", "Other files are not counted", "replication 2",
+                  "encoding, storing and indexing at once grows as",
+                  "Qdrant 1.18.3, nodes: 3 (server: 3 shards, 2 copies, vectors on disk, codes in RAM)"):  # fmt: skip
+        assert words in text
+    assert "measured on Edge" not in text
 
 
 def test_what_is_given_is_not_changed(runs):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import linregress, t
 from workbook import growth, results, statistics
+from workbook.client import Placement
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 from workbook.scale import Run
@@ -154,6 +155,21 @@ def test_every_cost_is_fitted(runs):
         "encode seconds": 1, "upsert busy seconds": 1, "index seconds": 1.25, "peak memory above the start": 0.5,
         "bytes on disk": 1, "median latency": 0,
     })  # fmt: skip
+
+
+def test_what_a_server_has_is_computed_and_not_fitted():
+    """Its bytes follow from the number of documents, and the encoder's memory does not grow with it."""
+    job = run(1).job._replace(engine_name="server", placement=Placement(3, 2))
+    runs = [run(n, job=job._replace(n=n)) for n in SIZES]
+    fits = growth.fits(runs)
+    assert set(growth.GROWING) - set(fits) == {"bytes on disk"}
+    assert growth.bent(fits) == [] and fits[growth.MEMORY].exponent == pytest.approx(0.5)
+    rows, label = growth.rows(runs[:1]), "1,000 documents (server: 3 shards, 2 copies)"
+    assert value_of(rows, "disk bytes per document", f"{label}, shards") == 256
+    assert value_of(rows, "phase seconds", f"{label}, index (what was left)") == pytest.approx(1_000**1.25 / 1e5)
+    assert value_of(rows, "disk bytes per document", f"{label}, graph (computed for one copy)") == 100
+    assert value_of(rows, "peak MB", f"{label}, encode (encoder alone)") == 501
+    assert set(growth.exponents(runs)["work"].str.extract(r"(\(.*\))$")[0]) == {"(server: 3 shards, 2 copies)"}
 
 
 def test_a_run_in_two_attempts_counts_only_where_nothing_was_done_twice(runs):

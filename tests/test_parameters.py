@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 from workbook import parameters
+from workbook.client import Placement
 from workbook.errors import WorkbookError
 
 GOOD = {
@@ -202,6 +203,8 @@ SCALE = {
     "vocabularies": [],
     "index_settings": ["float32", "binary"],
     "node_ram_gb": 64,
+    "engine_name": "edge",
+    "server": {},
 }
 
 BAD_SCALE = [
@@ -230,6 +233,10 @@ BAD_SCALE = [
     ("node_ram_gb", -64, "not a number above 0"),
     ("node_ram_gb", True, "not a number above 0"),
     ("long_model", "no-such-model", "unknown model"),
+    ("engine_name", "memory", "drops quantization"),
+    ("engine_name", "server", "needs QDRANT_URL"),
+    ("server", {"shards": 3}, "unknown placement 'shards'"),
+    ("server", {"shard_number": 3}, "parameter server is for engine_name server, not edge"),
 ]
 
 
@@ -239,6 +246,16 @@ def test_good_parameters_of_scale_pass_and_give_their_jobs(changes):
     jobs = parameters.scale_jobs(SCALE)
     assert [(job.n, job.words_once) for job in jobs] == [(n, once) for n in (100, 200, 400) for once in (True, False)]
     assert {(job.corpus, job.model, job.dimension) for job in jobs} == {("sample", "tiny-static", 64)}
+    assert {(job.engine_name, job.placement) for job in jobs} == {("edge", Placement())}
+
+
+def test_a_cluster_is_asked_for_as_in_the_notebook_on_ones_own_data(server):
+    placed = {"shard_number": 3, "replication_factor": 2, "on_disk": True, "always_ram": True}
+    asked = {**SCALE, "engine_name": "server", "server": placed}
+    parameters.check(asked)
+    assert {(job.engine_name, job.placement) for job in parameters.scale_jobs(asked)} == {
+        ("server", Placement(3, 2, True, True))
+    }
 
 
 @pytest.mark.parametrize(("name", "value", "message"), BAD_SCALE)

@@ -5,11 +5,13 @@ import signal
 
 import numpy as np
 import pytest
-from workbook import corpora, encoders, engine, isolated, pipeline, streams, vectors
+from workbook import corpora, encoders, engine, isolated, pipeline, sizes, streams, vectors
+from workbook.client import Placement
 from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 
+needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
 JOB = Job("sample", 3_000, "tiny-static", 64)
 SHARD = 512
 
@@ -76,6 +78,115 @@ def test_a_killed_run_loses_no_more_than_a_shard(tmp_path, monkeypatch):
     queries_and_warm_up = len(corpora.load("sample").queries) + len(corpora.load("sample").documents)
     assert sum(encoded) == JOB.n - whole * SHARD + queries_and_warm_up, "what was encoded is not encoded again"
     assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
+
+
+# the stand-in has no codes, and so none with an oracle
+ON_SERVER = JOB._replace(n=2_000, setting="scalar-int8", engine_name="server", placement=Placement(3, 2, True, True))
+
+
+def test_a_server_stores_what_is_encoded_here(tmp_path, server, monkeypatch):
+    server.nodes = 3
+    kept = []
+    monkeypatch.setattr(
+        engine,
+        "prove",
+        lambda index, rows: kept.append((index.n, index._backend.placed().shard_number, index._backend.indexed())),
+    )
+    values = pipeline.run(ON_SERVER, tmp_path / "run", ignore)
+    assert kept == [(2_000, 3, 2_000)]
+    assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
+    assert min(values["busy"].values()) > 0 and np.mean(values["precision"]) == 1
+    parts = {"vectors": 64 * 4, "codes": 68, "graph": sizes.graph(ON_SERVER.n, engine.M)}
+    assert values["disk"].pop("shards") >= ON_SERVER.n * 64 * 4
+    assert values["disk"] == {part: round(ON_SERVER.n * each) for part, each in parts.items()}
+    assert server.collections == [] and not (tmp_path / "run").exists()
+
+
+@needs_server
+def test_a_real_server_stores_and_quantizes_what_is_encoded_here(tmp_path):
+    values = pipeline.run(JOB._replace(engine_name="server"), tmp_path / "run", ignore)
+    assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
+    assert 0.5 < np.mean(values["precision"]) <= 1 and min(values["latency"]) > 0
+
+
+def test_a_placement_that_cannot_be_had_is_refused_before_the_first_text(tmp_path, server):
+    counts = []
+    with pytest.raises(WorkbookError, match="asked for replication_factor 2, the server reports 1"):
+        pipeline.run(ON_SERVER, tmp_path / "run", counts.append)
+    assert counts == [] and server.collections == []
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
+def test_a_server_that_goes_is_one_line_and_what_was_encoded_is_kept(tmp_path, server, share):
+    """It goes after a share of the requests of a whole run: while it stores, is proven or is searched."""
+    job = ON_SERVER._replace(placement=Placement())
+    whole = pipeline.run(job, tmp_path / "run", ignore)
+    server.requests_to_live = round(share * len(server.requests))
+    with pytest.raises(WorkbookError, match="does not answer") as raised:
+        pipeline.run(job, tmp_path / "run", ignore)
+    assert "\n" not in str(raised.value) and "what was encoded is kept, the next run goes on from there" in str(
+        raised.value
+    )
+    encoded = len(list((tmp_path / "run" / "shards").glob("0*.npy")))
+    [left] = server.collections
+    server.revive()
+    values = pipeline.run(job, tmp_path / "run", ignore)
+    assert values["resumed"] == min(encoded * SHARD, job.n) > 0
+    assert values["precision"] == whole["precision"]
+    assert ("DELETE", f"/collections/{left}") in server.requests and server.collections == []
+
+
+@pytest.fixture
+def cluster(server, monkeypatch):
+    """Three nodes, of which the last goes when told to; asked few queries, as each is a place to go at."""
+    monkeypatch.setattr(pipeline, "QUERIES", 5)
+    server.nodes = 3
+    return server
+
+
+def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_copies(tmp_path, cluster, monkeypatch):
+    kept = []
+    prove = engine.prove
+    monkeypatch.setattr(
+        engine, "prove", lambda index, rows: kept.append(index._backend.indexed()) or prove(index, rows)
+    )
+    job = ON_SERVER._replace(n=1_000)
+    whole = pipeline.run(job, tmp_path / "run", ignore)
+    for request in range(len(cluster.requests)):
+        cluster.lost, cluster.lose_after = None, request
+        values = pipeline.run(job, tmp_path / "run", ignore)
+        assert (values["precision"], values["disk"]) == (whole["precision"], whole["disk"])
+        assert values["resumed"] == 0 and kept.pop() == job.n and cluster.lost == 3
+
+
+def test_a_node_lost_with_the_only_copy_is_one_line_and_when_it_is_back_the_run_goes_on(tmp_path, cluster):
+    job = ON_SERVER._replace(n=1_000, placement=Placement(3, 1))
+    whole = pipeline.run(job, tmp_path / "run", ignore)
+    for request in range(0, len(cluster.requests) - 1, 2):  # what comes last is the end of the collection
+        cluster.lost, cluster.lose_after = None, request
+        with pytest.raises(WorkbookError, match="Failed to connect") as raised:
+            pipeline.run(job, tmp_path / "run", ignore)
+        told, encoded = str(raised.value), any((tmp_path / "run" / "shards").glob("0*.npy"))
+        assert "\n" not in told
+        assert told.endswith("; what was encoded is kept, the next run goes on from there") == encoded
+        cluster.lost = None
+        values = pipeline.run(job, tmp_path / "run", ignore)
+        assert values["resumed"] >= SHARD * encoded and values["precision"] == whole["precision"]
+        assert cluster.collections == []
+
+
+def killed_on_a_server(folder, report):
+    streams.SHARD = SHARD
+    pipeline.run(ON_SERVER._replace(placement=Placement()), folder, lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_a_run_killed_beside_a_server_goes_on_from_its_shards(tmp_path, server):
+    with pytest.raises(WorkbookError, match="exit code -9"):
+        isolated.run(killed_on_a_server, tmp_path / "run")
+    [left] = server.collections
+    values = pipeline.run(ON_SERVER._replace(placement=Placement()), tmp_path / "run", ignore)
+    assert values["resumed"] >= SHARD
+    assert ("DELETE", f"/collections/{left}") in server.requests and server.collections == []
 
 
 def test_an_error_of_the_encoder_stops_the_run_and_keeps_the_shards(tmp_path, monkeypatch):

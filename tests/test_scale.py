@@ -1,7 +1,10 @@
 """Jobs are checked before they start, done once, and found again."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
-from workbook import paths, pipeline, scale
+from workbook import paths, pipeline, results, scale
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 
@@ -28,6 +31,8 @@ def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
         ({"search": "fast"}, "unknown search"),
         ({"model": "none"}, "unknown model"),
         ({"corpus": "none"}, "unknown corpus"),
+        ({"engine_name": "memory"}, "drops quantization"),
+        ({"engine_name": "server"}, "needs QDRANT_URL"),
     ],
 )
 def test_a_bad_job_is_refused(data, changes, message):
@@ -47,6 +52,47 @@ def test_a_full_disk_is_refused_with_the_numbers(data, monkeypatch):
     monkeypatch.setattr(scale.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000}))
     with pytest.raises(WorkbookError, match=r"0\.0 GB of disk, 0\.0 GB are free"):
         scale.measure(JOB)
+
+
+def test_a_job_on_a_server_is_another_job_and_one_on_edge_is_what_it_was(data, server):
+    """What was kept of jobs on Edge before there were others is found."""
+    about = {}
+    for engine_name in ("edge", "server"):
+        key = scale.measure(JOB._replace(setting="scalar-int8", engine_name=engine_name)).key
+        about[engine_name] = results.read("scale", key)["about"]
+    more = {"engine_name", "placement", "server"}
+    assert set(about["server"]) - set(about["edge"]) == more and not more & set(about["edge"])
+    assert about["server"]["server"]["nodes"] == 1 and about["server"]["placement"]["shard_number"] is None
+    assert server.collections == []
+
+
+def test_an_interrupted_job_on_a_server_goes_on_from_what_was_encoded(data, server, monkeypatch):
+    job = JOB._replace(n=5_000, setting="scalar-int8", engine_name="server")
+
+    def interrupt(count):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scale, "bar", lambda **_: nullcontext(SimpleNamespace(update=interrupt)))
+        with pytest.raises(KeyboardInterrupt):
+            scale.measure(job)
+    [left] = server.collections
+    run = scale.measure(job)
+    assert run.resumed >= 2_048 and server.collections == []
+    assert ("DELETE", f"/collections/{left}") in server.requests
+    assert not list((paths.DATA / "scale").iterdir())
+
+
+def test_a_server_holds_the_index_itself(data, monkeypatch):
+    """Here are the shards and no more: what would not fit on Edge has room."""
+    n, once = 2_000_000, 2_000_000 * 32 * 4
+    monkeypatch.setattr(scale.shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * once))
+    monkeypatch.setattr(scale.psutil, "virtual_memory", lambda: SimpleNamespace(available=scale.RESERVE))
+    scale.check_room(JOB._replace(n=n, engine_name="server"))
+    with pytest.raises(WorkbookError, match="GB of memory"):
+        scale.check_room(JOB._replace(n=n))
+    with pytest.raises(WorkbookError, match="GB of disk"):
+        scale.check_room(JOB._replace(n=3 * n, engine_name="server"))
 
 
 def test_jobs_are_each_size_then_all_again():

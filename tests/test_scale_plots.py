@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from workbook import growth, results, scale_plots, timing
+from workbook.client import Placement
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 from workbook.scale import Run
@@ -62,6 +63,26 @@ def overlapping(figure, axis):
     figure.draw_without_rendering()
     boxes = [Text.get_window_extent(text) for text in axis.texts]  # that of an annotation has its line in it
     return [(one, other) for place, one in enumerate(boxes) for other in boxes[:place] if one.overlaps(other)]
+
+
+def on_a_server(n):
+    job = Job("sample", n, "static", 64, engine_name="server", placement=Placement(3, 2))
+    return run(n, job=job, server={"version": "1.18.3", "nodes": 3})
+
+
+def test_of_a_server_it_is_told_whose_memory_and_seconds_are_shown():
+    runs = [on_a_server(n) for n in (1_000, 10_000, 100_000, 1_000_000)]
+    figure = scale_plots.growth(runs, growth.fits(runs))
+    _, size, latency, _ = figure.axes
+    assert size.get_title("left") == "memory of the encoder's process alone"
+    assert not any("disk" in text for text in texts_of(size))
+    assert latency.get_title("left") == "one query, rescore-x3, network included"
+    assert "all of it as n^" in title_of(figure) and "indexing as" not in title_of(figure)
+    assert "Qdrant 1.18.3, nodes: 3 (server: 3 shards, 2 copies)" in caption_of(figure)
+    bars = scale_plots.phases({"each word once": runs[-1]})
+    legend = [text.get_text() for text in bars.axes[0].get_legend().get_texts()]
+    assert legend == list(scale_plots.ON_A_SERVER.values())
+    assert "Qdrant 1.18.3, nodes: 3" in caption_of(bars)
 
 
 def test_growth_draws_every_run_and_the_line_of_its_fit(runs):

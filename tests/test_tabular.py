@@ -21,6 +21,11 @@ def test_a_table_shows_ranges_where_there_are_any(rows):
     assert table.columns.tolist() == ["NDCG@10", "bytes per vector"]
 
 
+def test_a_metric_that_no_row_has_has_no_column(rows):
+    table = tabular.table(rows, ["model"], ["ndcg@10", "latency ms", "bytes per vector"]).data
+    assert table.columns.tolist() == ["NDCG@10", "bytes per vector"]
+
+
 def test_a_crossed_table_has_a_column_for_each_other_part_of_the_work():
     rows = pd.DataFrame(
         {"metric": "phase seconds", "work": ["10, encode", "10, index", "20, encode"], "value": [1, 2, 3]}

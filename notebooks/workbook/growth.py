@@ -23,17 +23,19 @@ from workbook.timing import Times
 FEWEST = 3  # sizes: through two points goes a line with no interval
 FARTHEST = 100  # times the largest run
 MB = 1e6
+MEMORY = "peak memory above the start"
 GROWING: dict[str, Callable[[Run], float]] = {
     "encode seconds": lambda run: run.seconds["encode"],
     "upsert busy seconds": lambda run: run.busy["upsert"],
     "index seconds": lambda run: run.seconds["index"],
     "total seconds": lambda run: run.total_seconds,
-    "peak memory above the start": lambda run: max(run.memory.values()) - run.memory["start"],
-    "bytes on disk": lambda run: sum(run.disk.values()),
+    MEMORY: lambda run: max(run.memory.values()) - run.memory["start"],
+    "bytes on disk": lambda run: 0 if run.job.is_remote else sum(run.disk.values()),  # a server's are computed
     "median latency": lambda run: float(np.median(run.latency)),
 }
 READS_ALL = set(GROWING) - {"median latency"}  # each document costs something
 SEARCHED = "encoded, stored and searched"  # one query at a time
+HERE = "shards"  # the part of the bytes that is on this machine's disk whatever the engine
 OF_ONE_ATTEMPT = {"encode seconds", "total seconds"}
 
 
@@ -137,9 +139,11 @@ def fits(runs: Sequence[Run], smallest: float = 0) -> dict[str, Fit]:
     Raises WorkbookError for runs that differ in more than their size, or if too few are left for any cost.
     """
     _check_alike(runs)
+    # beside a server this process holds a few shards, whatever their number, and waits for what is left to index
+    read_all = READS_ALL - ({MEMORY, "index seconds"} if runs[0].job.is_remote else set())
     measured = {what: points(runs, what, smallest) for what in GROWING}
     found = {
-        what: fit(*each, reads_all=what in READS_ALL) for what, each in measured.items() if len(set(each[0])) >= FEWEST
+        what: fit(*each, reads_all=what in read_all) for what, each in measured.items() if len(set(each[0])) >= FEWEST
     }
     if not found:
         raise WorkbookError(
@@ -153,7 +157,7 @@ def exponents(runs: Sequence[Run], smallest: float = 0) -> pd.DataFrame:
     above = f", from {smallest:,} documents" if smallest else ""
     found = []
     for what, each in fits(runs, smallest).items():
-        names = {**names_of(runs[0]), "work": f"{what}{_tokenized(runs[0])}{above}", "n": each.points}
+        names = {**names_of(runs[0]), "work": f"{what}{_done(runs[0])}{above}", "n": each.points}
         found += [
             {**names, "metric": "growth exponent", "value": each.exponent, "low": each.low, "high": each.high},
             {**names, "metric": "growth r2", "value": each.r2},
@@ -176,7 +180,8 @@ def rows(runs: Sequence[Run]) -> pd.DataFrame:
 
     Seconds by phase, documents/s, peak MB by phase and bytes on disk per document by part: median and range of the
     repeats. Latency: median and range over the queries of all repeats. Precision: each query's mean over the repeats,
-    then their mean and bootstrap interval.
+    then their mean and bootstrap interval. Of a run on a server the parts that are computed say so, and the memory says
+    whose it is.
     """
     return pd.DataFrame(
         {**names_of(group[0]), "key": group[0].key, **row} for group in repeats_of(runs) for row in _rows(group)
@@ -187,7 +192,7 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
     first = group[0]
 
     def row(metric: str, what: str, **more: object) -> dict:
-        return {"work": f"{first.n:,} documents{_tokenized(first)}, {what}", "metric": metric, **more}
+        return {"work": f"{first.n:,} documents{_done(first)}, {what}", "metric": metric, **more}
 
     def times(metric: str, what: str, cost: Callable[[Run], float]) -> dict:
         found = Times.of([cost(run) for run in group])
@@ -195,7 +200,7 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
         return row(metric, what, value=found.value, **ends, n=found.n)
 
     for phase in first.seconds:
-        yield times("phase seconds", phase, lambda run, phase=phase: run.seconds[phase])
+        yield times("phase seconds", f"{phase}{_left(first, phase)}", lambda run, phase=phase: run.seconds[phase])
     yield times("phase seconds", "total", lambda run: run.total_seconds)
     for worker in first.busy:
         yield times("phase seconds", f"busy {worker}", lambda run, worker=worker: run.busy[worker])
@@ -203,17 +208,32 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
     if any(run.resumed for run in group):
         yield row("resumed documents", "encoded by interrupted attempts", value=sum(run.resumed for run in group))
     for phase in first.memory:
-        yield times("peak MB", phase, lambda run, phase=phase: run.memory[phase] / MB)
+        yield times("peak MB", f"{phase}{_of_the_encoder(first)}", lambda run, phase=phase: run.memory[phase] / MB)
     for part in first.disk:
-        yield times("disk bytes per document", part, lambda run, part=part: per_document(run, part))
+        named = f"{part}{_computed(first, part)}"
+        yield times("disk bytes per document", named, lambda run, part=part: per_document(run, part))
     searched = {"what": SEARCHED, "search": first.job.search}
     yield row("latency ms", **Times.of([1000 * each for run in group for each in run.latency])._asdict(), **searched)
     precision = pd.DataFrame([run.precision for run in group]).mean()
     yield row("ann precision@10", **statistics.mean(precision)._asdict(), **searched)
 
 
-def _tokenized(run: Run) -> str:
-    return "" if run.job.words_once else " (library's tokenization)"
+def _done(run: Run) -> str:
+    """How it was done where that is not told apart by setting and dimension, in brackets."""
+    ways = [way for way in ("" if run.job.words_once else "library's tokenization", run.job.where) if way]
+    return f" ({'; '.join(ways)})" if ways else ""
+
+
+def _left(run: Run, phase: str) -> str:
+    return " (what was left)" if run.job.is_remote and phase == "index" else ""
+
+
+def _of_the_encoder(run: Run) -> str:
+    return " (encoder alone)" if run.job.is_remote else ""
+
+
+def _computed(run: Run, part: str) -> str:
+    return " (computed for one copy)" if run.job.is_remote and part != HERE else ""
 
 
 def names_of(run: Run) -> dict[str, object]:
@@ -227,4 +247,5 @@ def _check_alike(runs: Sequence[Run]) -> None:
 
 
 def per_document(run: Run, part: str) -> float:
-    return run.disk[part] / run.n
+    """Bytes on disk of one document; 0 of a part that is not told."""
+    return run.disk.get(part, 0) / run.n

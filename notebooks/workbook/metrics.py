@@ -73,6 +73,12 @@ METRICS = {
     "extrapolated hours to index, at the measured rate": Metric(
         "hours to index, at the highest rate measured", 2, repeats=False
     ),
+    "extrapolated hours to encode, store and index": Metric(
+        "hours to encode, store and index, extrapolated", 2, repeats=False
+    ),
+    "extrapolated hours to encode, store and index, at the measured rate": Metric(
+        "hours to encode, store and index, at the highest rate measured", 2, repeats=False
+    ),
     "extrapolated RAM GB": Metric("RAM (GB), extrapolated", 1),
     "extrapolated disk GB": Metric("disk (GB), extrapolated", 1),
     "extrapolated nodes": Metric("nodes, extrapolated", 0),

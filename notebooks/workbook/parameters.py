@@ -22,7 +22,7 @@ from workbook import (
     server,
     training,
 )
-from workbook.client import Placement
+from workbook.client import ANYWHERE, Placement
 from workbook.corpora import Corpus
 from workbook.decisions import Place
 from workbook.engine import Search
@@ -73,6 +73,8 @@ def check(values: Mapping[str, Any]) -> None:
         _check_training(values)
     if "documents" in values:
         _check_scale(values)
+    if "server" in values:
+        _check_placement(values)
 
 
 def source(values: Mapping[str, Any]) -> own_data.Source | None:
@@ -112,7 +114,7 @@ def given(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
     """The jobs that the parameters of a notebook ask for."""
-    return scale.jobs(*(values[name] for name in SCALE))
+    return scale.jobs(*(values[name] for name in SCALE), values["engine_name"], Placement.of(values["server"]))
 
 
 def _check_own(values: Mapping[str, Any]) -> None:
@@ -123,8 +125,10 @@ def _check_own(values: Mapping[str, Any]) -> None:
         existing.check(values["collection"], values["vector_name"], values["settings"])
     except WorkbookError as error:
         raise WorkbookError(f"parameter collection: {error}") from None
-    placement = Placement.of(values["server"])
-    if placement != Placement() and values["engine_name"] != "server":
+
+
+def _check_placement(values: Mapping[str, Any]) -> None:
+    if Placement.of(values["server"]) != ANYWHERE and values["engine_name"] != "server":
         raise WorkbookError(f"parameter server is for engine_name server, not {values['engine_name']}: leave it {{}}")
 
 

@@ -2,6 +2,7 @@
 
 What one process does from loading the model to searching; `scale` starts the process. Encoded shards are written to
 disk at once: an attempt that is killed costs the shard it was at, and the next fills the index again from the disk.
+The index is an Edge shard in this process, or a collection on a server, which indexes while it stores.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import corpora, encoders, engine, evaluation, memory, streams, vectors, words
+from workbook import corpora, encoders, engine, evaluation, memory, sizes, streams, vectors, words
+from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.corpora import Corpus
 from workbook.edge import EdgeIndex
 from workbook.encoders import Encoder
 from workbook.engine import Index, Search
+from workbook.errors import WorkbookError
+from workbook.quantization import SETTINGS
 from workbook.shards import Shards
 from workbook.streams import Stream
 
@@ -35,7 +39,7 @@ class Job(NamedTuple):
 
     `waiting`: shards that may wait between encoder and engine, so memory for the texts does not grow with n.
     `words_once`: tokenize each distinct word once (see `words`), instead of as Sentence Transformers does.
-    `repeat`: which time this is, from 0.
+    `repeat`: which time this is, from 0. `placement`: where a server keeps it.
     """
 
     corpus: str
@@ -48,6 +52,26 @@ class Job(NamedTuple):
     waiting: int = 2
     seed: int = 0
     repeat: int = 0
+    engine_name: str = "edge"
+    placement: Placement = ANYWHERE
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the index is on a server, so that this process's memory and disk do not hold it."""
+        return self.engine_name == "server"
+
+    @property
+    def where(self) -> str:
+        """The server's part in it, in words; nothing where there is none."""
+        if not self.is_remote:
+            return ""
+        shards, copies = self.placement.shard_number, self.placement.replication_factor
+        parts = {
+            f"{shards} shards": shards, f"{copies} copies": copies, "vectors on disk": self.placement.on_disk,
+            "codes in RAM": self.placement.always_ram,
+        }  # fmt: skip
+        told = ", ".join(part for part, given in parts.items() if given)
+        return f"server: {told}" if told else "server"
 
     @property
     def how(self) -> str:
@@ -55,20 +79,30 @@ class Job(NamedTuple):
 
     @property
     def label(self) -> str:
-        return f"{self.n:,} documents, {self.how}"
+        return ", ".join(part for part in (f"{self.n:,} documents", self.how, self.where) if part)
+
+
+def computed_bytes(job: Job) -> dict[str, int]:
+    """Bytes by part, as an index of the job's must have them in one copy: a server does not tell what it has."""
+    setting = SETTINGS[job.setting]
+    return {
+        "vectors": job.n * SETTINGS["float32"].bytes_per_vector(job.dimension),
+        "codes": job.n * setting.bytes_per_vector(job.dimension) if setting.config else 0,
+        "graph": round(job.n * sizes.graph(job.n, engine.M)),
+    }
 
 
 def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
     """Do the job; `report` is told the number of documents after each shard. Gives the values of a `scale.Run`.
 
     The clock starts when the model is loaded and warm, with no word known. Raises WorkbookError for vectors that are
-    not finite, a full disk, and a setting that did not apply.
+    not finite, a full disk, a setting that did not apply, and a server that does not take it.
     """
     corpus, encoder = corpora.load(job.corpus), _ready(job)
     stream = streams.of(corpus, job.n, job.seed)
     shards, peaks = Shards(folder / "shards"), {"start": memory.resident()}
     started = time.perf_counter() - shards.spent
-    with closing(_empty_index(job, folder / "index")) as backend:
+    with _told_what_is_kept(job, shards), closing(_empty_index(job, folder / "index")) as backend:
         with _peak(peaks, "encode"):
             encoding = _Encoding(job, encoder, stream, shards)
             upsert_seconds = _upsert(backend, encoding, report)
@@ -79,7 +113,7 @@ def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
         engine.prove(index, shards.rows)
         with _peak(peaks, "search"):
             latency, precision = _search(index, corpus, encoder, job, shards)
-        disk = {"shards": shards.bytes(), **backend.disk_bytes()}
+        disk = {"shards": shards.bytes(), **(computed_bytes(job) if job.is_remote else backend.disk_bytes())}
     shutil.rmtree(folder)
     return {
         "seconds": {
@@ -97,6 +131,17 @@ def _peak(peaks: dict[str, int], phase: str) -> Iterator[None]:
     peaks[phase] = memory.peak()
 
 
+@contextmanager
+def _told_what_is_kept(job: Job, shards: Shards) -> Iterator[None]:
+    """Add to what a server did that the encoded documents are not lost with it."""
+    try:
+        yield
+    except WorkbookError as error:
+        if not (job.is_remote and shards.bytes()):
+            raise
+        raise WorkbookError(f"{error}; what was encoded is kept, the next run goes on from there") from error
+
+
 def _ready(job: Job) -> Encoder:
     """The encoder, loaded and warm, with no word known."""
     encoder = encoders.load(job.model)
@@ -106,7 +151,9 @@ def _ready(job: Job) -> Encoder:
     return encoder
 
 
-def _empty_index(job: Job, place: Path) -> EdgeIndex:
+def _empty_index(job: Job, place: Path) -> EdgeIndex | ClientIndex:
+    if job.is_remote:
+        return engine.start(job.setting, job.dimension, job.engine_name, placement=job.placement)
     shutil.rmtree(place, ignore_errors=True)  # of an attempt that was killed
     place.mkdir(parents=True)
     return engine.start(job.setting, job.dimension, place=place)
@@ -156,7 +203,7 @@ class _Encoding:
         return shard
 
 
-def _upsert(backend: EdgeIndex, encoding: _Encoding, report: Callable[[int], None]) -> float:
+def _upsert(backend: EdgeIndex | ClientIndex, encoding: _Encoding, report: Callable[[int], None]) -> float:
     """Store the shards as they come; gives the seconds of storing alone."""
     seconds = 0.0
     for first, shard in encoding:

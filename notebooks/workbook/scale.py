@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 import psutil
 
-from workbook import corpora, edge, encoders, engine, isolated, locks, paths, pipeline, quantization, results, streams
+from workbook import (
+    corpora,
+    edge,
+    encoders,
+    engine,
+    isolated,
+    locks,
+    paths,
+    pipeline,
+    quantization,
+    results,
+    server,
+    streams,
+)
+from workbook.client import ANYWHERE, Placement
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 from workbook.progress import bar
+from workbook.quantization import SETTINGS
 
 RESERVE = 1.5e9  # bytes of memory beside them: Python, its libraries, the model, shards on their way
 
@@ -24,6 +40,9 @@ class Run(NamedTuple):
     work, at the same time. `memory`: peak resident bytes of each phase, and at the start. `disk`: bytes by part.
     `latency`: seconds of single queries; `precision`: ANN precision@10 of each query. `resumed`: documents that an
     interrupted attempt had encoded; its seconds are counted in.
+    On a server, which is told of in `server`: upsert is sending, and `seconds` of indexing are what was left to store
+    and index after that, as it does both meanwhile; `memory` is the encoder's process alone; `disk` is computed, but
+    for the shards, which are here.
     """
 
     corpus: str
@@ -38,6 +57,7 @@ class Run(NamedTuple):
     precision: list[float]
     resumed: int
     key: str
+    server: dict[str, object] | None = None
 
     @property
     def n(self) -> int:
@@ -51,13 +71,22 @@ class Run(NamedTuple):
     def setting(self) -> str:
         return self.job.setting
 
+    @property
+    def on(self) -> str:
+        """The server that it was stored on, in words; nothing where there was none."""
+        if not self.server:
+            return ""
+        return f"Qdrant {self.server['version']}, nodes: {self.server['nodes']} ({self.job.where})"
+
 
 def jobs(
     corpus: str, documents: Sequence[int], model: str, dimension: int, words_once: bool, waiting: int, seed: int,
-    repeats: int,
+    repeats: int, engine_name: str = "edge", placement: Placement = ANYWHERE,
 ) -> list[Job]:  # fmt: skip
     """A job for each number of documents, and one with the library's tokenization; all of them, then all again."""
-    any_size = Job(corpus, 0, model, dimension, waiting=waiting, seed=seed)
+    any_size = Job(
+        corpus, 0, model, dimension, waiting=waiting, seed=seed, engine_name=engine_name, placement=placement
+    )
     ways = [True, False] if words_once else [False]
     each = [any_size._replace(n=n, words_once=way) for n in sorted(documents) for way in ways]
     return [job._replace(repeat=repeat) for repeat in range(repeats) for job in each]
@@ -84,8 +113,12 @@ def measure(job: Job) -> Run:
     check(job)
     corpus, encoder = corpora.load(job.corpus), encoders.load(job.model)
     stream = streams.of(corpus, job.n, job.seed)
+    where = {}
+    if job.is_remote:
+        where = {"engine_name": job.engine_name, "placement": asdict(job.placement), "server": server.identity()}
+    done = {name: value for name, value in job._asdict().items() if name not in ("engine_name", "placement")}
     about = results.plain({
-        **job._asdict(), "corpus": corpus.sha256, "texts": stream.identity, "model": encoder.identity("document"),
+        **done, **where, "corpus": corpus.sha256, "texts": stream.identity, "model": encoder.identity("document"),
         "shard": streams.SHARD, "batch": pipeline.BATCH, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT,
     })  # fmt: skip
     folder = paths.DATA / "scale" / results.key_of(about)
@@ -97,7 +130,7 @@ def measure(job: Job) -> Run:
 
     with locks.alone(folder):
         record = results.remember("scale", about, work)
-    return Run(stream.label, encoder.name, job, **record["values"], key=record["key"])
+    return Run(stream.label, encoder.name, job, **record["values"], key=record["key"], server=where.get("server"))
 
 
 def check(job: Job) -> None:
@@ -106,18 +139,21 @@ def check(job: Job) -> None:
     encoders.check(job.model)
     encoders.check_dimensions(job.model, [job.dimension])
     quantization.check([job.setting], [job.dimension])
-    engine.check("edge", [job.setting], [job.search])
+    engine.check(job.engine_name, [job.setting], [job.search])
+    if job.is_remote:
+        job.placement.check(SETTINGS[job.setting])
     for name in ("n", "waiting"):
         if getattr(job, name) < 1:
             raise WorkbookError(f"{name} must be 1 or more, not {getattr(job, name)}")
 
 
 def check_room(job: Job) -> None:
-    """Raise WorkbookError, with the numbers, if memory or disk is too small for the job."""
+    """Raise WorkbookError, with the numbers, if memory or disk is too small for the job; a server's are not known."""
     paths.DATA.mkdir(parents=True, exist_ok=True)
-    vectors = edge.COPIES * job.n * job.dimension * 4
+    once = job.n * job.dimension * 4
+    vectors = once if job.is_remote else edge.COPIES * once  # the shards alone
     for what, needed, free in [
-        ("memory", vectors + RESERVE, psutil.virtual_memory().available),
+        ("memory", RESERVE + (0 if job.is_remote else vectors), psutil.virtual_memory().available),
         ("disk", vectors, shutil.disk_usage(paths.DATA).free),
     ]:
         if needed > free:

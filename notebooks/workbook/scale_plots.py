@@ -38,6 +38,9 @@ SECONDS = {
 }
 MEGABYTES = {"disk, all files": "bytes on disk", "peak memory,\nabove the start": "peak memory above the start"}
 PHASES = {"encode": "encode, upsert alongside", "upsert": "rest of the upsert", "index": "HNSW and quantization"}
+ON_A_SERVER = {
+    "encode": "encode, server stores and indexes", "upsert": "rest of sending", "index": "what was left to index"
+}  # fmt: skip
 FILLS = {"encode": ("#0072B2", "white"), "upsert": ("#E69F00", "black"), "index": ("#cccccc", "black")}  # bar, text
 SMALL = 9  # points, of what is written at lines and in bars
 LETTERS = 26  # in a line of a bar's label
@@ -58,19 +61,21 @@ def growth(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> Figure:
     A line is drawn over the sizes that its fit rests on; the points that are not in the fit are hollow.
     """
     runs = sorted(runs, key=lambda run: run.n)
-    each = [middle(group) for group in repeats_of(runs)]
+    each, remote = [middle(group) for group in repeats_of(runs)], runs[0].job.is_remote
+    seconds = {"left to index" if remote and label == "index" else label: what for label, what in SECONDS.items()}
+    query = f"one query, {runs[0].job.search}{', network included' if remote else ''}"
     with plt.style.context(STYLE):
         figure, ((time, size), (latency, precision)) = plt.subplots(2, 2, figsize=(10, 7), sharex=True)
         ends = {
-            time: _growing(time, runs, fitted, SECONDS, 1),
+            time: _growing(time, runs, fitted, seconds, 1),
             size: _growing(size, runs, fitted, MEGABYTES, MB),
             latency: [*_growing(latency, runs, fitted, {"median": "median latency"}, MS), *_slowest(latency, each)],
             precision: _precision(precision, each),
         }
         for axis, title, unit in [
             (time, "time by phase", "seconds"),
-            (size, "memory and disk", "MB"),
-            (latency, f"one query, {runs[0].job.search}", METRICS["latency ms"].label),
+            (size, "memory of the encoder's process alone" if remote else "memory and disk", "MB"),
+            (latency, query, METRICS["latency ms"].label),
             (precision, "share of the exact ten found", "ANN precision@10"),
         ]:
             axis.set_title(title, fontsize=10)
@@ -112,7 +117,8 @@ def phases(runs: Mapping[str, Run], references: Mapping[str, float] | None = Non
             _beside(axis, seconds, place, _seconds(seconds))
         for place, run in enumerate(runs.values()):
             _stack(axis, place, run)
-        handles = [Patch(fc=FILLS[phase][0], ec="black", lw=0.8, label=name) for phase, name in PHASES.items()]
+        names = ON_A_SERVER if any(run.job.is_remote for run in runs.values()) else PHASES
+        handles = [Patch(fc=FILLS[phase][0], ec="black", lw=0.8, label=name) for phase, name in names.items()]
         axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=SMALL)
         set_title(figure, _phases_finding(runs))
         middle = [f"each the middle one of {repeats} runs"] if repeats > 1 else []
@@ -311,7 +317,8 @@ def _apart(wanted: np.ndarray, heights: np.ndarray, bottom: float, top: float) -
 
 
 def _growth_finding(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> str:
-    verbs = {"encode seconds": "Encoding grows as", "index seconds": "indexing as"}
+    second = {"total seconds": "all of it as"} if runs[0].job.is_remote else {"index seconds": "indexing as"}
+    verbs = {"encode seconds": "Encoding grows as", **second}
     grown = ", ".join(f"{verb} {_grown(fitted[what])}" for what, verb in verbs.items() if what in fitted)
     first, last = (f"{np.mean(run.precision):.3f} at {run.n:,}" for run in (runs[0], runs[-1]))
     return "; ".join([*([grown] if grown else []), f"ANN precision@10 is {first} documents, {last}"])
@@ -386,7 +393,7 @@ def _span(values: pd.Series, digits: int = 0) -> str:
 
 def _about(runs: Iterable[Run]) -> list[str]:
     kinds = [f"{run.corpus}; {run.model}, {run.dimension} dimensions, {run.setting}" for run in runs]
-    return [*dict.fromkeys(kinds), results.machine_label()]
+    return [*dict.fromkeys(kinds), results.machine_label(), *dict.fromkeys(run.on for run in runs if run.on)]
 
 
 def _interruptions(runs: Mapping[str, Run]) -> list[str]:

@@ -17,12 +17,12 @@ KEYS_TOLD = 3  # of many; the others are in the rows
 
 
 def table(rows: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> Styler:
-    """Rows as people read them: a column per metric, each cell "value [low, high]" where there is a range."""
+    """Rows as people read them: a column per metric they have, each cell "value [low, high]" if there is a range."""
     found = rows[rows["metric"].isin(metrics)]
     texts = found.assign(text=[_text(row) for row in found.itertuples()])
     wide = texts.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
-    labels = {name: METRICS[name].label for name in metrics}
-    wide = wide.reindex(columns=list(metrics)).rename(columns=labels).rename_axis(columns=None)
+    labels = {name: METRICS[name].label for name in metrics if name in wide}
+    wide = wide.reindex(columns=list(labels)).rename(columns=labels).rename_axis(columns=None)
     return sourced(wide.astype(object).fillna(""), found)
 
 
