@@ -322,7 +322,7 @@ class TestTheStatus:
         index = index_on(server)
         monkeypatch.setattr(remote, "PATIENCE", -1)
         server.statuses = ["yellow"]
-        with pytest.raises(WorkbookError, match=r"in -1 s the server indexed nothing more: workbook-\w+ is \('yellow'"):
+        with pytest.raises(WorkbookError, match=r"in -1 s the server indexed nothing more of workbook-\w+; see"):
             wait_until_green(connect(), index._collection)
         index.close()
 

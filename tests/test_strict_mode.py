@@ -6,7 +6,8 @@ import pytest
 from qdrant_client import models
 from workbook.engine import Search
 from workbook.errors import WorkbookError
-from workbook.strict_mode import StrictMode, needed
+from workbook.existing_collection import _needed as needed
+from workbook.strict_mode import StrictMode
 
 
 @pytest.mark.parametrize("told", [None, {"enabled": False, "max_query_limit": 1, "search_allow_exact": False}])

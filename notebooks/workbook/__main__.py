@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--corpus", help="a corpus name or a folder in BEIR layout, instead of the profile's")
         command.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
-        command.add_argument("--engine", help="edge, or server: a node or cluster at QDRANT_URL, where a notebook has one")
+        command.add_argument("--engine", help="edge, or server: a node or cluster at QDRANT_URL")
     grid = commands.add_parser("bench-grid", help="print how fast a grid of quantization settings is measured")
     grid.set_defaults(command=_bench_grid)
     grid.add_argument("--corpus", default="python-docs", help="a corpus (default: %(default)s)")

@@ -19,6 +19,7 @@ from workbook.edge import DENSE, RRF_K, WORDS, Answers
 from workbook.errors import WorkbookError
 from workbook.patience import patiently
 from workbook.quantization import SETTINGS, Setting, client_config
+from workbook.strict_mode import CHANGE_IT, NEW, StrictMode
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class ClientIndex:
         self.name = "memory" if memory else "server"
         self._placement = placement if dimension else replace(placement, on_disk=False)  # words alone have no originals
         self._size = server.batch(dimension)
+        self._strict = StrictMode({})
         self._n = 0
         self._idf = None if memory or idf_by_shard else bm25.Idf()
         with ExitStack() as stack:
@@ -109,6 +111,9 @@ class ClientIndex:
                 shard_number=placement.shard_number,
                 replication_factor=placement.replication_factor,
             )
+            if not memory:
+                self._strict = StrictMode.of(self._info())
+                self._strict.check({"search_allow_exact": True}, NEW, CHANGE_IT)
             self._check_placement()
             self._resources = stack.pop_all()
 
@@ -120,16 +125,16 @@ class ClientIndex:
 
         A server goes on storing what it has taken: `optimize` waits for that, too.
         """
-        n, piece = len(words if vectors is None else vectors), PIECE * self._size
+        n, size = len(words if vectors is None else vectors), self._strict.points(self._size)
         if self._idf and words is not None:
             self._idf.count(words)
-        for start in range(0, n, piece):
-            rows = slice(start, min(start + piece, n))
+        for start in range(0, n, PIECE * size):
+            rows = slice(start, min(start + PIECE * size, n))
             dense = None if vectors is None else vectors[rows]
             points = dense if words is None else list(_points(dense, words[rows]))
             patiently(
                 self._bulk.upload_collection, self._collection, points, payloads[rows] if payloads else None,
-                range(first + start, first + rows.stop), batch_size=self._size, max_retries=0, wait=False,
+                range(first + start, first + rows.stop), batch_size=size, max_retries=0, wait=False,
             )  # fmt: skip
         self._n = max(self._n, first + n)
 
@@ -207,7 +212,8 @@ class ClientIndex:
             [
                 models.QueryRequest(limit=limit, query=how, prefetch=legs(query, own))
                 for query, own in zip(queries, self._weighted(words), strict=True)
-            ]
+            ],
+            prefetches=2,
         )
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
@@ -242,8 +248,8 @@ class ClientIndex:
         quantization = models.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
         return models.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
 
-    def _query(self, requests: list[models.QueryRequest]) -> Answers:
-        return server.query(self._bulk, self._collection, requests, self._size)
+    def _query(self, requests: list[models.QueryRequest], prefetches: int = 0) -> Answers:
+        return server.query(self._bulk, self._collection, requests, self._strict.queries(self._size, prefetches))
 
     def _weighted(self, words: Sequence[Sparse]) -> Sequence[Sparse]:
         return self._idf.weighted(words) if self._idf else words

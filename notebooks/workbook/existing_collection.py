@@ -22,7 +22,7 @@ from workbook.existing_facts import Facts
 from workbook.patience import patiently
 from workbook.quantization import Setting, client_config
 from workbook.server import Server
-from workbook.strict_mode import CONDITIONS, StrictMode, needed
+from workbook.strict_mode import CHANGE_IT, CONDITIONS, NEW, StrictMode
 
 IDS = 10_000  # ids read at once
 
@@ -131,9 +131,9 @@ class Collection:
         """
         _check_original(self._strict[self._name], self._name, limit)
         self._strict[self._copy].check(
-            needed(limit, searches) | {"max_points_count": self._count(self._has_it)},
-            "the strict mode that this server gives to new collections",
-            "change storage.collection.strict_mode in the server's configuration, or ask for less",
+            _needed(limit, searches) | {"max_points_count": self._count(self._has_it)},
+            NEW,
+            CHANGE_IT,
         )
 
     def rebuild(self) -> None:
@@ -246,7 +246,22 @@ def _look(
 
 
 def _check_original(strict: StrictMode, collection: str, limit: int) -> None:
-    strict.check(needed(limit), f"collection {collection}", "lift that for the measurement, by update_collection")
+    strict.check(_needed(limit), f"collection {collection}", "lift that for the measurement, by update_collection")
+
+
+def _needed(limit: int, searches: Sequence[Search] = ()) -> dict[str, float]:
+    """The least that strict mode must allow to ask for `limit` results, exactly and by these searches."""
+    return {
+        "search_allow_exact": True,  # an exact search is the truth, and an exact count tells whether points are missing
+        "max_query_limit": limit,
+        "search_max_hnsw_ef": max((search.hnsw_ef or 0 for search in searches), default=0),
+        "search_max_oversampling": max((search.oversampling or 0 for search in searches), default=0),
+        "search_max_batchsize": 1,
+        "upsert_max_batchsize": 1,
+        "filter_max_conditions": CONDITIONS,
+        "condition_max_size": 1,
+        "read_rate_limit": 1 + CONDITIONS,
+    }
 
 
 def _only(ids: Sequence) -> models.Filter:

@@ -139,7 +139,7 @@ def check_version(names: Sequence[str]) -> None:
 
 def wait_until_stored(qdrant: QdrantClient, collection: str, n: int) -> None:
     """Wait until n points that were sent are there. Raises WorkbookError if for PATIENCE seconds no more come."""
-    for there in _looks(lambda: patiently(qdrant.count, collection).count, f"stored nothing more: {collection} has"):
+    for there in _looks(lambda: patiently(qdrant.count, collection).count, f"stored nothing more in {collection}"):
         if there >= n:
             return
 
@@ -147,21 +147,25 @@ def wait_until_stored(qdrant: QdrantClient, collection: str, n: int) -> None:
 def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
     """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
 
+    Of several copies any may be the one that tells its state: it has to be the same twice as often for each.
     Raises WorkbookError if they failed, or nothing changes for PATIENCE seconds.
     """
 
-    def look() -> tuple[str, int | None, int]:
+    def look() -> tuple[bool, int | None, int, int]:
         info = patiently(qdrant.get_collection, collection)
         if info.status == models.CollectionStatus.RED:
             why = patience.one_line(info.optimizer_status)
             raise WorkbookError(f"Qdrant could not index {collection}: {why}; see its log")
-        return info.status.value, info.indexed_vectors_count, info.segments_count
+        copies = info.config.params.replication_factor or 1
+        return info.status == models.CollectionStatus.GREEN, info.indexed_vectors_count, info.segments_count, copies
 
-    green = 0
-    for status, _, _ in _looks(look, f"indexed nothing more: {collection} is"):
-        green = green + 1 if status == models.CollectionStatus.GREEN.value else 0
-        if green == 2:
+    alike, before = 0, None
+    for state in _looks(look, f"indexed nothing more of {collection}"):
+        green, *_, copies = state
+        alike = green * (alike * (state == before) + 1)
+        if alike == 2 * copies:
             return
+        before = state
 
 
 def _looks(look: Callable[[], T], trouble: str) -> Iterator[T]:
@@ -171,7 +175,7 @@ def _looks(look: Callable[[], T], trouble: str) -> Iterator[T]:
         if seen != (seen := look()):
             deadline = time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
-            raise WorkbookError(f"in {PATIENCE} s the server {trouble} {seen}; see its log")
+            raise WorkbookError(f"in {PATIENCE} s the server {trouble}; see its log")
         yield seen
         time.sleep(POLL)
 

@@ -6,17 +6,18 @@ is one. A request of more than a whole minute's is refused for good, any other o
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qdrant_client import models
 
-from workbook.engine import Search
 from workbook.errors import WorkbookError
 
 SHARE = 4  # one request takes a quarter of a minute's reads or writes at most: others want to read and write, too
 CONDITIONS = 1  # the most that a filter of ours has
+NEW = "the strict mode that this server gives to new collections"
+CHANGE_IT = "change storage.collection.strict_mode in the server's configuration, or ask for less"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class StrictMode:
         return min(self.page(most), self._told("condition_max_size", most))
 
     def queries(self, most: int, conditions: int = 0) -> int:
-        """Queries of one batch, each with so many conditions."""
+        """Queries of one batch, each with so many conditions or prefetches."""
         return min(most, self._told("search_max_batchsize", most), self._at_once("read_rate_limit", most, conditions))
 
     def points(self, most: int) -> int:
@@ -62,18 +63,3 @@ class StrictMode:
 
     def _at_once(self, name: str, most: int, conditions: int = 0) -> int:
         return max(1, self._told(name, SHARE * most * (1 + conditions)) // SHARE // (1 + conditions))
-
-
-def needed(limit: int, searches: Sequence[Search] = ()) -> dict[str, float]:
-    """The least that strict mode must allow to ask for `limit` results, exactly and by these searches."""
-    return {
-        "search_allow_exact": True,  # an exact search is the truth, and an exact count tells whether points are missing
-        "max_query_limit": limit,
-        "search_max_hnsw_ef": max((search.hnsw_ef or 0 for search in searches), default=0),
-        "search_max_oversampling": max((search.oversampling or 0 for search in searches), default=0),
-        "search_max_batchsize": 1,
-        "upsert_max_batchsize": 1,
-        "filter_max_conditions": CONDITIONS,
-        "condition_max_size": 1,
-        "read_rate_limit": 1 + CONDITIONS,
-    }
