@@ -492,8 +492,8 @@ class TestVersions:
         ("version", "said"),
         [
             ("1.14.0", "Qdrant 1.14.0 is older than anything this was tried with, 1.15: update it"),
-            ("1.18.3", "Qdrant 1.18.3 and qdrant-client 1.20.0 are more than one minor version apart"),
-            ("1.22.0", "Qdrant 1.22.0 and qdrant-client 1.20.0 are more than one minor version apart"),
+            ("1.18.3", "Qdrant 1.18.3 is more than one minor version from qdrant-client 1.20.0"),
+            ("1.22.0", "Qdrant 1.22.0 is more than one minor version from qdrant-client 1.20.0"),
             ("1.19.2", ""),
             ("1.21.0", ""),
         ],

@@ -261,7 +261,7 @@ def _tell_oddities(url: str, version: str) -> None:
     if parse_version(version)[:2] < OLDEST:
         tell(f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it")
     elif not is_compatible(ours, version):
-        tell(f"Qdrant {version} and qdrant-client {ours} are more than one minor version apart: expect refusals")
+        tell(f"Qdrant {version} is more than one minor version from qdrant-client {ours}: it may refuse what is asked")
     if patience.key() and address.scheme == "http" and not LOOPBACK.fullmatch(address.hostname or ""):
         tell("the key in QDRANT_API_KEY travels unencrypted, as QDRANT_URL does not begin with https")
 
