@@ -431,6 +431,16 @@ class TestManyAtOnce:
         assert set(other.rpcs) == {"List"} and "REST is used" in capsys.readouterr().err
         other.die()
 
+    def test_an_empty_servers_grpc_beside_an_empty_server(self, server, unit_vectors, monkeypatch):
+        other = Standin()
+        monkeypatch.setenv("QDRANT_GRPC_PORT", str(other.grpc_port))
+        with pytest.raises(
+            WorkbookError, match=r"by gRPC, refuses this \(NOT_FOUND: .*is QDRANT_GRPC_PORT a port of the"
+        ):
+            self.stored_and_found(server, unit_vectors)
+        assert server.collections == []
+        other.die()
+
     def test_what_speaks_no_grpc_is_not_waited_for_long(self, server, unit_vectors, monkeypatch, capsys):
         monkeypatch.setattr(remote, "GRPC_SECONDS", 0.2)
         with socket.create_server(("127.0.0.1", 0)) as silent:

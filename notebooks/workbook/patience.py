@@ -103,7 +103,8 @@ def _trouble_by_grpc(error: grpc.RpcError) -> str:
         return f"answers {code.name} ({said})"
     if code in NO_KEY:
         raise _refusal(f"{code.name}: {said}") from None
-    raise WorkbookError(f"Qdrant at QDRANT_URL, by gRPC, refuses this ({code.name}: {said})") from None
+    doubt = ": is QDRANT_GRPC_PORT a port of the same server?" if code == StatusCode.NOT_FOUND else ""
+    raise WorkbookError(f"Qdrant at QDRANT_URL, by gRPC, refuses this ({code.name}: {said}){doubt}") from None
 
 
 def _refusal(told: str) -> WorkbookError:
