@@ -19,7 +19,7 @@ import pytest
 import smoke
 import yaml
 from pyarrow import parquet
-from workbook import __main__, paths, plan, runner, scale, server, sweep
+from workbook import __main__, paths, patience, plan, runner, scale, sweep
 
 RUN = ["run", "--profile", "smoke", "--notebook"]
 SEARCH, TRAINING, OWN = "03_matryoshka_dimensions", "05_train_your_own", "06_your_data"
@@ -62,7 +62,7 @@ def engine(url):
 
     def make(folder, patch):
         patch.setenv("QDRANT_URL", url)
-        patch.setattr(server, "PAUSE", 0)
+        patch.setattr(patience, "PAUSE", 0)
         return parameter(SEARCH, "engine_name", "server")(folder, patch)
 
     return make
