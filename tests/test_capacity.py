@@ -210,7 +210,7 @@ def test_the_assumptions_of_a_server_say_what_is_computed_and_whose_hours_they_a
     text = capacity.assumptions(runs[-1], growth.fits(runs), 64)
     for words in ("Graph: computed, as a server tells no bytes", "Other files are not counted", "replication 2",
                   "encoding, storing and indexing at once grows as",
-                  "Qdrant 1.18.3, nodes: 3 (server: 3 shards, 2 copies, vectors on disk, codes in RAM)"):  # fmt: skip
+                  "Qdrant 1.18.3, nodes: 3 (server, shards: 3, copies: 2, vectors on disk, codes in RAM)"):  # fmt: skip
         assert words in text
     assert "measured on Edge" not in text
 

@@ -164,12 +164,12 @@ def test_what_a_server_has_is_computed_and_not_fitted():
     fits = growth.fits(runs)
     assert set(growth.GROWING) - set(fits) == {"bytes on disk"}
     assert growth.bent(fits) == [] and fits[growth.MEMORY].exponent == pytest.approx(0.5)
-    rows, label = growth.rows(runs[:1]), "1,000 documents (server: 3 shards, 2 copies)"
+    rows, label = growth.rows(runs[:1]), "1,000 documents (server, shards: 3, copies: 2)"
     assert value_of(rows, "disk bytes per document", f"{label}, shards") == 256
     assert value_of(rows, "phase seconds", f"{label}, index (what was left)") == pytest.approx(1_000**1.25 / 1e5)
     assert value_of(rows, "disk bytes per document", f"{label}, graph (computed for one copy)") == 100
     assert value_of(rows, "peak MB", f"{label}, encode (encoder alone)") == 501
-    assert set(growth.exponents(runs)["work"].str.extract(r"(\(.*\))$")[0]) == {"(server: 3 shards, 2 copies)"}
+    assert set(growth.exponents(runs)["work"].str.extract(r"(\(.*\))$")[0]) == {"(server, shards: 3, copies: 2)"}
 
 
 def test_a_run_in_two_attempts_counts_only_where_nothing_was_done_twice(runs):

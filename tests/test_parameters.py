@@ -323,6 +323,13 @@ def test_a_bad_parameter_of_ones_own_data_is_named_with_what_to_do(own, monkeypa
     assert "\n" not in str(raised.value)
 
 
+def test_what_was_measured_on_a_server_is_read_without_it(own, monkeypatch):
+    monkeypatch.delenv("QDRANT_URL", raising=False)
+    parameters.check({**own, "engine_name": "server", "collection": "articles"}, ask=False)
+    with pytest.raises(WorkbookError, match="parameter engine_name"):
+        parameters.check({**own, "engine_name": "none"}, ask=False)
+
+
 def test_only_ones_own_data_can_do_without_a_model_to_compare_with():
     with pytest.raises(WorkbookError, match="transformer_model: a model is needed"):
         parameters.check({**GOOD, "transformer_model": ""})

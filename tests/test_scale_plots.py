@@ -78,7 +78,7 @@ def test_of_a_server_it_is_told_whose_memory_and_seconds_are_shown():
     assert not any("disk" in text for text in texts_of(size))
     assert latency.get_title("left") == "one query, rescore-x3, network included"
     assert "all of it as n^" in title_of(figure) and "indexing as" not in title_of(figure)
-    assert "Qdrant 1.18.3, nodes: 3 (server: 3 shards, 2 copies)" in caption_of(figure)
+    assert "Qdrant 1.18.3, nodes: 3 (server, shards: 3, copies: 2)" in caption_of(figure)
     bars = scale_plots.phases({"each word once": runs[-1]})
     legend = [text.get_text() for text in bars.axes[0].get_legend().get_texts()]
     assert legend == list(scale_plots.ON_A_SERVER.values())

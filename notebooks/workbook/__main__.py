@@ -48,7 +48,7 @@ def _readme(options: argparse.Namespace) -> int:
     from workbook import front_page, paths, plan, runner
 
     profile, overrides = options.profile, _overrides(options)
-    plan.prepare(plan.read(plan.PLAN), profile, overrides, [])
+    plan.prepare(plan.read(plan.PLAN), profile, overrides, [], ask=False)
     run, command = runner.run_name(profile, overrides), runner.command_of(profile, overrides)
     front_page.write(paths.ROOT / "README.md", run, command)
     print("the answer is written into README.md")

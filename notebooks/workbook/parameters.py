@@ -38,8 +38,11 @@ OWN = ("corpus", "columns", "judged", "judged_columns", "most_documents", "most_
 SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed", "scale_repeats")
 
 
-def check(values: Mapping[str, Any]) -> None:
-    """Raise WorkbookError, naming the parameter, for what cannot work, a silent server included. Loads nothing."""
+def check(values: Mapping[str, Any], ask: bool = True) -> None:
+    """Raise WorkbookError, naming the parameter, for what cannot work. Loads nothing.
+
+    `ask`: ask the server, too, if there is one to be measured; to read what was measured it need not be there.
+    """
     for name, value in values.items():
         if name not in CHECKS:
             raise WorkbookError(f"unknown parameter {name!r}: the notebooks know {', '.join(CHECKS)}")
@@ -50,10 +53,10 @@ def check(values: Mapping[str, Any]) -> None:
             raise WorkbookError(f"parameter {name}: {error}{_advice(name, value)}") from None
         except TypeError:
             raise WorkbookError(f"parameter {name}: {value!r} is of the wrong type{_advice(name, value)}") from None
-    if values.get("engine_name") == "server":
+    if ask and values.get("engine_name") == "server":
         server.check_version([*values.get("settings", []), *engine.FUSIONS])  # raises what keeps it from answering, too
     if "columns" in values:
-        _check_own(values)
+        _check_own(values, ask)
     elif values.get("transformer_model") == "" and "custom_model" not in values:
         raise WorkbookError("parameter transformer_model: a model is needed to compare with")
     if "transformer_model" in values and values["transformer_model"] == values["static_model"]:
@@ -117,12 +120,12 @@ def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
     return scale.jobs(*(values[name] for name in SCALE), values["engine_name"], Placement.of(values["server"]))
 
 
-def _check_own(values: Mapping[str, Any]) -> None:
+def _check_own(values: Mapping[str, Any], ask: bool) -> None:
     own_data.check(source(values))
     if values["vector_name"] and not values["collection"]:
         raise WorkbookError("parameter vector_name is of a collection, and collection is not given")
     try:
-        existing.check(values["collection"], values["vector_name"], values["settings"])
+        existing.check(values["collection"] if ask else "", values["vector_name"], values["settings"])
     except WorkbookError as error:
         raise WorkbookError(f"parameter collection: {error}") from None
 

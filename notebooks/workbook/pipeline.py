@@ -67,11 +67,10 @@ class Job(NamedTuple):
             return ""
         shards, copies = self.placement.shard_number, self.placement.replication_factor
         parts = {
-            f"{shards} shards": shards, f"{copies} copies": copies, "vectors on disk": self.placement.on_disk,
+            f"shards: {shards}": shards, f"copies: {copies}": copies, "vectors on disk": self.placement.on_disk,
             "codes in RAM": self.placement.always_ram,
         }  # fmt: skip
-        told = ", ".join(part for part, given in parts.items() if given)
-        return f"server: {told}" if told else "server"
+        return ", ".join(["server", *(part for part, given in parts.items() if given)])
 
     @property
     def how(self) -> str:

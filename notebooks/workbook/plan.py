@@ -175,8 +175,13 @@ def _line(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def prepare(plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str]) -> list[Job]:
-    """Turn a profile into jobs, every parameter checked against its notebook and by its own check."""
+def prepare(
+    plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str], ask: bool = True
+) -> list[Job]:  # fmt: skip
+    """Turn a profile into jobs, every parameter checked against its notebook and by its own check.
+
+    `ask`: see `parameters.check`.
+    """
     if profile not in plan["profiles"]:
         raise WorkbookError(f"unknown profile {profile!r}: give one of {', '.join(plan['profiles'])}")
     facts = plan["profiles"][profile]
@@ -198,7 +203,7 @@ def prepare(plan: dict[str, Any], profile: str, overrides: Mapping[str, str], on
                 f"{notebook} has no parameter {', '.join(sorted(map(str, unknown)))}; it has {', '.join(declared)}"
             )
         try:
-            parameters.check(values)
+            parameters.check(values, ask)
         except WorkbookError as error:
             raise WorkbookError(f"{notebook}: {error}") from None
         jobs.append(Job(notebook, values, facts.get("cell_timeout_s", 3_600)))

@@ -36,7 +36,7 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     Raises WorkbookError for a profile or an override that cannot be.
     """
     plan = read(plan_file)
-    jobs = prepare(plan, profile, overrides, [])
+    jobs = prepare(plan, profile, overrides, [], ask=False)
     run = runner.run_name(profile, overrides)
     planned = {job.notebook for job in jobs}
     found = evidence.read(run, [name for name in evidence.needed() if name in planned])
