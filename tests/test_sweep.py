@@ -205,7 +205,7 @@ def test_a_node_lost_between_any_two_requests(sample, server, copies):
     whole = measured()
     server.requests.clear()
     assert measured() == whole
-    for requests in range(len(server.requests)):
+    for requests in range(0, len(server.requests), 1 if copies == 2 else 4):
         server.lost, server.lose_after = None, requests
         try:
             assert measured() == whole
