@@ -19,6 +19,7 @@ from standin_cluster import Cluster
 from standin_rules import Refused
 from workbook import patience
 from workbook import server as remote
+from workbook.errors import WorkbookError
 
 TITLE = "qdrant - vector search engine"
 
@@ -263,6 +264,14 @@ ROUTES: dict[tuple[str, str], Callable] = {
     ("POST", f"/collections/{NAME}/points/scroll"): Standin.scroll,
     ("POST", f"/collections/{NAME}/points/count"): Standin.count,
 }
+
+
+def skip_if_too_old(setting: str) -> None:
+    """Skip the test where the real server at QDRANT_URL does not have that setting yet."""
+    try:
+        remote.check_version([setting])
+    except WorkbookError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

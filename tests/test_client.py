@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from qdrant_client import QdrantClient, models
-from standin import Standin
+from standin import Standin, skip_if_too_old
 from workbook import engine, locks, paths, patience
 from workbook import server as remote
 from workbook.bm25 import Sparse
@@ -621,10 +621,7 @@ class TestNothingIsLeftBehind:
 class TestARealServer:
     @pytest.mark.parametrize("setting", SETTINGS)
     def test_builds_it_and_keeps_no_collection(self, unit_vectors, setting, data):
-        try:
-            remote.check_version([setting])
-        except WorkbookError as error:
-            pytest.skip(str(error))
+        skip_if_too_old(setting)
         with engine.build(unit_vectors, setting, engine="server") as index:
             name = index._backend._collection
             assert index._backend.applied() == SETTINGS[setting].config

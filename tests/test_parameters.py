@@ -259,7 +259,8 @@ def test_a_cluster_is_asked_for_as_in_the_notebook_on_ones_own_data(server):
 
 
 @pytest.mark.parametrize(("name", "value", "message"), BAD_SCALE)
-def test_a_bad_parameter_of_scale_is_named_with_what_to_do(name, value, message):
+def test_a_bad_parameter_of_scale_is_named_with_what_to_do(monkeypatch, name, value, message):
+    monkeypatch.delenv("QDRANT_URL", raising=False)
     with pytest.raises(WorkbookError, match=message) as raised:
         parameters.check({**SCALE, name: value})
     assert "\n" not in str(raised.value)

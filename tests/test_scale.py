@@ -35,7 +35,8 @@ def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
         ({"engine_name": "server"}, "needs QDRANT_URL"),
     ],
 )
-def test_a_bad_job_is_refused(data, changes, message):
+def test_a_bad_job_is_refused(data, monkeypatch, changes, message):
+    monkeypatch.delenv("QDRANT_URL", raising=False)
     with pytest.raises(WorkbookError, match=message):
         scale.measure(JOB._replace(**changes))
 

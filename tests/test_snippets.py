@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from qdrant_client import QdrantClient
+from standin import skip_if_too_old
 from workbook import snippets
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
@@ -86,7 +87,8 @@ def test_float32_code_runs_in_memory_too(unit_vectors):
 
 @pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no server")
 @every_setting
-def test_the_client_code_creates_the_setting_on_a_server(setting, unit_vectors):
+def test_the_client_code_creates_the_setting_on_a_server(setting, unit_vectors, data):
+    skip_if_too_old(setting)
     collection = f"workbook-snippet-{setting}"
     with_client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
     with_client.delete_collection(collection)
