@@ -311,6 +311,17 @@ class TestTheStatus:
         assert len(server.requests) == 1 + 6, "the points are counted first"
         index.close()
 
+    def test_of_several_copies_none_is_still_at_work(self, server):
+        """Which copy answers is chance: one that is asked last in a look is one too."""
+        server.nodes = 3
+        index = index_on(server, Placement(3, 2))
+        once = 1 + remote.ASKED * 2
+        server.statuses = ["green"] * (once - 1) + ["yellow"]
+        server.requests.clear()
+        index.optimize()
+        assert len(server.requests) == 1 + 3 * once, "two looks more, in which all are green"
+        index.close()
+
     def test_red_stops_with_the_reason(self, server):
         index = index_on(server)
         server.statuses = ["yellow", "red"]

@@ -35,6 +35,7 @@ BATCH = 500  # points or queries per request, at most
 NUMBERS = 2**20  # of vectors in one request: 20 MB as JSON, and Qdrant takes 32
 SERVER = "url_sha256"  # the file that tells which server a collection is on
 POLL = 0.5  # seconds between two looks at the status
+ASKED = 4  # times per copy in a look: which one answers is chance
 PATIENCE = 3_600  # seconds to wait for a server to index more
 GRPC_PORT = 6334  # Qdrant's own
 GRPC_SECONDS = 5  # to wait for whatever answers there
@@ -147,23 +148,31 @@ def wait_until_stored(qdrant: QdrantClient, collection: str, n: int) -> None:
 def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
     """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
 
-    Of several copies any may be the one that tells its state: it has to be the same twice as often for each.
+    Of a shard with several copies any may be the one that tells its state, so that each look asks many times.
     Raises WorkbookError if they failed, or nothing changes for PATIENCE seconds.
     """
 
-    def look() -> tuple[bool, int | None, int, int]:
+    def ask() -> models.CollectionInfo:
         info = patiently(qdrant.get_collection, collection)
         if info.status == models.CollectionStatus.RED:
             why = patience.one_line(info.optimizer_status)
             raise WorkbookError(f"Qdrant could not index {collection}: {why}; see its log")
-        copies = info.config.params.replication_factor or 1
-        return info.status == models.CollectionStatus.GREEN, info.indexed_vectors_count, info.segments_count, copies
+        return info
 
-    alike, before = 0, None
+    def look() -> tuple[bool, int, int]:
+        infos = [ask()]
+        copies = infos[0].config.params.replication_factor or 1
+        if copies > 1 and infos[0].status == models.CollectionStatus.GREEN:
+            infos += [ask() for _ in range(ASKED * copies)]
+        return (
+            all(info.status == models.CollectionStatus.GREEN for info in infos),
+            min(info.indexed_vectors_count or 0 for info in infos),
+            max(info.segments_count for info in infos),
+        )
+
+    before = None
     for state in _looks(look, f"indexed nothing more of {collection}"):
-        green, *_, copies = state
-        alike = green * (alike * (state == before) + 1)
-        if alike == 2 * copies:
+        if state[0] and state == before:
             return
         before = state
 
