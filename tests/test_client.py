@@ -457,6 +457,8 @@ class TestManyAtOnce:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             monkeypatch.setenv("QDRANT_GRPC_PORT", str(silent.getsockname()[1]))
             self.stored_and_found(server, unit_vectors)
+            monkeypatch.setattr(remote, "GRPC_SECONDS", 60)
+            assert remote.identity()["grpc"] is False, "and it is asked once in a process, not for each index"
         assert "REST is used" in capsys.readouterr().err
 
     @pytest.mark.parametrize("port", ["six", "0", "65536", "-1", "6334.0"])

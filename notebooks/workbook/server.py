@@ -49,6 +49,7 @@ SINCE = {  # first version of what was not always there
 LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
 T = TypeVar("T")
 _answered: set[str] = set()  # servers that have answered this process
+_without_grpc: set[tuple[str, int]] = set()  # and those whose port for it has not, which may take GRPC_SECONDS to tell
 
 
 class Server(QdrantClient):
@@ -70,20 +71,25 @@ class Server(QdrantClient):
 
     def choose_bulk(self) -> None:
         """Keep gRPC if what answers there is this very server, which the names of its collections tell."""
-        before = self._names()
-        try:
-            told = self.bulk.grpc_collections.List(ListCollectionsRequest(), timeout=GRPC_SECONDS)
-            names, after = {each.name for each in told.collections}, self._names()
-            same = before & after <= names <= before | after  # others may make some at the same time
-        except patience.ERRORS:
-            same = False
-        if not same:
+        if not self._is_bulk():
             self.bulk.close()
             self.bulk = self
             tell(
                 f"port {_grpc_port()} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
                 f"(set QDRANT_GRPC_PORT if it has another port)"
             )
+
+    def _is_bulk(self) -> bool:
+        before, asked = self._names(), (_url_sha256(), _grpc_port())
+        if asked in _without_grpc:
+            return False
+        try:
+            told = self.bulk.grpc_collections.List(ListCollectionsRequest(), timeout=GRPC_SECONDS)
+        except patience.ERRORS:
+            _without_grpc.add(asked)
+            return False
+        names, after = {each.name for each in told.collections}, self._names()
+        return before & after <= names <= before | after  # others may make some at the same time
 
     def close(self, *args: Any, **kwargs: Any) -> None:
         if self.bulk and self.bulk is not self:
