@@ -261,6 +261,15 @@ class TestPatience:
         with pytest.raises(WorkbookError, match=r"does not answer \(ReadTimeout\), 1 times"):
             connect()
 
+    @pytest.mark.parametrize("grpc", [True, False])
+    def test_what_a_strict_mode_forbids_says_where_to_change_it(self, server, unit_vectors, grpc):
+        server.grpc, server.strict = grpc, {"max_query_limit": 50}
+        index = index_on(server)
+        index.upsert(unit_vectors, None)
+        with pytest.raises(WorkbookError, match=r'101 > 50 for "limit".*: its strict mode does: change strict_'):
+            index.search(unit_vectors[:1], 101, *EXACTLY)
+        index.close()
+
     def test_a_creation_whose_answer_was_lost_is_not_made_twice(self, server, monkeypatch):
         lose_the_first_answer(server, "PUT", monkeypatch)
         index = index_on(server)
@@ -373,7 +382,20 @@ class TestConnecting:
 
     def test_nobody_is_there(self, server):
         server.die()
-        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running"):
+        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running.* that"):
+            connect()
+
+    def test_what_has_answered_is_at_its_address(self, server):
+        connect().close()
+        server.die()
+        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 7 times: is it running, and up to"):
+            connect()
+
+    def test_https_of_a_server_that_speaks_http(self, server, monkeypatch):
+        monkeypatch.setenv("QDRANT_URL", os.environ["QDRANT_URL"].replace("http:", "https:"))
+        with pytest.raises(
+            WorkbookError, match=r"does not answer \(\w+\), 4 times: .*its REST interface.* or https\?$"
+        ):
             connect()
 
     def test_the_key_comes_from_the_environment(self, server, monkeypatch):

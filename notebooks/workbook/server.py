@@ -108,10 +108,12 @@ def connect() -> Server:
     url = os.environ.get("QDRANT_URL")
     if not url:
         raise WorkbookError("the server engine needs QDRANT_URL (and QDRANT_API_KEY, if the server asks for one)")
-    retries = patience.RETRIES if _url_sha256() in _answered else patience.FIRST_RETRIES
+    retries, advice = patience.FIRST_RETRIES, patience.IS_IT_THERE
+    if _url_sha256() in _answered:
+        retries, advice = patience.RETRIES, patience.IS_IT_RUNNING
     try:
         qdrant = Server(url)
-        qdrant.version = patience.tried(retries, qdrant.info).version
+        qdrant.version = patience.tried(retries, qdrant.info, advice).version
         parse_version(qdrant.version)
     except (ValueError, ResponseHandlingException):  # no address, or an answer in other words than Qdrant's
         raise WorkbookError(NO_QDRANT) from None
