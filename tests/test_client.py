@@ -106,7 +106,7 @@ class TestPlacement:
         ("forgets", "placement", "said"),
         [
             ("shard_number", Placement(shard_number=3), "asked for shard_number 3, the server reports 1"),
-            ("", Placement(replication_factor=2), "asked for replication_factor 2, the server reports 1"),
+            ("", Placement(replication_factor=2), "asked for replication_factor 2, the server reports 1, as each copy"),
             ("on_disk", Placement(on_disk=True), "asked for on_disk True, the server reports False"),
             ("quantization_config", Placement(always_ram=True), "asked for always_ram True, the server reports False"),
         ],
