@@ -483,6 +483,12 @@ class TestManyAtOnce:
             assert remote.identity()["grpc"] is False, "and it is asked once in a process, not for each index"
         assert "REST is used" in capsys.readouterr().err
 
+    def test_a_process_started_by_one_that_has_told_it_tells_nothing(self, server, monkeypatch, capsys):
+        server.grpc = False
+        monkeypatch.setattr(remote, "parent_process", lambda: "one")
+        connect().close()
+        assert capsys.readouterr().err == ""
+
     @pytest.mark.parametrize("port", ["six", "0", "65536", "-1", "6334.0"])
     def test_a_port_that_is_none(self, server, monkeypatch, port):
         monkeypatch.setenv("QDRANT_GRPC_PORT", port)

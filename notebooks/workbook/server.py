@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version as installed
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -74,7 +75,7 @@ class Server(QdrantClient):
         if not self._is_bulk():
             self.bulk.close()
             self.bulk = self
-            tell(
+            _tell_at_first(
                 f"port {_grpc_port()} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
                 f"(set QDRANT_GRPC_PORT if it has another port)"
             )
@@ -276,11 +277,21 @@ def _grpc_port() -> int:
 def _tell_oddities(url: str, version: str) -> None:
     address, ours = urlsplit(url), installed("qdrant-client")
     if parse_version(version)[:2] < OLDEST:
-        tell(f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it")
+        _tell_at_first(
+            f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it"
+        )
     elif not is_compatible(ours, version):
-        tell(f"Qdrant {version} is more than one minor version from qdrant-client {ours}: it may refuse what is asked")
+        _tell_at_first(
+            f"Qdrant {version} is more than one minor version from qdrant-client {ours}: it may refuse what is asked"
+        )
     if patience.key() and address.scheme == "http" and not LOOPBACK.fullmatch(address.hostname or ""):
-        tell("the key in QDRANT_API_KEY travels unencrypted, as QDRANT_URL does not begin with https")
+        _tell_at_first("the key in QDRANT_API_KEY travels unencrypted, as QDRANT_URL does not begin with https")
+
+
+def _tell_at_first(note: str) -> None:
+    """Say it, unless this is a process that was started by one which has connected and said it, see `scale`."""
+    if parent_process() is None:
+        tell(note)
 
 
 @functools.cache
