@@ -645,6 +645,11 @@ class TestNothingIsLeftBehind:
         assert (entry.path.name in server.collections) == entry.path.exists() == (held or not ours)
         entry.close()
 
+    def test_a_slash_at_the_end_of_the_address_is_no_other_server(self, server, monkeypatch):
+        one = remote.identity()
+        monkeypatch.setenv("QDRANT_URL", os.environ["QDRANT_URL"] + "/")
+        assert remote.identity() == one
+
     def test_an_entry_tells_no_address(self, server):
         index = index_on(server)
         [file] = (paths.DATA / "server").glob(f"*/{remote.SERVER}")

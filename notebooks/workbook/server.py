@@ -302,4 +302,4 @@ def tell(note: str) -> None:
 
 def _url_sha256() -> str:
     address = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("QDRANT_URL", ""))  # no password is kept, even hashed
-    return hashlib.sha256(address.encode()).hexdigest()[:16]
+    return hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
