@@ -106,7 +106,7 @@ class TestPlacement:
         ("forgets", "placement", "said"),
         [
             ("shard_number", Placement(shard_number=3), "asked for shard_number 3, the server reports 1"),
-            ("", Placement(replication_factor=2), "asked for replication_factor 2, the server reports 1"),
+            ("", Placement(replication_factor=2), "asked for replication_factor 2, the server reports 1, as each copy"),
             ("on_disk", Placement(on_disk=True), "asked for on_disk True, the server reports False"),
             ("quantization_config", Placement(always_ram=True), "asked for always_ram True, the server reports False"),
         ],
@@ -261,6 +261,15 @@ class TestPatience:
         with pytest.raises(WorkbookError, match=r"does not answer \(ReadTimeout\), 1 times"):
             connect()
 
+    @pytest.mark.parametrize("grpc", [True, False])
+    def test_what_a_strict_mode_forbids_says_where_to_change_it(self, server, unit_vectors, grpc):
+        server.grpc, server.strict = grpc, {"max_query_limit": 50}
+        index = index_on(server)
+        index.upsert(unit_vectors, None)
+        with pytest.raises(WorkbookError, match=r'101 > 50 for "limit".*: its strict mode does: change strict_'):
+            index.search(unit_vectors[:1], 101, *EXACTLY)
+        index.close()
+
     def test_a_creation_whose_answer_was_lost_is_not_made_twice(self, server, monkeypatch):
         lose_the_first_answer(server, "PUT", monkeypatch)
         index = index_on(server)
@@ -309,6 +318,17 @@ class TestTheStatus:
         server.requests.clear()
         index.optimize()
         assert len(server.requests) == 1 + 6, "the points are counted first"
+        index.close()
+
+    def test_of_several_copies_none_is_still_at_work(self, server):
+        """Which copy answers is chance: one that is asked last in a look is one too."""
+        server.nodes = 3
+        index = index_on(server, Placement(3, 2))
+        once = 1 + remote.ASKED * 2
+        server.statuses = ["green"] * (once - 1) + ["yellow"]
+        server.requests.clear()
+        index.optimize()
+        assert len(server.requests) == 1 + 3 * once, "two looks more, in which all are green"
         index.close()
 
     def test_red_stops_with_the_reason(self, server):
@@ -362,7 +382,20 @@ class TestConnecting:
 
     def test_nobody_is_there(self, server):
         server.die()
-        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running"):
+        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 4 times: is it running.* that"):
+            connect()
+
+    def test_what_has_answered_is_at_its_address(self, server):
+        connect().close()
+        server.die()
+        with pytest.raises(WorkbookError, match=r"does not answer \(ConnectError\), 7 times: is it running, and up to"):
+            connect()
+
+    def test_https_of_a_server_that_speaks_http(self, server, monkeypatch):
+        monkeypatch.setenv("QDRANT_URL", os.environ["QDRANT_URL"].replace("http:", "https:"))
+        with pytest.raises(
+            WorkbookError, match=r"does not answer \(\w+\), 4 times: .*its REST interface.* or https\?$"
+        ):
             connect()
 
     def test_the_key_comes_from_the_environment(self, server, monkeypatch):
@@ -446,7 +479,15 @@ class TestManyAtOnce:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             monkeypatch.setenv("QDRANT_GRPC_PORT", str(silent.getsockname()[1]))
             self.stored_and_found(server, unit_vectors)
+            monkeypatch.setattr(remote, "GRPC_SECONDS", 60)
+            assert remote.identity()["grpc"] is False, "and it is asked once in a process, not for each index"
         assert "REST is used" in capsys.readouterr().err
+
+    def test_a_process_started_by_one_that_has_told_it_tells_nothing(self, server, monkeypatch, capsys):
+        server.grpc = False
+        monkeypatch.setattr(remote, "parent_process", lambda: "one")
+        connect().close()
+        assert capsys.readouterr().err == ""
 
     @pytest.mark.parametrize("port", ["six", "0", "65536", "-1", "6334.0"])
     def test_a_port_that_is_none(self, server, monkeypatch, port):
@@ -603,6 +644,11 @@ class TestNothingIsLeftBehind:
         connect()
         assert (entry.path.name in server.collections) == entry.path.exists() == (held or not ours)
         entry.close()
+
+    def test_a_slash_at_the_end_of_the_address_is_no_other_server(self, server, monkeypatch):
+        one = remote.identity()
+        monkeypatch.setenv("QDRANT_URL", os.environ["QDRANT_URL"] + "/")
+        assert remote.identity() == one
 
     def test_an_entry_tells_no_address(self, server):
         index = index_on(server)

@@ -234,7 +234,8 @@ class ClientIndex:
         for field in fields(Placement):
             asked, found = getattr(self._placement, field.name), getattr(placed, field.name)
             if asked and asked != found:
-                raise WorkbookError(f"asked for {field.name} {asked}, the server reports {found}")
+                advice = ", as each copy is on a node of its own" if field.name == "replication_factor" else ""
+                raise WorkbookError(f"asked for {field.name} {asked}, the server reports {found}{advice}")
 
     def _quantization(self, setting: Setting) -> object | None:
         ram = {"always_ram": True} if self._placement.always_ram else {}

@@ -36,6 +36,13 @@ NO_QDRANT = (
     "no Qdrant answers at QDRANT_URL, or one too old: "
     "give the address of its REST interface, such as http://localhost:6333 or, behind a proxy, https://host:443/path"
 )
+IS_IT_RUNNING = "is it running, and up to this? see its log"
+IS_IT_THERE = "is it running, and is that the address of its REST interface, with the right port, and http or https?"
+HELP = ". Help: "  # how a strict mode ends what it says, with what the one who asks could do
+STRICT = (
+    ": its strict mode does: change strict_mode_config of the collection, or storage.collection.strict_mode in the "
+    "server's configuration"
+)
 
 
 def patiently(call: Callable[..., Any], *args: object, **kwargs: object) -> Any:
@@ -47,8 +54,8 @@ def patiently(call: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     return tried(RETRIES, partial(call, *args, **kwargs))
 
 
-def tried(retries: int, call: Callable[[], Any]) -> Any:
-    """Call, and call again so often; see `patiently`."""
+def tried(retries: int, call: Callable[[], Any], advice: str = IS_IT_RUNNING) -> Any:
+    """Call, and call again so often; see `patiently`. `advice`: what to do if all of it is in vain."""
     for attempt in range(retries + 1):
         try:
             with warnings.catch_warnings():
@@ -59,9 +66,7 @@ def tried(retries: int, call: Callable[[], Any]) -> Any:
             pause = getattr(error, "retry_after_s", PAUSE * 2**attempt)
         if attempt < retries:
             time.sleep(min(pause, TIMEOUT))
-    raise WorkbookError(
-        f"Qdrant at QDRANT_URL {trouble}, {retries + 1} times: is it running, and up to this? see its log"
-    )
+    raise WorkbookError(f"Qdrant at QDRANT_URL {trouble}, {retries + 1} times: {advice}")
 
 
 def key() -> str | None:
@@ -92,7 +97,7 @@ def _trouble(error: Exception) -> str:
         raise _refusal(f"{status}: {said or error.reason_phrase}") from None
     if said is None:
         raise WorkbookError(f"{NO_QDRANT} (it answers {status})") from None
-    raise WorkbookError(f"Qdrant at QDRANT_URL refuses this ({status}: {said})") from None
+    raise WorkbookError(f"Qdrant at QDRANT_URL refuses this ({status}: {said}){_strict(said)}") from None
 
 
 def _trouble_by_grpc(error: grpc.RpcError) -> str:
@@ -103,8 +108,12 @@ def _trouble_by_grpc(error: grpc.RpcError) -> str:
         return f"answers {code.name} ({said})"
     if code in NO_KEY:
         raise _refusal(f"{code.name}: {said}") from None
-    doubt = ": is QDRANT_GRPC_PORT a port of the same server?" if code == StatusCode.NOT_FOUND else ""
+    doubt = ": is QDRANT_GRPC_PORT a port of the same server?" if code == StatusCode.NOT_FOUND else _strict(said)
     raise WorkbookError(f"Qdrant at QDRANT_URL, by gRPC, refuses this ({code.name}: {said}){doubt}") from None
+
+
+def _strict(said: str) -> str:
+    return STRICT if HELP in said else ""
 
 
 def _refusal(told: str) -> WorkbookError:

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version as installed
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ BATCH = 500  # points or queries per request, at most
 NUMBERS = 2**20  # of vectors in one request: 20 MB as JSON, and Qdrant takes 32
 SERVER = "url_sha256"  # the file that tells which server a collection is on
 POLL = 0.5  # seconds between two looks at the status
+ASKED = 4  # times per copy in a look: which one answers is chance
 PATIENCE = 3_600  # seconds to wait for a server to index more
 GRPC_PORT = 6334  # Qdrant's own
 GRPC_SECONDS = 5  # to wait for whatever answers there
@@ -48,6 +50,7 @@ SINCE = {  # first version of what was not always there
 LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
 T = TypeVar("T")
 _answered: set[str] = set()  # servers that have answered this process
+_without_grpc: set[tuple[str, int]] = set()  # and those whose port for it has not, which may take GRPC_SECONDS to tell
 
 
 class Server(QdrantClient):
@@ -69,20 +72,25 @@ class Server(QdrantClient):
 
     def choose_bulk(self) -> None:
         """Keep gRPC if what answers there is this very server, which the names of its collections tell."""
-        before = self._names()
-        try:
-            told = self.bulk.grpc_collections.List(ListCollectionsRequest(), timeout=GRPC_SECONDS)
-            names, after = {each.name for each in told.collections}, self._names()
-            same = before & after <= names <= before | after  # others may make some at the same time
-        except patience.ERRORS:
-            same = False
-        if not same:
+        if not self._is_bulk():
             self.bulk.close()
             self.bulk = self
-            tell(
+            _tell_at_first(
                 f"port {_grpc_port()} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
                 f"(set QDRANT_GRPC_PORT if it has another port)"
             )
+
+    def _is_bulk(self) -> bool:
+        before, asked = self._names(), (_url_sha256(), _grpc_port())
+        if asked in _without_grpc:
+            return False
+        try:
+            told = self.bulk.grpc_collections.List(ListCollectionsRequest(), timeout=GRPC_SECONDS)
+        except patience.ERRORS:
+            _without_grpc.add(asked)
+            return False
+        names, after = {each.name for each in told.collections}, self._names()
+        return before & after <= names <= before | after  # others may make some at the same time
 
     def close(self, *args: Any, **kwargs: Any) -> None:
         if self.bulk and self.bulk is not self:
@@ -101,10 +109,12 @@ def connect() -> Server:
     url = os.environ.get("QDRANT_URL")
     if not url:
         raise WorkbookError("the server engine needs QDRANT_URL (and QDRANT_API_KEY, if the server asks for one)")
-    retries = patience.RETRIES if _url_sha256() in _answered else patience.FIRST_RETRIES
+    retries, advice = patience.FIRST_RETRIES, patience.IS_IT_THERE
+    if _url_sha256() in _answered:
+        retries, advice = patience.RETRIES, patience.IS_IT_RUNNING
     try:
         qdrant = Server(url)
-        qdrant.version = patience.tried(retries, qdrant.info).version
+        qdrant.version = patience.tried(retries, qdrant.info, advice).version
         parse_version(qdrant.version)
     except (ValueError, ResponseHandlingException):  # no address, or an answer in other words than Qdrant's
         raise WorkbookError(NO_QDRANT) from None
@@ -147,23 +157,31 @@ def wait_until_stored(qdrant: QdrantClient, collection: str, n: int) -> None:
 def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
     """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
 
-    Of several copies any may be the one that tells its state: it has to be the same twice as often for each.
+    Of a shard with several copies any may be the one that tells its state, so that each look asks many times.
     Raises WorkbookError if they failed, or nothing changes for PATIENCE seconds.
     """
 
-    def look() -> tuple[bool, int | None, int, int]:
+    def ask() -> models.CollectionInfo:
         info = patiently(qdrant.get_collection, collection)
         if info.status == models.CollectionStatus.RED:
             why = patience.one_line(info.optimizer_status)
             raise WorkbookError(f"Qdrant could not index {collection}: {why}; see its log")
-        copies = info.config.params.replication_factor or 1
-        return info.status == models.CollectionStatus.GREEN, info.indexed_vectors_count, info.segments_count, copies
+        return info
 
-    alike, before = 0, None
+    def look() -> tuple[bool, int, int]:
+        infos = [ask()]
+        copies = infos[0].config.params.replication_factor or 1
+        if copies > 1 and infos[0].status == models.CollectionStatus.GREEN:
+            infos += [ask() for _ in range(ASKED * copies)]
+        return (
+            all(info.status == models.CollectionStatus.GREEN for info in infos),
+            min(info.indexed_vectors_count or 0 for info in infos),
+            max(info.segments_count for info in infos),
+        )
+
+    before = None
     for state in _looks(look, f"indexed nothing more of {collection}"):
-        green, *_, copies = state
-        alike = green * (alike * (state == before) + 1)
-        if alike == 2 * copies:
+        if state[0] and state == before:
             return
         before = state
 
@@ -259,11 +277,21 @@ def _grpc_port() -> int:
 def _tell_oddities(url: str, version: str) -> None:
     address, ours = urlsplit(url), installed("qdrant-client")
     if parse_version(version)[:2] < OLDEST:
-        tell(f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it")
+        _tell_at_first(
+            f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it"
+        )
     elif not is_compatible(ours, version):
-        tell(f"Qdrant {version} is more than one minor version from qdrant-client {ours}: it may refuse what is asked")
+        _tell_at_first(
+            f"Qdrant {version} is more than one minor version from qdrant-client {ours}: it may refuse what is asked"
+        )
     if patience.key() and address.scheme == "http" and not LOOPBACK.fullmatch(address.hostname or ""):
-        tell("the key in QDRANT_API_KEY travels unencrypted, as QDRANT_URL does not begin with https")
+        _tell_at_first("the key in QDRANT_API_KEY travels unencrypted, as QDRANT_URL does not begin with https")
+
+
+def _tell_at_first(note: str) -> None:
+    """Say it, unless this is a process that was started by one which has connected and said it, see `scale`."""
+    if parent_process() is None:
+        tell(note)
 
 
 @functools.cache
@@ -274,4 +302,4 @@ def tell(note: str) -> None:
 
 def _url_sha256() -> str:
     address = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("QDRANT_URL", ""))  # no password is kept, even hashed
-    return hashlib.sha256(address.encode()).hexdigest()[:16]
+    return hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
