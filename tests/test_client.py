@@ -563,6 +563,23 @@ class TestVersions:
             connect()
 
 
+@pytest.mark.parametrize(
+    ("strict", "said"),
+    [
+        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
+        ({"max_query_limit": 100}, "max_query_limit is 100, needed is 200 or more"),
+        ({"search_max_hnsw_ef": 499}, "search_max_hnsw_ef is 499, needed is 500 or more"),
+    ],
+)
+def test_what_a_servers_strict_mode_forbids_is_told_before_anything_is_stored(server, unit_vectors, strict, said):
+    server.strict = strict
+    with pytest.raises(
+        WorkbookError, match=f"the strict mode that this server gives to new .*{said}.*: change storage"
+    ):
+        engine.build(unit_vectors, "binary", engine="server")
+    assert calls(server, "PUT", "/points") == [] == server.collections
+
+
 def test_a_key_is_only_warned_of_where_it_leaves_the_machine(server, monkeypatch, capsys, recwarn):
     server.key = KEY
     monkeypatch.setenv("QDRANT_API_KEY", KEY)

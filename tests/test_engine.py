@@ -407,3 +407,9 @@ def test_vectors_that_are_not_finite_are_refused(unit_vectors):
     spoilt[3, 5] = np.nan
     with pytest.raises(WorkbookError, match="not finite"):
         engine.build(spoilt, "binary")
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_no_documents_are_refused(name):
+    with pytest.raises(WorkbookError, match="there are no documents to store"):
+        engine.build(np.empty((0, 8), dtype=np.float32), engine=name)

@@ -66,6 +66,24 @@ def test_an_interrupt_ends_the_process_too():
         os.kill(seen[0], 0)
 
 
+def cleans_up(report):
+    try:
+        reports_its_process_and_waits(report)
+    finally:
+        paths.DATA.mkdir()
+        (paths.DATA / "cleaned").touch()
+
+
+@pytest.mark.parametrize("gently", [True, False])
+def test_what_the_process_has_elsewhere_is_cleaned_up_where_that_is_asked_for(data, gently):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        isolated.run(cleans_up, progress=interrupt, gently=gently)
+    assert (data / "cleaned").exists() == gently
+
+
 def reports_again_and_again(report):
     while True:
         report(os.getpid())

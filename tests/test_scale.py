@@ -77,10 +77,9 @@ def test_an_interrupted_job_on_a_server_goes_on_from_what_was_encoded(data, serv
         patch.setattr(scale, "bar", lambda **_: nullcontext(SimpleNamespace(update=interrupt)))
         with pytest.raises(KeyboardInterrupt):
             scale.measure(job)
-    [left] = server.collections
+    assert server.collections == [], "what is on the server is removed at once"
     run = scale.measure(job)
     assert run.resumed >= 2_048 and server.collections == []
-    assert ("DELETE", f"/collections/{left}") in server.requests
     assert not list((paths.DATA / "scale").iterdir())
 
 

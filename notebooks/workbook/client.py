@@ -113,15 +113,19 @@ class ClientIndex:
             )
             if not memory:
                 self._strict = StrictMode.of(self._info())
-                self._strict.check({"search_allow_exact": True}, NEW, CHANGE_IT)
             self._check_placement()
             self._resources = stack.pop_all()
+
+    def check_strict(self, limit: int, ef: int) -> None:
+        """Raise WorkbookError if the server's strict mode forbids an exact search, so many results or such an ef."""
+        least = {"search_allow_exact": True, "max_query_limit": limit, "search_max_hnsw_ef": ef}
+        self._strict.check(least, NEW, CHANGE_IT)
 
     def upsert(
         self, vectors: np.ndarray | None, payloads: Sequence[dict] | None, first: int = 0,
         words: Sequence[Sparse] | None = None,
     ) -> None:  # fmt: skip
-        """Store vectors, words or both as points `first`, `first` + 1, ...; a batch sent twice is stored once.
+        """Store vectors, words or both as points `first`, `first` + 1, ...; each once, or its words count twice.
 
         A server goes on storing what it has taken: `optimize` waits for that, too.
         """

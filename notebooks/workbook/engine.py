@@ -179,10 +179,14 @@ def build(
     if vectors is not None and not np.isfinite(vectors).all():
         raise WorkbookError("some vectors are not finite numbers; no engine ranks those")
     n, dimension = (len(words), 0) if vectors is None else vectors.shape
+    if not n:
+        raise WorkbookError("there are no documents to store: give one or more")
     place = place or (edge.place_for(n, dimension) if engine == "edge" else None)
     started = time.perf_counter()
     backend = start(setting, dimension, engine, m, ef_construct, place, placement, words is not None, idf_by_shard)
     try:
+        if engine == "server":  # rankings ask for twice as many as count, and proofs of codes for all of the graph
+            backend.check_strict(min(n, 2 * CANDIDATES), n if SETTINGS[setting].is_oracle_known and dimension else 0)
         backend.upsert(vectors, payloads, words=words)
         index = finish(backend, setting, n, dimension)
         if not idf_by_shard:

@@ -7,6 +7,7 @@ their import, seconds of it, is not part of what is measured, and is not repeate
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -20,9 +21,12 @@ from workbook.errors import WorkbookError
 IMPORTED = ["sentence_transformers", "workbook.encoders", "workbook.engine"]
 
 
-def run(work: Callable[..., Any], *arguments: object, progress: Callable[[Any], None] | None = None) -> Any:
+def run(
+    work: Callable[..., Any], *arguments: object, progress: Callable[[Any], None] | None = None, gently: bool = False
+) -> Any:  # fmt: skip
     """Return work(*arguments, report) of a new process; what it reports comes to `progress` here, as it happens.
 
+    `gently`: where this one is interrupted, let `work` clean up what it has elsewhere, which may take it a while.
     `work` is a function of a module; it, its arguments and its result are pickled. The data folder and the environment
     are this process's. Raises what `work` raises, and WorkbookError if the process is killed.
     """
@@ -31,7 +35,7 @@ def run(work: Callable[..., Any], *arguments: object, progress: Callable[[Any], 
     if able:
         context.set_forkserver_preload(IMPORTED)
     receiver, sender = context.Pipe(duplex=False)
-    settings = dict(os.environ), paths.DATA
+    settings = dict(os.environ), paths.DATA, gently
     process = context.Process(target=_child, args=(sender, settings, work, arguments))
     process.start()
     sender.close()
@@ -58,7 +62,9 @@ def run(work: Callable[..., Any], *arguments: object, progress: Callable[[Any], 
 def _child(sender: Connection, settings: tuple, work: Callable[..., Any], arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent ends this one
     tqdm.set_lock(threading.RLock())  # its own lock for many processes is left behind when this one ends
-    environment, paths.DATA = settings
+    environment, paths.DATA, gently = settings
+    if gently:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.clear()
     os.environ.update(environment)
     try:

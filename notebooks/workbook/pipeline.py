@@ -102,6 +102,8 @@ def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
     shards, peaks = Shards(folder / "shards"), {"start": memory.resident()}
     started = time.perf_counter() - shards.spent
     with _told_what_is_kept(job, shards), closing(_empty_index(job, folder / "index")) as backend:
+        if job.is_remote:
+            backend.check_strict(DEPTH, job.n)  # the proof of one-bit codes walks all of the graph
         with _peak(peaks, "encode"):
             encoding = _Encoding(job, encoder, stream, shards)
             upsert_seconds = _upsert(backend, encoding, report)

@@ -126,7 +126,7 @@ def measure(job: Job) -> Run:
     def work() -> dict:
         check_room(job)
         with bar(total=job.n, desc=f"{job.n:,} documents", unit=" documents") as progress:
-            return isolated.run(pipeline.run, job, folder, progress=progress.update)
+            return isolated.run(pipeline.run, job, folder, progress=progress.update, gently=job.is_remote)
 
     with locks.alone(folder):
         record = results.remember("scale", about, work)
