@@ -283,5 +283,6 @@ def server(data, monkeypatch):
     monkeypatch.delenv("QDRANT_API_KEY", raising=False)
     monkeypatch.setattr(patience, "PAUSE", 0)
     monkeypatch.setattr(remote, "POLL", 0)
+    monkeypatch.setattr(remote, "_by_grpc", {})
     yield standin
     standin.die()

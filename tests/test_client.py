@@ -435,6 +435,11 @@ class TestManyAtOnce:
         assert capsys.readouterr().err == ""
         server.rpcs.clear()
         server.grpc = False
+        with pytest.raises(
+            WorkbookError, match=r"does not answer \(UNAVAILABLE\)"
+        ):  # half a run is not asked otherwise
+            self.stored_and_found(server, unit_vectors)
+        remote._by_grpc.clear()  # another process
         slow = self.stored_and_found(server, unit_vectors)
         assert server.rpcs == []
         assert capsys.readouterr().err.count("is not this Qdrant's gRPC, which loads faster: REST is used") == 1
@@ -542,7 +547,7 @@ class TestVersions:
     @pytest.mark.parametrize(
         ("version", "said"),
         [
-            ("1.14.0", "Qdrant 1.14.0 is older than anything this was tried with, 1.15: update it"),
+            ("1.14.0", "Qdrant 1.14.0 is older than 1.15, which this needs: update it"),
             ("1.18.3", "Qdrant 1.18.3 is more than one minor version from qdrant-client 1.20.0"),
             ("1.22.0", "Qdrant 1.22.0 is more than one minor version from qdrant-client 1.20.0"),
             ("1.19.2", ""),

@@ -10,6 +10,7 @@ from workbook.client import Placement
 from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
+from workbook.server import connect
 
 needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
 JOB = Job("sample", 3_000, "tiny-static", 64)
@@ -116,9 +117,16 @@ def test_a_placement_that_cannot_be_had_is_refused_before_the_first_text(tmp_pat
     assert counts == [] and server.collections == []
 
 
+def asked_before(standin):
+    """Only the first connection of a process looks for gRPC: all runs of a test then ask the same."""
+    connect().close()
+    standin.requests.clear()
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
 def test_a_server_that_goes_is_one_line_and_what_was_encoded_is_kept(tmp_path, server, share):
     """It goes after a share of the requests of a whole run: while it stores, is proven or is searched."""
+    asked_before(server)
     job = ON_SERVER._replace(placement=Placement())
     whole = pipeline.run(job, tmp_path / "run", ignore)
     server.requests_to_live = round(share * len(server.requests))
@@ -145,6 +153,7 @@ def cluster(server, monkeypatch):
 
 
 def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_copies(tmp_path, cluster, monkeypatch):
+    asked_before(cluster)
     kept = []
     prove = engine.prove
     monkeypatch.setattr(
@@ -160,6 +169,7 @@ def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_co
 
 
 def test_a_node_lost_with_the_only_copy_is_one_line_and_when_it_is_back_the_run_goes_on(tmp_path, cluster):
+    asked_before(cluster)
     job = ON_SERVER._replace(n=1_000, placement=Placement(3, 1))
     whole = pipeline.run(job, tmp_path / "run", ignore)
     for request in range(0, len(cluster.requests) - 1, 2):  # what comes last is the end of the collection

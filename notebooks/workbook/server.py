@@ -40,7 +40,7 @@ ASKED = 4  # times per copy in a look: which one answers is chance
 PATIENCE = 3_600  # seconds to wait for a server to index more
 GRPC_PORT = 6334  # Qdrant's own
 GRPC_SECONDS = 5  # to wait for whatever answers there
-OLDEST = (1, 15)  # what this was tried with begins there
+OLDEST = (1, 15)  # what this was written for begins there
 SINCE = {  # first version of what was not always there
     **dict.fromkeys(("binary-1.5bit", "binary-2bit", "binary-scalar8-query"), (1, 15)),
     "rrf": (1, 16),  # with its constant told
@@ -50,7 +50,7 @@ SINCE = {  # first version of what was not always there
 LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
 T = TypeVar("T")
 _answered: set[str] = set()  # servers that have answered this process
-_without_grpc: set[tuple[str, int]] = set()  # and those whose port for it has not, which may take GRPC_SECONDS to tell
+_by_grpc: dict[tuple[str, int], bool] = {}  # whether a server is asked by it: the same way as long as the process lives
 
 
 class Server(QdrantClient):
@@ -72,7 +72,10 @@ class Server(QdrantClient):
 
     def choose_bulk(self) -> None:
         """Keep gRPC if what answers there is this very server, which the names of its collections tell."""
-        if not self._is_bulk():
+        names, asked = self._names(), (_url_sha256(), _grpc_port())
+        if asked not in _by_grpc:
+            _by_grpc[asked] = self._is_bulk(names)
+        if not _by_grpc[asked]:
             self.bulk.close()
             self.bulk = self
             _tell_at_first(
@@ -80,14 +83,10 @@ class Server(QdrantClient):
                 f"(set QDRANT_GRPC_PORT if it has another port)"
             )
 
-    def _is_bulk(self) -> bool:
-        before, asked = self._names(), (_url_sha256(), _grpc_port())
-        if asked in _without_grpc:
-            return False
+    def _is_bulk(self, before: set[str]) -> bool:
         try:
             told = self.bulk.grpc_collections.List(ListCollectionsRequest(), timeout=GRPC_SECONDS)
         except patience.ERRORS:
-            _without_grpc.add(asked)
             return False
         names, after = {each.name for each in told.collections}, self._names()
         return before & after <= names <= before | after  # others may make some at the same time
@@ -277,9 +276,7 @@ def _grpc_port() -> int:
 def _tell_oddities(url: str, version: str) -> None:
     address, ours = urlsplit(url), installed("qdrant-client")
     if parse_version(version)[:2] < OLDEST:
-        _tell_at_first(
-            f"Qdrant {version} is older than anything this was tried with, {'.'.join(map(str, OLDEST))}: update it"
-        )
+        _tell_at_first(f"Qdrant {version} is older than {'.'.join(map(str, OLDEST))}, which this needs: update it")
     elif not is_compatible(ours, version):
         _tell_at_first(
             f"Qdrant {version} is more than one minor version from qdrant-client {ours}: it may refuse what is asked"
