@@ -217,6 +217,14 @@ def test_a_family_of_two_sizes_is_one_family():
     assert one.high - one.low > 1.05 * np.subtract(*statistics.mean_difference(*few)[2:0:-1])
 
 
+def test_what_else_is_compared_leaves_the_difference_itself_alone_to_the_last_digit():
+    rng = np.random.default_rng(3)
+    alike = pd.Series(rng.integers(0, 3, 50) / 7)  # many equal: the others of the family decide their order
+    none = pd.Series(np.zeros(50))
+    found = {statistics.differences([(alike, none), (pd.Series(rng.random(50)), none)])[0].value for _ in range(50)}
+    assert found == {statistics.mean_difference(alike, none).value}
+
+
 def test_the_order_of_the_queries_changes_nothing():
     values, baseline = pair(0.02, 0.1, 60)
     order = np.random.default_rng(0).permutation(60)

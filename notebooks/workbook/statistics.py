@@ -81,7 +81,7 @@ def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
     for n in np.unique(sizes):
         alike = np.flatnonzero(sizes == n)
         rows = _in_order(np.column_stack([columns[number] for number in alike]))
-        means = rows.mean(axis=0)
+        means = np.array([math.fsum(column) for column in rows.T]) / n  # exact, whatever order the family puts them in
         if n < MIN_QUERIES:
             found |= {k: Interval(float(mean), np.nan, np.nan, int(n)) for k, mean in zip(alike, means, strict=True)}
             continue
