@@ -8,7 +8,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
 import hypothesis
 import numpy as np
 import pytest
-from workbook import corpora, encoders, paths, training
+from workbook import corpora, encoders, names, paths, training
 
 # The same examples each time, here and in CI. Machines are shared: no deadline
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)
@@ -18,10 +18,10 @@ pytest_plugins = ["standin", "browser", "smoke", "elsewhere"]  # fixtures: `serv
 
 
 @pytest.fixture(autouse=True)
-def names():
+def told_apart():
     """Each test begins as a process does: no corpus and no model has taken a name."""
-    corpora.NAMES.forget()
-    encoders.NAMES.forget()
+    names.CORPORA.forget()
+    names.MODELS.forget()
 
 
 @pytest.fixture

@@ -205,10 +205,10 @@ def beir(content: bytes, folder: Path) -> None:
 
 
 def qrels(content: bytes, folder: Path) -> None:
-    from workbook import corpora
+    from workbook import lines
 
     (folder / "test.tsv").write_bytes(content)
-    for _, query, document, grade in corpora.each_judgement(folder / "test.tsv"):
+    for _, query, document, grade in lines.judgements(folder / "test.tsv"):
         assert f"{query}\t{document}\t{grade}".encode().count(b"\t") == 2
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import SCORES, publish
-from workbook import answers, evidence, results, timing, ways
+from workbook import answers, encoding_speed, evidence, results, ways
 from workbook.engine import FUSIONS
 
 
@@ -67,7 +67,7 @@ def test_queries_that_the_model_knows_nothing_of_are_told(asked):
 
 def test_a_rival_whose_best_speed_was_not_found_is_told(asked):
     question, said = "How much faster does it encode?", "; its best speed was not found, notebook 02 says why."
-    doubt = {"metric": timing.DOUBT, "value": 1, "notebook": "02_encoding_speed"}
+    doubt = {"metric": encoding_speed.DOUBT, "value": 1, "notebook": "02_encoding_speed"}
     work = "160 words, cut at 256 tokens, 2 threads: batches of 256 texts take more than 10 s each"
     assert told(added(asked(), **doubt, model="slow", work=work), question).text.endswith(said)
     other = told(added(asked(), **doubt, model="slow (int8)", work=work), question).text

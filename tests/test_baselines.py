@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from workbook import baselines, batches, bm25, corpora, encoders, engine, evaluation, statistics, sweep
-from workbook.baselines import BM25, TOKENS
+from workbook import baselines, bm25, corpora, encoders, engine, evaluation, statistics, stopwatch, sweep
 from workbook.bm25 import Bm25
 from workbook.errors import WorkbookError
+from workbook.names import BM25, BM25_TOKENS
 
 MODEL = "tiny-static"
-LABELS = [BM25, TOKENS, MODEL, f"{MODEL} + BM25 (rrf)", f"{MODEL} + BM25 (dbsf)"]
+LABELS = [BM25, BM25_TOKENS, MODEL, f"{MODEL} + BM25 (rrf)", f"{MODEL} + BM25 (dbsf)"]
 
 
 def models():
@@ -43,7 +43,7 @@ def test_each_way_to_search_is_judged_and_timed(measured, corpus):
 def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(corpus, monkeypatch):
     """Of two encoders, one takes 0.1 s a document and one nothing to speak of; documents are not given twice."""
     now, calls = [0.0], []
-    monkeypatch.setattr(batches, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(stopwatch, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(baselines, "TIMED_DOCUMENTS", 8)
 
     def way(seconds):
@@ -65,7 +65,7 @@ def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(corpus, m
 
 def test_bm25_scores_as_its_formula_ranks(measured, corpus):
     texts = corpus.document_texts
-    for label, length in [(BM25, bm25.average_words(texts)), (TOKENS, bm25.average_tokens(texts))]:
+    for label, length in [(BM25, bm25.average_words(texts)), (BM25_TOKENS, bm25.average_tokens(texts))]:
         model = Bm25(length)
         ranked = bm25.scores(model.queries(corpus.query_texts), model.documents(texts)).round(5)
         ids = np.argsort(-ranked, axis=1, kind="stable")
@@ -122,7 +122,7 @@ def test_codes_are_searched_where_they_are_asked_for(data, corpus):
     assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
     cut = baselines.rows(corpus, baselines.measure(corpus, models(), "binary", "default-ef", repeats=1))
-    assert set(cut[cut["metric"] == "tie rate@10"]["work"]) == {BM25, TOKENS}, "where groups of equals are whole"
+    assert set(cut[cut["metric"] == "tie rate@10"]["work"]) == {BM25, BM25_TOKENS}, "where groups of equals are whole"
 
 
 def test_a_cut_is_stored_cut(data, corpus):

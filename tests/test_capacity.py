@@ -4,7 +4,7 @@ import math
 
 import pytest
 from test_growth import SIZES, run, value_of
-from workbook import capacity, engine, growth, pipeline, results, sizes
+from workbook import capacity, engine, growth, pipeline, quantization, results
 from workbook.client import Placement
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
@@ -174,7 +174,9 @@ def on_a_server(n, placement=PLACED):
 def test_copies_on_a_server_multiply_ram_disk_and_nodes():
     runs, n = [on_a_server(size) for size in SIZES], 10**9
     row = capacity.plan(runs[-1], growth.fits(runs), {"x": n}, ["binary"], 64, 32).iloc[0]
-    ram = 16 + sizes.graph(n, engine.M)  # of that many documents, whose ids take more bits than those of the run
+    ram = 16 + quantization.graph_bytes(
+        n, engine.M
+    )  # of that many documents, whose ids take more bits than those of the run
     assert row["extrapolated RAM GB"] == pytest.approx(2 * ram)
     assert row["extrapolated disk GB"] == pytest.approx(2 * (256 + ram))
     assert row["extrapolated documents per node"] == 32e9 // ram
@@ -186,7 +188,7 @@ def test_copies_on_a_server_multiply_ram_disk_and_nodes():
 def test_originals_that_a_server_was_not_told_to_keep_on_disk_are_in_ram():
     runs = [on_a_server(size, Placement(shard_number=3)) for size in SIZES]
     plan = capacity.plan(runs[-1], growth.fits(runs), {"x": 10**9}, ["binary"], 64)
-    assert plan["extrapolated RAM GB"].tolist() == pytest.approx([16 + 256 + sizes.graph(10**9, engine.M)])
+    assert plan["extrapolated RAM GB"].tolist() == pytest.approx([16 + 256 + quantization.graph_bytes(10**9, engine.M)])
     assert "256 bytes each, are in RAM" in plan.attrs["assumptions"] and "replication 1" in plan.attrs["assumptions"]
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from workbook import beir_sets, claims, corpora, encoders
+from workbook import beir_sets, claims, corpora, encoders, footprint
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
 from workbook.scale import Run
@@ -52,7 +52,7 @@ def test_a_claim_without_its_source_is_refused(tmp_path, monkeypatch):
 
 def test_each_claim_is_answered_with_its_own_rows(large):
     runs = [run(1_000, True, 1), run(2_000, True, 90), run(2_000, False, 150)]
-    table = claims.table(RATIOS, runs, large, large).set_index("claim")
+    table = claims.table(RATIOS, runs, large.name, large.name).set_index("claim")
     same, equal = (table[column] for column in ("measured here on the same kind of work", "on equal terms"))
     assert same.iloc[0] == "400 [399, 401] times, 8 words, tiny-transformer"
     assert equal.iloc[0] == "30 [29, 31] times, 8 words, small (int8)", "the fastest variant, not the first"
@@ -66,7 +66,7 @@ def test_each_claim_is_answered_with_its_own_rows(large):
 
 
 def test_what_was_not_run_is_said(large):
-    table = claims.table(RATIOS, [run(1_000, True, 60)], large, large)
+    table = claims.table(RATIOS, [run(1_000, True, 60)], large.name, large.name)
     assert table["measured here on the same kind of work"].iloc[3] == "not run"
 
 
@@ -79,7 +79,7 @@ def test_minutes_are_shown_only_beside_as_many_documents():
 
 def test_sizes_are_of_real_models(data, large):
     static = encoders.load("tiny-static")
-    rows = claims.sizes(corpora.load("sample"), static, encoders.load("tiny-transformer"), large)
+    rows = footprint.times_smaller(corpora.load("sample"), static, encoders.load("tiny-transformer"), large)
     parameters, files = rows["value"]
     assert parameters == pytest.approx(large.parameters() / static.parameters()), "64 dimensions are fewer than 256"
     assert files == pytest.approx(encoders.megabytes(large) / encoders.megabytes(static))

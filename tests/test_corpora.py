@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from workbook import beir_sets, corpora, evaluation, leakage, lines, pairs
+from workbook import beir_sets, corpora, evaluation, limits, lines, pairs
 from workbook.corpora import Document
 from workbook.defects import Defects
 from workbook.errors import WorkbookError
@@ -138,7 +138,7 @@ def test_a_judged_document_that_is_not_there_cannot_be_found_and_counts(beir_fol
     best = evaluation.judge(corpus, [["d1"], ["d2"]])["ndcg@10"]
     assert best.tolist() == [1, pytest.approx(1 / (1 + 1 / math.log2(3)))]
     assert [pair.document for pair in pairs.labelled(corpus)] == ["d1", "d2"]
-    assert leakage.overlap(corpus, corpus)["same document"].tolist() == [True, True]
+    assert limits.overlap(corpus, corpus)["same document"].tolist() == [True, True]
 
 
 def test_a_judgement_of_an_empty_document_stays(beir_folder):

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import pytest
-from workbook import bm25, edge, engine, server, sizes
+from workbook import bm25, edge, engine, quantization, server
 from workbook.bm25 import Bm25
 from workbook.client import Placement
 from workbook.edge import EdgeIndex
@@ -172,7 +172,7 @@ def test_a_search_reads_codes_the_graph_and_the_index_of_words(unit_vectors, tex
         assert index.searched_bytes() == 4 * 64 + index.disk_bytes()["graph"] / 500
     words = Bm25(6).documents(texts)
     with engine.build(unit_vectors, engine="memory", words=words) as index:
-        assert index.searched_bytes() == sizes.searched(SETTINGS["float32"], 64, 500, engine.M, words)
+        assert index.searched_bytes() == quantization.searched_bytes(SETTINGS["float32"], 64, 500, engine.M, words)
 
 
 @pytest.fixture(scope="module", params=[name for name in SETTINGS if name != "float32"])

@@ -6,7 +6,7 @@ import qdrant_edge
 from qdrant_client import QdrantClient, models
 from qdrant_edge import Distance, HnswIndexConfig
 from shards_on_disk import INDEXED, ONE_BIT, content, make, params, plain, words
-from workbook import edge, existing, existing_facts, existing_truth, results, shard_copy
+from workbook import edge, existing, existing_facts, existing_shard, existing_truth, results
 from workbook.engine import Search
 from workbook.errors import WorkbookError
 from workbook.existing_shard import Shard
@@ -54,7 +54,7 @@ def test_the_rows_are_in_the_long_format(shard):
     frame = existing.measure(str(shard), "", ["scalar-int8"], ["default-ef"], k=5, queries=40)
     assert set(frame.columns) <= set(results.COLUMNS)
     assert set(frame["metric"]) == {"ann precision@5", "latency ms", "bytes per vector"}
-    assert set(frame["key"]) == {shard_copy.fingerprint(shard)[:16]}
+    assert set(frame["key"]) == {existing_shard.fingerprint(shard)[:16]}
     measured = frame[frame["metric"] != "bytes per vector"]
     assert (measured["low"] <= measured["value"]).all() and (measured["value"] <= measured["high"]).all()
     assert (measured["n"] == 40).all()

@@ -3,7 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import corpora, encoders, engine, exports, footprint, paths, results, statistics, sweep, vectors
+from workbook import (
+    corpora,
+    encoders,
+    engine,
+    exports,
+    footprint,
+    paths,
+    results,
+    statistics,
+    stopwatch,
+    sweep,
+    vectors,
+)
 from workbook.errors import WorkbookError
 from workbook.exports import FLOAT32, Form
 from workbook.footprint import Stored
@@ -90,7 +102,7 @@ def test_load_times_are_a_median_and_a_range_in_milliseconds(stored, static):
 
 
 def test_seconds_become_milliseconds(sample, static, monkeypatch):
-    monkeypatch.setattr(footprint.timing, "rounds", lambda works, repeats: [[0.25, 0.5, 1.0]] * len(works))
+    monkeypatch.setattr(stopwatch, "rounds", lambda works, repeats: [[0.25, 0.5, 1.0]] * len(works))
     rows = footprint.models(sample, static, 3, SIZES)
     assert interval(rows, "load ms", "int8").tolist() == [500, 250, 1000, 3]
 
@@ -144,7 +156,7 @@ def test_forms_are_told_apart_by_their_identity(static):
 
 
 def test_the_second_time_nothing_is_made_or_measured_again(stored, sample, static, monkeypatch):
-    for module, name in [(exports, "save"), (exports, "load"), (engine, "build"), (footprint.timing, "rounds")]:
+    for module, name in [(exports, "save"), (exports, "load"), (engine, "build"), (stopwatch, "rounds")]:
         monkeypatch.setattr(module, name, unusable)
     pd.testing.assert_frame_equal(footprint.models(sample, static, 2, SIZES), stored)
 

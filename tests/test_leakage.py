@@ -1,7 +1,7 @@
 """Leakage: which test queries training has seen the like of, in cases planted by hand."""
 
 import pytest
-from workbook import corpora, leakage
+from workbook import corpora, limits
 from workbook.corpora import Corpus, Document
 
 TRAIN_QUERIES = {"t1": "vitamin D prevents rickets", "t2": "aspirin thins blood"}
@@ -15,7 +15,7 @@ def made_up(queries, qrels):
 def seen(text, grades):
     """The row of one test query, asked beside another that has nothing in common with training."""
     test = made_up({"q": text, "other": "gravity bends light"}, {"q": grades, "other": {"d4": 1}})
-    frame = leakage.overlap(made_up(TRAIN_QUERIES, TRAIN_QRELS), test)
+    frame = limits.overlap(made_up(TRAIN_QUERIES, TRAIN_QRELS), test)
     assert list(frame.index) == ["q", "other"]
     assert frame.loc["other"].to_dict() == {"same document": False, "nearest": 0, "near": False, "unseen": True}
     return frame.loc["q"].to_dict()
@@ -76,7 +76,7 @@ def test_case_order_repetition_and_punctuation_do_not_count():
 )
 def test_scripts_without_spaces_forms_of_characters_and_signs_are_compared(text, trained, nearest):
     train = made_up({"t": trained}, {"t": {"d1": 1}})
-    frame = leakage.overlap(train, made_up({"q": text}, {"q": {"d4": 1}}))
+    frame = limits.overlap(train, made_up({"q": text}, {"q": {"d4": 1}}))
     assert frame.loc["q", "nearest"] == pytest.approx(nearest)
 
 
@@ -86,6 +86,6 @@ def test_the_nearest_of_all_train_queries_counts():
 
 def test_a_split_has_seen_all_of_itself():
     sample = corpora.load("sample")
-    frame = leakage.overlap(sample, sample)
+    frame = limits.overlap(sample, sample)
     assert list(frame.index) == list(sample.queries)
     assert (frame["nearest"] == 1).all() and frame["same document"].all() and not frame["unseen"].any()

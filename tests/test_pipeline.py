@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from workbook import corpora, encoders, engine, isolated, pipeline, sizes, streams, vectors
+from workbook import corpora, encoders, engine, isolated, pipeline, quantization, streams, vectors
 from workbook.client import Placement
 from workbook.edge import EdgeIndex
 from workbook.errors import WorkbookError
@@ -97,7 +97,7 @@ def test_a_server_stores_what_is_encoded_here(tmp_path, server, monkeypatch):
     assert kept == [(2_000, 3, 2_000)]
     assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
     assert min(values["busy"].values()) > 0 and np.mean(values["precision"]) == 1
-    parts = {"vectors": 64 * 4, "codes": 68, "graph": sizes.graph(ON_SERVER.n, engine.M)}
+    parts = {"vectors": 64 * 4, "codes": 68, "graph": quantization.graph_bytes(ON_SERVER.n, engine.M)}
     assert values["disk"].pop("shards") >= ON_SERVER.n * 64 * 4
     assert values["disk"] == {part: round(ON_SERVER.n * each) for part, each in parts.items()}
     assert server.collections == [] and not (tmp_path / "run").exists()

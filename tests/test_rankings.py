@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from workbook import baselines, bm25, encoders, engine, evaluation, rankings, sweep
+from workbook import baselines, bm25, encoders, engine, evaluation, names, rankings, sweep
 from workbook.bm25 import Bm25
 from workbook.corpora import Corpus, Document
 from workbook.engine import Search
@@ -56,7 +56,7 @@ def test_the_order_of_the_file_moves_no_score(pairs, data, name):
             assert other[label].judgements.equals(first.judgements), label
             assert (other[label].tie_rate, other[label].tie_range) == (first.tie_rate, first.tie_range), label
             assert other[label].nothing_found == first.nothing_found
-    assert orders[0][baselines.BM25].tie_rate > 0.9, "this corpus is made of ties"
+    assert orders[0][names.BM25].tie_rate > 0.9, "this corpus is made of ties"
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -87,11 +87,11 @@ def test_a_model_finds_nothing_for_a_query_it_knows_nothing_of(pairs, data, name
     found = judged(corpus, name)
     unknown = ["q-1", "q-2"]
     assert found[name].nothing_found == 2 and (found[name].judgements.loc[unknown] == 0).all(axis=None)
-    assert found[baselines.BM25].nothing_found == 1, "no document has the other word"
+    assert found[names.BM25].nothing_found == 1, "no document has the other word"
     for fusion in engine.FUSIONS:
         both = found[f"{name} + BM25 ({fusion})"]
         assert both.nothing_found == 1
-        words = found[baselines.BM25].judgements
+        words = found[names.BM25].judgements
         assert both.judgements.loc[unknown].equals(words.loc[unknown]), "it goes by the words alone"
         assert both.judgements.loc["q-1", "ndcg@10"] == 1
     rows = baselines.rows(corpus, list(found.values()))
@@ -184,6 +184,6 @@ def test_where_all_documents_score_alike_nothing_is_found(data):
     """A word that each document has once says nothing of any; neither does a model to which all are the same."""
     documents = {f"d{number}": Document("", f"bank {word}") for number, word in enumerate(["river", "money"] * 20)}
     corpus = Corpus("alike", documents, {"q-1": "bank", "q-2": "river"}, {"q-1": {"d39": 1}, "q-2": {"d38": 1}})
-    words = judged(corpus, "tiny-static")[baselines.BM25]
+    words = judged(corpus, "tiny-static")[names.BM25]
     assert words.nothing_found == 1
     assert words.judgements["ndcg@10"].tolist() == pytest.approx([0, 1 / np.log2(5)]), "after d8, d6 and d4"

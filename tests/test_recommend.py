@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import corpora, encoders, recommend, results, statistics, sweep
+from workbook import corpora, encoders, footprint, recommend, results, statistics, sweep
 from workbook.errors import WorkbookError
 from workbook.sweep import Cell
 
@@ -184,7 +184,7 @@ def measured(tmp_path_factory):
             sample, encoder, [64, 16], ["float32", "scalar-int8"], ["exact", "default-ef", "rescore-x2"], repeats=1
         )
         found = recommend.choose(cells, margin=0.6)
-        yield sample, found, recommend.weigh(sample, encoder, found.choices)
+        yield sample, found, footprint.weigh(sample, encoder, [choice.cell for choice in found.choices])
 
 
 def test_what_a_million_vectors_weigh(measured):
@@ -201,7 +201,7 @@ def test_what_a_million_vectors_weigh(measured):
 def test_float32_weighs_its_vectors_and_graph_only(measured, data):
     sample, _, _ = measured
     choice = recommend.Choice("fastest", GRAPH, statistics.Interval(0, 0, 0, N), "equal within 0.01", True, None)
-    parts = recommend.weigh(sample, encoders.load("tiny-static"), [choice]).set_index("work")["value"]
+    parts = footprint.weigh(sample, encoders.load("tiny-static"), [choice.cell]).set_index("work")["value"]
     assert list(parts.index) == ["codes", "in all"]
     assert parts["codes"] == pytest.approx(0.256)
     shown = recommend.table([choice], parts.reset_index().assign(dimension=64, setting="float32"))
@@ -223,7 +223,7 @@ def test_the_table_says_each_choice_in_the_words_of_people(measured):
 
 def test_the_rows_can_be_published(measured):
     sample, found, weights = measured
-    rows = pd.concat([recommend.rows(sample, found), weights])
+    rows = pd.concat([recommend.rows(sample.name, found), weights])
     assert set(rows.columns) <= set(results.COLUMNS)
     reported = rows[rows["metric"] == "ndcg@10 difference"]
     assert reported["work"].str.partition(": ")[0].tolist() == list(recommend.ROLES)

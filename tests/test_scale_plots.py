@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from workbook import growth, results, scale_plots, timing
+from workbook import encoding_speed, growth, results, scale_plots
 from workbook.client import Placement
 from workbook.errors import WorkbookError
 from workbook.pipeline import Job
@@ -351,7 +351,7 @@ def test_a_title_says_that_fixed_costs_make_growth_look_slow():
 
 
 def test_speeds_that_are_not_the_best_are_named(rows):
-    unsure = {**speed(8, "mini (int8)", 1.0), "metric": timing.DOUBT, "work": "8 words, cut at 256 tokens: why"}
+    unsure = {**speed(8, "mini (int8)", 1.0), "metric": encoding_speed.DOUBT, "work": "8 words, cut at 256 tokens: why"}
     caption = caption_of(scale_plots.speeds(pd.concat([rows, pd.DataFrame([unsure, unsure])])))
     assert "batch sizes: the best speed of mini (int8) was not found; median" in " ".join(caption.split())
     assert "best batch size;" not in caption

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from shards_on_disk import content
-from workbook import edge, shard_copy
+from workbook import edge, existing_shard
 from workbook.errors import WorkbookError
 
 HOLE = 1 << 24
@@ -33,16 +33,16 @@ def ram_disk(tmp_path, monkeypatch):
 
 
 def test_a_copy_is_the_same_and_keeps_its_holes(folder, ram_disk, data):
-    with shard_copy.copied(folder) as (copy, sha256):
+    with existing_shard.copy_of(folder) as (copy, sha256):
         assert copy.name == "shard" and copy.is_relative_to(ram_disk)
         assert content(copy) == content(folder)
-        assert sha256 == shard_copy.fingerprint(folder) == shard_copy.fingerprint(copy)
+        assert sha256 == existing_shard.fingerprint(folder) == existing_shard.fingerprint(copy)
         assert (copy / "segments" / "sparse.dat").stat().st_blocks * 512 < HOLE / 10
     assert list(ram_disk.iterdir()) == []
 
 
 def test_the_copy_is_gone_after_an_error(folder, ram_disk, data):
-    with pytest.raises(ZeroDivisionError), shard_copy.copied(folder):
+    with pytest.raises(ZeroDivisionError), existing_shard.copy_of(folder):
         raise ZeroDivisionError
     assert list(ram_disk.iterdir()) == []
 
@@ -51,14 +51,17 @@ def test_the_copy_is_gone_after_an_error(folder, ram_disk, data):
     "change", [lambda f: f.write_text("{ }"), lambda f: f.unlink(), lambda f: f.rename(f.with_name("other.json"))]
 )
 def test_an_original_that_changes_is_found_out(folder, ram_disk, data, change):
-    with pytest.raises(WorkbookError, match=r"shard changed while its copy was measured"), shard_copy.copied(folder):
+    with (
+        pytest.raises(WorkbookError, match=r"shard changed while its copy was measured"),
+        existing_shard.copy_of(folder),
+    ):
         change(folder / "segments" / "some.json")
     assert list(ram_disk.iterdir()) == []
 
 
 def test_a_copy_may_be_changed(folder, ram_disk, data):
     before = content(folder)
-    with shard_copy.copied(folder) as (copy, _):
+    with existing_shard.copy_of(folder) as (copy, _):
         (copy / "segments" / "some.json").write_text("[]")
     assert content(folder) == before
 
@@ -67,7 +70,7 @@ def test_a_copy_may_be_changed(folder, ram_disk, data):
 def test_a_copy_goes_where_room_is(folder, ram_disk, data, monkeypatch, ram):
     free = {ram_disk: ram, data / "scale": 1 << 40}
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free[place]))
-    with shard_copy.copied(folder) as (copy, _):
+    with existing_shard.copy_of(folder) as (copy, _):
         assert copy.is_relative_to(ram_disk if ram else data / "scale")
     assert list((data / "scale").iterdir()) == []
 
@@ -75,6 +78,6 @@ def test_a_copy_goes_where_room_is(folder, ram_disk, data, monkeypatch, ram):
 def test_no_room_is_said_before_anything_is_copied(folder, ram_disk, data, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000))
     told = pytest.raises(WorkbookError, match=r"on a copy, which may take \d+ MB: make room, or set WORKBOOK_DATA")
-    with told, shard_copy.copied(folder):
+    with told, existing_shard.copy_of(folder):
         pass
     assert list(ram_disk.iterdir()) == list((data / "scale").iterdir()) == []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from workbook.errors import WorkbookError
-from workbook.shards import Shards
+from workbook.vectors import Shards
 
 SHARD = np.arange(12, dtype=np.float32).reshape(4, 3)
 

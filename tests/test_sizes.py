@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from workbook import bm25, corpora, engine, sizes
+from workbook import bm25, corpora, engine, quantization
 from workbook.bm25 import Bm25, Sparse
 from workbook.quantization import SETTINGS
 
@@ -40,15 +40,19 @@ def held(index, folder):
 )
 def test_a_graph_on_edge_is_within_the_bound(n, dimension, m):
     with engine.build(vectors(n, dimension), m=m) as index:
-        assert held(index, "vector_index") <= n * sizes.graph(n, m) + HEADERS
+        assert held(index, "vector_index") <= n * quantization.graph_bytes(n, m) + HEADERS
 
 
 @pytest.mark.parametrize("copies", [1, 10])
 def test_an_index_of_words_on_edge_is_within_the_bound_and_near(copies):
     words = words_of(copies)
     with engine.build(None, words=words) as index:
-        assert held(index, "vector_index-bm25") <= sizes.index_of_words(words) + HEADERS
-        assert NEAR <= sizes.searched(SETTINGS["float32"], 0, index.n, engine.M, words) / index.searched_bytes() <= FAR
+        assert held(index, "vector_index-bm25") <= quantization.words_bytes(words) + HEADERS
+        assert (
+            NEAR
+            <= quantization.searched_bytes(SETTINGS["float32"], 0, index.n, engine.M, words) / index.searched_bytes()
+            <= FAR
+        )
 
 
 @pytest.mark.parametrize("with_words", [False, True])
@@ -56,20 +60,26 @@ def test_an_index_of_words_on_edge_is_within_the_bound_and_near(copies):
 def test_what_a_search_reads_is_near_what_edge_measures(unit_vectors, setting, with_words):
     words = words_of(9)[:500] if with_words else None
     with engine.build(unit_vectors, setting, words=words) as index:
-        assert NEAR <= sizes.searched(index.setting, 64, 500, engine.M, words) / index.searched_bytes() <= FAR
+        assert (
+            NEAR <= quantization.searched_bytes(index.setting, 64, 500, engine.M, words) / index.searched_bytes() <= FAR
+        )
 
 
 def test_codes_beside_a_graph_of_few_links_are_the_farthest():
     with engine.build(vectors(5_000, 16), "binary") as index:
-        assert 1 < sizes.searched(index.setting, 16, 5_000, engine.M, None) / index.searched_bytes() <= FAR
+        assert 1 < quantization.searched_bytes(index.setting, 16, 5_000, engine.M, None) / index.searched_bytes() <= FAR
 
 
 def test_the_parts_by_hand():
     links, lists = 8 + 4 * 2 / 3, 1 + 2 / 3  # m = 4: 2/3 higher levels in the mean
-    assert sizes.graph(1_000, 4) == pytest.approx(links * 10 / 8 + 3 * lists + 4 + 12)
-    assert sizes.graph(2, 4) == pytest.approx(links + 3 * lists + 4 + 12), "no link takes less than a byte"
+    assert quantization.graph_bytes(1_000, 4) == pytest.approx(links * 10 / 8 + 3 * lists + 4 + 12)
+    assert quantization.graph_bytes(2, 4) == pytest.approx(links + 3 * lists + 4 + 12), "no link takes less than a byte"
     words = [Sparse([7, 8], [1.0, 1.0]), Sparse([8], [1.0]), Sparse([], [])]
-    assert sizes.index_of_words(words) == 3 * 8 + 2 * 48
-    assert sizes.index_of_words([]) == 0
-    assert sizes.searched(SETTINGS["scalar-int8"], 0, 3, 4, words) == (3 * 8 + 2 * 48) / 3, "no vectors, no codes"
-    assert sizes.searched(SETTINGS["binary"], 384, 1_000, 4, None) == 48 + sizes.graph(1_000, 4)
+    assert quantization.words_bytes(words) == 3 * 8 + 2 * 48
+    assert quantization.words_bytes([]) == 0
+    assert quantization.searched_bytes(SETTINGS["scalar-int8"], 0, 3, 4, words) == (3 * 8 + 2 * 48) / 3, (
+        "no vectors, no codes"
+    )
+    assert quantization.searched_bytes(SETTINGS["binary"], 384, 1_000, 4, None) == 48 + quantization.graph_bytes(
+        1_000, 4
+    )

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from workbook import batches, corpora, encoders, results, stages, timing, variants
+from workbook import batches, corpora, encoders, encoding_speed, results, stages, stopwatch, variants
+from workbook.encoding_speed import Speed, Times
 from workbook.errors import WorkbookError
-from workbook.timing import Speed, Times
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ class Batchwise(SteadyEncoder):
 @pytest.fixture
 def clock(data, monkeypatch):
     clock = Clock()
-    for module in (batches, stages):
+    for module in (stopwatch, stages):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock))
     return clock
 
@@ -137,33 +137,33 @@ def test_times_are_median_and_range():
 
 def test_models_take_turns_after_a_warm_up_that_is_not_counted():
     calls = []
-    seconds = timing.rounds([lambda: calls.append("a"), lambda: calls.append("b")], 3)
+    seconds = stopwatch.rounds([lambda: calls.append("a"), lambda: calls.append("b")], 3)
     assert "".join(calls) == "abab" + "ababab", "two rounds to warm up: the first alone leaves a model cold"
     assert [len(samples) for samples in seconds] == [3, 3]
 
 
 def test_no_repeats_are_refused():
     with pytest.raises(WorkbookError, match="repeats"):
-        timing.rounds([], 0)
+        stopwatch.rounds([], 0)
 
 
 def test_threads_are_fixed_and_given_back_even_after_an_error():
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), timing.threads(1):
+    with pytest.raises(KeyError), stopwatch.threads(1):
         assert torch.get_num_threads() == 1
         raise KeyError
     assert torch.get_num_threads() == before
 
 
 def test_texts_have_the_asked_length_and_come_from_the_corpus_and_seed(sample):
-    texts = timing.texts_of(sample, words=16, count=20, seed=1)
+    texts = encoding_speed.texts_of(sample, words=16, count=20, seed=1)
     assert [len(text.split()) for text in texts] == [16] * 20
-    assert texts == timing.texts_of(sample, 16, 20, seed=1) != timing.texts_of(sample, 16, 20, seed=2)
+    assert texts == encoding_speed.texts_of(sample, 16, 20, seed=1) != encoding_speed.texts_of(sample, 16, 20, seed=2)
     assert set(" ".join(texts).split()) <= set(" ".join(sample.document_texts).split())
 
 
 def test_a_small_corpus_is_read_again_in_another_order(sample):
-    texts = timing.texts_of(sample, 1_000, 10)
+    texts = encoding_speed.texts_of(sample, 1_000, 10)
     assert [len(text.split()) for text in texts] == [1_000] * 10
     assert len(set(texts)) == 10
 
@@ -171,15 +171,15 @@ def test_a_small_corpus_is_read_again_in_another_order(sample):
 @pytest.mark.parametrize("before", [None, "true"])
 def test_one_thread_is_one_for_the_tokenizers_too_and_the_environment_is_given_back(monkeypatch, before):
     if before is None:
-        monkeypatch.delenv(timing.TOKENIZERS, raising=False)
+        monkeypatch.delenv(stopwatch.TOKENIZERS, raising=False)
     else:
-        monkeypatch.setenv(timing.TOKENIZERS, before)
-    with timing.threads(1):
-        assert os.environ[timing.TOKENIZERS] == "false"
-    with pytest.raises(KeyError), timing.threads(2):
-        assert os.environ[timing.TOKENIZERS] == "true"
+        monkeypatch.setenv(stopwatch.TOKENIZERS, before)
+    with stopwatch.threads(1):
+        assert os.environ[stopwatch.TOKENIZERS] == "false"
+    with pytest.raises(KeyError), stopwatch.threads(2):
+        assert os.environ[stopwatch.TOKENIZERS] == "true"
         raise KeyError
-    assert os.environ.get(timing.TOKENIZERS) == before
+    assert os.environ.get(stopwatch.TOKENIZERS) == before
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir() or os.cpu_count() == 1, reason="threads cannot be counted")
@@ -190,7 +190,7 @@ import os
 from tokenizers import Tokenizer, models
 tokenizer = Tokenizer(models.WordLevel({{"a": 0}}, unk_token="a"))
 for allowed in ("true", "false")[::-1]:
-    os.environ["{timing.TOKENIZERS}"] = allowed
+    os.environ["{stopwatch.TOKENIZERS}"] = allowed
     tokenizer.encode_batch(["a"] * 1000)
     print(len(os.listdir("/proc/self/task")))
 """
@@ -201,7 +201,7 @@ for allowed in ("true", "false")[::-1]:
 
 def test_the_best_batch_is_found_among_rounds_of_whole_batches(sample, steady):
     """A batch of b texts takes 0.004 + 0.00001 b^2 + 0.009 b seconds: least for a text at 20, of those tried at 16."""
-    [timed] = timing.encoding(sample, [steady], 8, [1, 16, 104], repeats=2, thread_count=1, round_seconds=1)
+    [timed] = encoding_speed.encoding(sample, [steady], 8, [1, 16, 104], repeats=2, thread_count=1, round_seconds=1)
     rate = {size: size / (0.004 + 0.00001 * size**2 + 0.009 * size) for size in (1, 16, 104)}
     assert timed.batch_size == 16
     assert {size: rates[0] for size, rates in timed.tried.items()} == pytest.approx(rate)
@@ -215,20 +215,20 @@ def test_the_best_batch_is_found_among_rounds_of_whole_batches(sample, steady):
 def test_a_large_batch_is_tried_on_texts_that_fill_it(sample, clock):
     """At 8 texts in a batch it makes 40 texts/s: 4 texts in 0.1 s, which would leave no batch but 8 to try."""
     encoder = Batchwise(clock)
-    [timed] = timing.encoding(sample, [encoder], 8, [8, 32, 64, 256], 2, thread_count=1, round_seconds=1)
+    [timed] = encoding_speed.encoding(sample, [encoder], 8, [8, 32, 64, 256], 2, thread_count=1, round_seconds=1)
     assert timed.batch_size == 256
     assert {size: max(rates) for size, rates in timed.tried.items()} == pytest.approx(
         {8: 40, 32: 160, 64: 320, 256: 1280}
     )
     assert all(count >= size and count % size == 0 for count, size in encoder.calls)
     assert timed.doubt == ""
-    assert timing.doubts([timed]) == []
+    assert encoding_speed.doubts([timed]) == []
 
 
 def test_every_shape_is_warmed_up_more_than_once(sample, clock):
     """What the first two batches of each size take longer is in no rate."""
-    [cold] = timing.encoding(sample, [ColdEncoder(clock)], 8, [8, 64], 2, thread_count=1, round_seconds=1)
-    [warm] = timing.encoding(sample, [SteadyEncoder(clock)], 16, [8, 64], 2, thread_count=1, round_seconds=1)
+    [cold] = encoding_speed.encoding(sample, [ColdEncoder(clock)], 8, [8, 64], 2, thread_count=1, round_seconds=1)
+    [warm] = encoding_speed.encoding(sample, [SteadyEncoder(clock)], 16, [8, 64], 2, thread_count=1, round_seconds=1)
     for size in (8, 64):
         assert cold.tried[size] == pytest.approx(warm.tried[size])
 
@@ -236,7 +236,7 @@ def test_every_shape_is_warmed_up_more_than_once(sample, clock):
 def test_a_size_whose_batches_take_too_long_is_left_out_and_told(sample, clock):
     """A batch of 8 takes 0.5 s: at that rate one of 32 takes 2 s, more than ten rounds of 0.1 s."""
     slow = Batchwise(clock, seconds=0.5)
-    [timed] = timing.encoding(sample, [slow], 8, [8, 32, 64, 256], 1, thread_count=1, round_seconds=0.1)
+    [timed] = encoding_speed.encoding(sample, [slow], 8, [8, 32, 64, 256], 1, thread_count=1, round_seconds=0.1)
     assert list(timed.tried) == [8]
     assert timed.doubt == (
         "rounds of 0.1 s are shorter than 1 s; batches of 32, 64 and 256 texts take more than 1 s each"
@@ -245,7 +245,7 @@ def test_a_size_whose_batches_take_too_long_is_left_out_and_told(sample, clock):
 
 def test_a_slow_encoder_is_tried_at_the_smallest_size_at_least(sample, clock):
     slow = Batchwise(clock, seconds=100)
-    [timed] = timing.encoding(sample, [slow], 8, [16, 256], repeats=1, thread_count=1, round_seconds=1)
+    [timed] = encoding_speed.encoding(sample, [slow], 8, [16, 256], repeats=1, thread_count=1, round_seconds=1)
     assert (timed.texts, list(timed.tried), timed.batch_size) == (16, [16], 16)
 
 
@@ -266,11 +266,11 @@ def test_what_was_not_tried_is_doubted(tried, asked, seconds, said):
 
 def test_a_doubt_is_a_row_and_a_sentence(sample):
     sure, unsure, too = speed("a", [1.0]), speed("b", [1.0], doubt="few texts"), speed("c", [1.0], doubt="few texts")
-    rows = timing.rows(sample, [sure, unsure, too])
-    told = rows[rows["metric"] == timing.DOUBT]
+    rows = encoding_speed.rows(sample, [sure, unsure, too])
+    told = rows[rows["metric"] == encoding_speed.DOUBT]
     assert told["work"].tolist() == ["8 words, whole, 1 thread: few texts"] * 2
     assert told["model"].tolist() == ["b", "c"]
-    assert timing.doubts([sure, unsure, too]) == [
+    assert encoding_speed.doubts([sure, unsure, too]) == [
         "The best speed was not found: few texts. This holds for b (8 words, whole, 1 thread); "
         "c (8 words, whole, 1 thread)."
     ]
@@ -278,21 +278,21 @@ def test_a_doubt_is_a_row_and_a_sentence(sample):
 
 def test_a_plain_loop_stands_beside_in_the_same_rounds(sample, steady):
     """Batches of 64 take 0.004 + 0.04096 + 0.576 s, of 32 0.004 + 0.01024 + 0.288 s: 2,048 texts are 32 or 64."""
-    [timed] = timing.encoding(
+    [timed] = encoding_speed.encoding(
         sample, [steady], 8, [32, 64, 256], 2, 1, 1, plain=[steady], plain_texts=2_048
     )  # fmt: skip
     loops = {64: 64 / 0.62096, 32: 32 / 0.30224}
     assert timed.plain == {size: pytest.approx([rate] * 2) for size, rate in loops.items()}
     assert timed.batch_size == 32
-    rows = timing.plain_rows(sample, [timed, speed("none", [1.0])]).set_index("metric")
-    assert list(rows.index) == timing.BESIDE
+    rows = encoding_speed.plain_rows(sample, [timed, speed("none", [1.0])]).set_index("metric")
+    assert list(rows.index) == encoding_speed.BESIDE
     assert rows["value"].tolist() == pytest.approx([loops[32], loops[64], loops[32], 1.0])
     assert set(rows["n"]) == {2}
     assert set(rows["work"]) == {"8 words, cut at 256 tokens, 1 thread"}
 
 
 def test_stages_are_timed_within_the_calls_of_each_round(sample, steady):
-    [timed] = timing.encoding(sample, [steady], 8, [16], repeats=2, thread_count=1, round_seconds=1)
+    [timed] = encoding_speed.encoding(sample, [steady], 8, [16], repeats=2, thread_count=1, round_seconds=1)
     for spent, milliseconds in [
         (timed.tokenize_seconds, 1), (timed.model_seconds, 6), (timed.pooling_seconds, 2)
     ]:  # fmt: skip
@@ -306,12 +306,12 @@ def test_encoding_times_every_round_of_every_encoder_and_is_kept(sample, data):
         *(variants.make("tiny-transformer", name) for name in variants.available("transformer")),
     ]  # fmt: skip
     arguments = (8, [4, 1], 2, 1, 0.002, made[2:], 10)
-    timed = timing.encoding(sample, made, *arguments)
+    timed = encoding_speed.encoding(sample, made, *arguments)
     assert [(each.model, each.max_tokens) for each in timed] == [(each.name, each.max_tokens) for each in made]
     for encoder, each in zip(made, timed, strict=True):
-        assert each.tokens == encoder.token_count(timing.texts_of(sample, 8, each.texts))
+        assert each.tokens == encoder.token_count(encoding_speed.texts_of(sample, 8, each.texts))
         assert each.batch_size == max(each.tried, key=lambda size: max(each.tried[size]))
-        assert list(each.plain) == (list(timing.PLAIN) if encoder in made[2:] else [])
+        assert list(each.plain) == (list(encoding_speed.PLAIN) if encoder in made[2:] else [])
         assert each.texts >= 1
         parts = np.array([each.tokenize_seconds, each.model_seconds, each.pooling_seconds])
         assert parts.shape == (3, 2)
@@ -319,7 +319,7 @@ def test_encoding_times_every_round_of_every_encoder_and_is_kept(sample, data):
         assert (parts[:2] > 0).all()
         assert (parts[2] > 0).all() == (encoder.kind == "transformer"), "a static model has no pooling of its own"
     assert timed[1].tokens == 4 * timed[1].texts
-    assert timing.encoding(sample, made, *arguments) == timed, "the same timing was made again"
+    assert encoding_speed.encoding(sample, made, *arguments) == timed, "the same timing was made again"
 
 
 def test_what_decides_a_time_is_what_it_is_kept_by(sample, data, monkeypatch):
@@ -333,7 +333,7 @@ def test_what_decides_a_time_is_what_it_is_kept_by(sample, data, monkeypatch):
     ]  # fmt: skip
     for each in asked:
         with pytest.raises(ZeroDivisionError):
-            timing.encoding(sample, *each)
+            encoding_speed.encoding(sample, *each)
     assert {kind for kind, _ in kept} == {"speed"}
     assert len({results.key_of(about) for _, about in kept}) == len(asked) - (results.machine()["cores"] == 1)
     assert kept[0][1]["threads"] == results.machine()["cores"], "no threads given means all cores"
@@ -346,7 +346,7 @@ def test_what_decides_a_time_is_what_it_is_kept_by(sample, data, monkeypatch):
 )
 def test_what_cannot_be_timed_is_refused(sample, data, arguments, message):
     with pytest.raises(WorkbookError, match=message):
-        timing.encoding(sample, [encoders.load("tiny-static")], 8, *arguments)
+        encoding_speed.encoding(sample, [encoders.load("tiny-static")], 8, *arguments)
 
 
 @pytest.mark.parametrize("name", ["tiny-static", "tiny-transformer"])
@@ -369,7 +369,7 @@ def test_a_device_is_waited_for_before_the_clock_is_read(monkeypatch):
 
 
 def test_rows_are_rates_and_shares_with_their_range(sample):
-    rows = timing.rows(sample, [speed("a", [1.0, 2.0, 4.0])]).set_index("metric")
+    rows = encoding_speed.rows(sample, [speed("a", [1.0, 2.0, 4.0])]).set_index("metric")
     assert rows.loc["texts/s", ["value", "low", "high", "n"]].tolist() == [50, 25, 100, 3]
     assert rows.loc["tokens/s", "value"] == 500
     shares = ["tokenization share", "model share", "pooling share"]
@@ -379,12 +379,12 @@ def test_rows_are_rates_and_shares_with_their_range(sample):
 
 
 def test_work_says_the_cut_and_the_threads(sample):
-    rows = timing.rows(sample, [speed("a", [1.0], max_tokens=128, threads=2)])
+    rows = encoding_speed.rows(sample, [speed("a", [1.0], max_tokens=128, threads=2)])
     assert set(rows["work"]) == {"8 words, cut at 128 tokens, 2 threads"}
 
 
 def test_every_batch_size_that_was_tried_has_a_row(sample):
-    rows = timing.batch_rows(sample, [speed("a", [1.0, 2.0]), speed("b", [1.0])])
+    rows = encoding_speed.batch_rows(sample, [speed("a", [1.0, 2.0]), speed("b", [1.0])])
     assert rows["model"].tolist() == ["a", "a", "b", "b"]
     assert rows["work"].tolist()[:2] == [
         "8 words, whole, 1 thread, batch of 1",
@@ -398,7 +398,7 @@ def test_every_batch_size_that_was_tried_has_a_row(sample):
 def test_a_speed_up_is_the_ratio_within_each_round(sample):
     """The second round is slow for both: no ratio crosses rounds."""
     fast, slow = speed("fast", [0.1, 1.0, 0.1]), speed("slow", [1.0, 12.0, 2.0], texts=50)
-    row = timing.ratio_rows(sample, fast, [slow]).iloc[0]
+    row = encoding_speed.ratio_rows(sample, fast, [slow]).iloc[0]
     assert [row["value"], row["low"], row["high"], row["n"]] == pytest.approx([24, 20, 40, 3])
     assert row["work"] == "8 words, both whole, 1 thread, against slow"
 
@@ -409,9 +409,11 @@ def test_a_speed_up_is_the_ratio_within_each_round(sample):
 )
 def test_a_speed_up_says_how_texts_were_cut(sample, fast, slow, limits):
     fast, slow = speed("fast", [1.0], max_tokens=fast), speed("slow", [1.0], max_tokens=slow)
-    assert timing.ratio_rows(sample, fast, [slow])["work"].tolist() == [f"8 words, {limits}, 1 thread, against slow"]
+    assert encoding_speed.ratio_rows(sample, fast, [slow])["work"].tolist() == [
+        f"8 words, {limits}, 1 thread, against slow"
+    ]
 
 
 def test_speeds_that_were_not_timed_in_turn_have_no_ratio(sample):
     with pytest.raises(WorkbookError, match="fast and slow were not timed in turn"):
-        timing.ratio_rows(sample, speed("fast", [1.0]), [speed("slow", [1.0], key="other")])
+        encoding_speed.ratio_rows(sample, speed("fast", [1.0]), [speed("slow", [1.0], key="other")])

@@ -10,9 +10,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethod
 
 from workbook import plots, statistics, ways
 from workbook.answers import Asked, compressed, interval, signed, times
-from workbook.baselines import BM25
-from workbook.custom import TRAINED
 from workbook.errors import WorkbookError
+from workbook.names import BM25, TRAINED
 from workbook.plots import STYLE, set_title
 from workbook.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval
 

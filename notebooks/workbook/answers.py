@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook import results, statistics, timing, ways, written
-from workbook.baselines import BM25
-from workbook.custom import TRAINED
+from workbook import encoding_speed, results, statistics, ways, written
 from workbook.engine import FUSIONS, Search
 from workbook.evidence import Evidence
+from workbook.names import BM25, TRAINED
 from workbook.recommend import CONFIRMED
 from workbook.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told
-from workbook.tabular import KEYS_TOLD
 from workbook.ways import Way
 
 MISSING = "Not measured"
@@ -189,7 +187,7 @@ def _faster(about: Asked) -> Answer | None:
         for row in ends.itertuples()
     ]
     rival = "the rival is the fastest form of it on this machine, cut at the same token"
-    doubted = about.of("02", timing.DOUBT)
+    doubted = about.of("02", encoding_speed.DOUBT)
     if any(
         (row.rival == slow.model) & slow.work.startswith(f"{row.words} words")
         for row in ends.itertuples() for slow in doubted.itertuples()
@@ -340,6 +338,6 @@ def _source(one: Answer) -> str:
     if not one.notebooks:
         return ""
     n = f"n = {one.n:,}; " if one.n else ""
-    keys = f"; keys {', '.join(one.keys[:KEYS_TOLD])}" if one.keys else ""
-    more = f" and {len(one.keys) - KEYS_TOLD} more" if len(one.keys) > KEYS_TOLD else ""
+    keys = f"; keys {', '.join(one.keys[: results.KEYS_TOLD])}" if one.keys else ""
+    more = f" and {len(one.keys) - results.KEYS_TOLD} more" if len(one.keys) > results.KEYS_TOLD else ""
     return f"({n}rows of {', '.join(one.notebooks)}{keys}{more})"

@@ -23,7 +23,7 @@ from workbook import (
     results,
     server,
     statistics,
-    timing,
+    stopwatch,
     vectors,
 )
 from workbook.bm25 import Bm25, Sparse, average_tokens, average_words
@@ -32,12 +32,10 @@ from workbook.corpora import Corpus
 from workbook.encoders import Encoder, Role
 from workbook.engine import Hits, Index, Search
 from workbook.errors import WorkbookError
+from workbook.names import BM25, BM25_BY_SHARD, BM25_TOKENS
 from workbook.progress import bar
-from workbook.timing import Times
+from workbook.stopwatch import Times
 
-BM25 = "BM25"
-BY_SHARD = "BM25 (IDF of each shard)"  # as a server's own modifier counts it
-TOKENS = "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
 DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
 TIMED_QUERIES, TIMED_DOCUMENTS = 100, 128  # encoded and searched, and encoded (at least), in each repeat
 
@@ -194,9 +192,9 @@ def _ways(
     """On a server, words also as it ranks them itself, by an IDF of each shard, which the others do not depend on."""
     texts = corpus.document_texts
     usual = Bm25(average_words(texts), language)
-    ways = [_Way(BM25, bm25=usual), _Way(TOKENS, bm25=Bm25(average_tokens(texts, language), language))]
+    ways = [_Way(BM25, bm25=usual), _Way(BM25_TOKENS, bm25=Bm25(average_tokens(texts, language), language))]
     if engine_name == "server":
-        ways.append(_Way(BY_SHARD, bm25=usual, idf_by_shard=True))
+        ways.append(_Way(BM25_BY_SHARD, bm25=usual, idf_by_shard=True))
     for label, encoder in models.items():
         ways.append(_Way(label, encoder, dimension=dimension))
         ways += [_Way(f"{label} + BM25 ({how})", encoder, usual, how, dimension) for how in engine.FUSIONS]
@@ -215,7 +213,7 @@ def _measure(
     indexes: dict[tuple[str, str, float, bool], Index] = {}
     storing: dict[tuple[str, str, float, bool], np.ndarray] = {}
     encoding: dict[tuple[str, str, float, bool], np.ndarray] = {}
-    with ExitStack() as stack, timing.threads(results.machine()["cores"]):
+    with ExitStack() as stack, stopwatch.threads(results.machine()["cores"]):
         for way in bar(ways, desc=f"baselines on {corpus.name}", unit="way"):
             if way.stored not in indexes:
                 index, storing[way.stored] = _built(corpus, way, engine_name, placement, setting, repeats)
@@ -228,12 +226,12 @@ def _measure(
         def ask(way: _Way, texts: list[str]) -> None:
             way.ask(indexes[way.stored], *way.encode(texts, "query"), search)
 
-        searching = timing.rounds([partial(ask, way, few) for way in ways], repeats)
+        searching = stopwatch.rounds([partial(ask, way, few) for way in ways], repeats)
         found = []
         for way, seconds in zip(ways, searching, strict=True):
             judged, ties = _judged(corpus, way, indexes[way.stored], search)
             indexing = storing[way.stored] + sum(encoding[part.stored] for part in way.parts)
-            latency = [timing.seconds_of(partial(ask, way, [text])) for text in few]
+            latency = [stopwatch.seconds_of(partial(ask, way, [text])) for text in few]
             told = {} if engine_name == "edge" else {"bytes_computed": True}
             found.append(
                 {
@@ -279,7 +277,7 @@ def _encoding(corpus: Corpus, way: _Way, repeats: int) -> np.ndarray:
 
     batches.warm_up(encode, texts, batches.SIZES[0])
     count, _ = batches.fill(encode, some, min(TIMED_DOCUMENTS, len(texts)), batches.SECONDS, len(texts))
-    return np.array(timing.rounds([partial(encode, some(count), count)], repeats, warm_ups=0)[0]) / count
+    return np.array(stopwatch.rounds([partial(encode, some(count), count)], repeats, warm_ups=0)[0]) / count
 
 
 def _judged(corpus: Corpus, way: _Way, index: Index, search: Search) -> tuple[pd.DataFrame, dict]:

@@ -5,12 +5,12 @@ leaves no other choice, `doubt` says so in words.
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-WARM_UPS = 2  # batches, or rounds, of each shape that are not counted
+from workbook.stopwatch import WARM_UPS, seconds_of
+
 SIZES, SECONDS = (32, 64, 256), 1.0  # sizes that have to be tried, in rounds at least that long, to know the best
 LONGEST = 10  # rounds that one batch may take to be tried
 CLOSE = 0.8  # share of the highest rate from which on a size is tried a second time
@@ -29,13 +29,6 @@ class Tried(NamedTuple):
     def fastest(self) -> float:
         """Of two rounds the faster, which other work on the machine disturbed less."""
         return max(self.rates)
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Seconds that one call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def find(encode: Encode, texts: Callable[[int], list[str]], sizes: Sequence[int], seconds: float) -> dict[int, Tried]:

@@ -7,14 +7,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbook import capacity, corpora, encoders, locks, paths, quantization, results, runner, sweep, tabular, timing
+from workbook import (
+    capacity,
+    corpora,
+    encoders,
+    encoding_speed,
+    locks,
+    paths,
+    quantization,
+    results,
+    runner,
+    sweep,
+    tabular,
+)
 
 NOTEBOOK = "02_encoding_speed"
 # title, columns for rows, and metrics beside each other; or one metric whose `work` is taken apart
 TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Encoding", ["work", "model"], ["texts/s", "tokens/s", "best batch"]),
-    ("Beside a plain loop over encode, the same rounds", ["work", "model"], timing.BESIDE),
-    ("Best speed not found", ["work", "model"], [timing.DOUBT]),
+    ("Beside a plain loop over encode, the same rounds", ["work", "model"], encoding_speed.BESIDE),
+    ("Best speed not found", ["work", "model"], [encoding_speed.DOUBT]),
     ("Speed-up", ["work", "model"], ["speed-up"]),
     ("Where the time goes", ["work", "model"], ["tokenization share", "model share", "pooling share"]),
     ("Batch sizes tried, texts/s", ["model"], "texts/s tried"),

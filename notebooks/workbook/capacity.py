@@ -8,9 +8,8 @@ import pandas as pd
 from workbook import engine, quantization, results
 from workbook.errors import WorkbookError
 from workbook.growth import FARTHEST, FEWEST, Fit, names_of, per_document
-from workbook.quantization import SETTINGS
+from workbook.quantization import SETTINGS, graph_bytes
 from workbook.scale import Run
-from workbook.sizes import graph
 
 GB, HOUR = 1e9, 3600
 FLOAT32 = 4  # bytes of a number of an original vector
@@ -149,7 +148,7 @@ def _graph_from(run: Run) -> str:
 
 def _graph(run: Run, n: int) -> float:
     """Bytes of graph of one of n documents: the run's, or where the engine tells none, those of n in one segment."""
-    return graph(n, engine.M) if run.job.is_remote else per_document(run, "graph")
+    return graph_bytes(n, engine.M) if run.job.is_remote else per_document(run, "graph")
 
 
 def _ram(run: Run, n: int, setting: str, dimension: int, originals_in_ram: bool) -> float:

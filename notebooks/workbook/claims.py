@@ -8,23 +8,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workbook import encoders, paths, results
-from workbook.beir_sets import BEIR
-from workbook.corpora import Corpus
-from workbook.encoders import Encoder
+from workbook import paths, results
 from workbook.errors import WorkbookError
 from workbook.scale import Run, repeats_of
-from workbook.timing import Times
+from workbook.stopwatch import Times
 
 FILE = paths.ROOT / "data" / "claims.csv"
-COLUMNS = ["id", "claim", "value", "unit", "claimed on", "source"]
-CLAIMED_DIMENSIONS = 256  # of the model that is said to be 15 times smaller
+COLUMNS = ["id", "claim", "value", "unit", "claimed on", "documents", "source"]
 
 
 def read() -> pd.DataFrame:
     """The claims, by id. Raises WorkbookError for a claim without its value, work or source."""
-    frame = results.read_table(FILE, {"value": float})
-    if list(frame.columns) != COLUMNS or frame.isna().any(axis=None):
+    frame = results.read_table(FILE, {"value": float, "documents": float})
+    if list(frame.columns) != COLUMNS or frame.drop(columns="documents").isna().any(axis=None):
         raise WorkbookError(f"{FILE.name}: every claim needs {', '.join(COLUMNS)}")
     return frame.set_index("id")
 
@@ -33,29 +29,14 @@ def minutes(n: int) -> dict[str, float]:
     """Seconds of the claim about encoding and indexing, under its source; nothing for another number of documents."""
     claim = read().loc["minutes"]
     named = {f"{claim['source'].split(':')[0]}: {claim['claimed on']}": 60 * claim["value"]}
-    return named if n == BEIR["trec-covid"].documents else {}
+    return named if n == claim["documents"] else {}
 
 
-def sizes(corpus: Corpus, static: Encoder, transformer: Encoder, large: Encoder) -> pd.DataFrame:
-    """How many times smaller the static model is, in the long format of `results`.
-
-    In parameters, cut to CLAIMED_DIMENSIONS, against the large transformer; in bytes on disk against the small one.
-    """
-    dimensions = min(CLAIMED_DIMENSIONS, static.dimensions)
-    parameters = static.parameters() // static.dimensions * dimensions
-    facts = [
-        (f"parameters, {dimensions} dimensions, against {large.name}", large.parameters() / parameters),
-        (f"files, against {transformer.name}", encoders.megabytes(transformer) / encoders.megabytes(static)),
-    ]
-    names = {"corpus": corpus.name, "model": static.name, "metric": "times smaller"}
-    return pd.DataFrame({**names, "work": work, "value": value} for work, value in facts)
-
-
-def table(rows: pd.DataFrame, runs: Sequence[Run], large: Encoder, longest: Encoder) -> pd.DataFrame:
+def table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> pd.DataFrame:
     """Claim, on what, measured on the same kind of work, and on equal terms.
 
-    `rows`: those of `timing.ratio_rows` and `sizes`. `large` is the rival for the shortest texts, `longest` for the
-    longest, each at its own limit. `runs`: the largest of them answer for the minutes.
+    `rows`: those of `encoding_speed.ratio_rows` and `footprint.times_smaller`. `large` names the rival for the shortest
+    texts, `longest` that for the longest, each at its own limit. `runs`: the largest of them answer for the minutes.
     """
     ratios = rows[rows["metric"] == "speed-up"]
     ratios = ratios.assign(words=ratios["work"].str.extract(r"^(\d+) words")[0].astype(int))
@@ -80,8 +61,8 @@ def table(rows: pd.DataFrame, runs: Sequence[Run], large: Encoder, longest: Enco
     )
 
 
-def _against(ratios: pd.DataFrame, rival: Encoder) -> str:
-    own_limit = ratios[ratios["work"].str.contains("own limit") & ratios["work"].str.endswith(f"against {rival.name}")]
+def _against(ratios: pd.DataFrame, rival: str) -> str:
+    own_limit = ratios[ratios["work"].str.contains("own limit") & ratios["work"].str.endswith(f"against {rival}")]
     return _ratio(own_limit.iloc[0])
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from workbook import encoders, isolated, memory, results, timing, variants
+from workbook import encoders, isolated, memory, results, stopwatch, variants
 from workbook.errors import WorkbookError
-from workbook.timing import Times
+from workbook.stopwatch import Times
 
 WARM = 10  # encoding one text for the tenth time is warm
 MB = 1e6
@@ -60,7 +60,7 @@ def rows(corpus_name: str, measured: Sequence[Mapping[str, Any]]) -> pd.DataFram
 
 def _once(name: str, variant: str, text: str, thread_count: int, report: object) -> dict[str, float]:
     """One repeat, in a process where nothing was done before."""
-    with timing.threads(thread_count):
+    with stopwatch.threads(thread_count):
         memory.forget_peak()
         before, start = memory.resident(), time.perf_counter()
         encoder = variants.make(name, variant)
@@ -82,7 +82,7 @@ def _seconds(encoder: encoders.Encoder, text: str) -> float:
 def _rows(corpus_name: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     names = {
         "corpus": corpus_name, "model": values["model"], "key": values["key"],
-        "work": f"one text of {values['words']} words, {timing.threads_label(values['threads'])}, fresh process",
+        "work": f"one text of {values['words']} words, {stopwatch.threads_label(values['threads'])}, fresh process",
     }  # fmt: skip
     for metric, samples in _samples(values).items():
         yield {**names, "metric": metric, **Times.of(samples)._asdict()}

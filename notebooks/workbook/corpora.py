@@ -12,7 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import NamedTuple
 
-from workbook import beir_sets, lines, paths, python_docs
+from workbook import beir_sets, lines, names, paths, python_docs
 from workbook.beir_sets import BEIR
 from workbook.defects import (
     EMPTY,
@@ -27,9 +27,7 @@ from workbook.defects import (
     Defects,
 )
 from workbook.errors import WorkbookError
-from workbook.names import Names, short
-
-NAMES = Names()
+from workbook.names import short
 
 
 class Document(NamedTuple):
@@ -122,7 +120,7 @@ def _told_apart(load: Callable[..., Corpus]) -> Callable[..., Corpus]:
         facts = BEIR.get(corpus.name)
         is_set = facts and (len(corpus.documents), len(corpus.queries)) == (facts.documents, facts.queries)
         taken = is_registered(corpus.name) and not (is_registered(name) or is_set)
-        return replace(corpus, name=NAMES.shown(corpus.name, corpus.sha256, taken))
+        return replace(corpus, name=names.CORPORA.shown(corpus.name, corpus.sha256, taken))
 
     return loaded
 
@@ -218,7 +216,7 @@ def read_documents(file: Path, may_be_empty: bool = False, defects: Defects = ST
 def read_queries(file: Path, defects: Defects = STRICT) -> dict[str, str]:
     """Read a queries.jsonl: text by id, judged or not; without those that have no text."""
     queries: dict[str, str] = {}
-    for line, row in _jsonl(file, defects):
+    for line, row in lines.rows(file, defects):
         place = f"{file}:{line}"
         if _add(queries, row["_id"], row["text"], place, "query", defects) and not row["text"].strip():
             defects.add(ROW_OUT, empty(row["_id"], place, "query"))
@@ -230,31 +228,8 @@ def each_document(file: Path, defects: Defects = STRICT) -> Iterator[tuple[int, 
 
     Of a row that cannot be used nothing is given.
     """
-    for line, row in _jsonl(file, defects):
+    for line, row in lines.rows(file, defects):
         yield line, (row["_id"], Document(row.get("title") or "", row["text"]))
-
-
-def each_judgement(file: Path, defects: Defects = STRICT) -> Iterator[tuple[str, str, str, int]]:
-    """Place, query id, document id and grade of a qrels file, one by one; that the ids are known is not checked."""
-    for number, line in defects.watch(file, _lines(file), ROW_OUT):
-        if number == 1 and line.rpartition("\t")[2].strip() == "score":
-            continue
-        place = f"{file}:{number}"
-        try:
-            judgement = _judgement(line.rstrip("\r\n"), place)
-        except BadRow as bad:
-            defects.add(ROW_OUT, bad)
-            continue
-        yield place, *judgement
-
-
-def _judgement(line: str, place: str) -> tuple[str, str, int]:
-    lines.check_utf8(line, place)
-    fields = line.split("\t")
-    if len(fields) != 3:
-        message = f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated"
-        raise BadRow(message, place, "not three fields")
-    return fields[0], fields[1], lines.grade(fields[2], place, "a grade")
 
 
 def empty(key: str, place: str, what: str) -> BadRow:
@@ -274,43 +249,9 @@ def _add(table: dict, key: str, value: object, place: str, what: str, defects: D
     return False
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    for number, line in lines.read(file):
-        if line.strip():
-            yield number, line
-
-
-def _jsonl(file: Path, defects: Defects) -> Iterator[tuple[int, dict]]:
-    """Line number and object of each row that can be used, with an id and a text, which may be empty.
-
-    Once the last has been taken, too many defects of the file, the taker's among them, raise WorkbookError.
-    """
-    for number, line in defects.watch(file, _lines(file), ROW_OUT):
-        try:
-            row = _row(line, f"{file}:{number}")
-        except BadRow as bad:
-            defects.add(ROW_OUT, bad)
-            continue
-        yield number, row
-
-
-def _row(line: str, place: str) -> dict:
-    row = lines.json_object(line, place)
-    if row.get("text", 0) is None:
-        row["text"] = ""
-    if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
-        raise BadRow(f'{place}: each line needs "_id" and "text", both strings', place, "without an id or a text")
-    lines.check_id(row["_id"], place)
-    title = row.get("title") or ""
-    if not isinstance(title, str):
-        raise BadRow(f'{place}: "title" must be a string', place, "a title that is no text")
-    lines.check_text(f"{title} {row['text']}", row["_id"], place, "row")
-    return row
-
-
 def _read_qrels(file: Path, documents: dict, queries: dict, defects: Defects) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    judged = defects.watch(file, each_judgement(file, defects), NOT_ASKED, NOT_FOUND)
+    judged = defects.watch(file, lines.judgements(file, defects), NOT_ASKED, NOT_FOUND)
     for place, query, document, grade in judged:
         if query not in queries:
             unknown = f"{place}: judgement for query {query!r}, which queries.jsonl does not have"

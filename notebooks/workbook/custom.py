@@ -21,7 +21,6 @@ from workbook.sweep import Cell
 from workbook.training import Task
 
 METRIC = "ndcg@10"
-TRAINED = "trained"  # the variant with the settings that were chosen, which the others are compared with
 FLOAT32, BINARY = ("float32", "exact"), ("binary", "full-ef")
 
 

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbook import corpora, model_files, paths, recipes, routes
+from workbook import corpora, model_files, names, paths, recipes, routes
 from workbook.errors import WorkbookError
 from workbook.models import MODELS, Kind, Model, Role
-from workbook.names import Names
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,7 +30,7 @@ LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "mo
 
 
 # what rows and figures call other ways to search: a folder of such a name is shown with its hash
-NAMES = Names(reserved=("BM25", "BM25 (length in tokens)", "BM25 (IDF of each shard)", "trained", "distilled"))
+WORDS_OF = "sample"  # the corpus whose words the tiny models know
 BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fast as 8, on short texts faster
 
 
@@ -48,7 +47,7 @@ class Encoder:
         stored: Callable[[], str] = lambda: "float32",
     ):  # fmt: skip
         self.plain = name  # what its folder or hub calls it; `name` is no other model's in this process
-        self.name = NAMES.shown(name, revision)
+        self.name = names.MODELS.shown(name, revision)
         self.revision = revision
         self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
         self.speed_only = facts is not None and facts.speed_only
@@ -277,8 +276,11 @@ def _made(name: str, facts: Model) -> SentenceTransformer:
     """Make a model by its recipe, or open it as it was made before."""
     if facts.speed_only:  # random weights are made faster than they are read
         return facts.recipe(load(facts.teacher).model.tokenizer)
-    ingredients = [facts.teacher] if facts.teacher else []
-    folder = _kept(name, _recipe_revision(facts), lambda: facts.recipe(*(load(t).model for t in ingredients)))
+
+    def make() -> SentenceTransformer:
+        return facts.recipe(load(facts.teacher).model if facts.teacher else corpora.load(WORDS_OF).document_texts)
+
+    folder = _kept(name, _recipe_revision(facts), make)
     return model_files.open_folder(str(folder))
 
 
@@ -294,5 +296,5 @@ def _recipe_revision(facts: Model) -> str:
     """What a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
     source = Path(recipes.__file__).read_bytes()
     versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
-    teacher = load(facts.teacher).revision if facts.teacher else corpora.load("sample").sha256
+    teacher = load(facts.teacher).revision if facts.teacher else corpora.load(WORDS_OF).sha256
     return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]

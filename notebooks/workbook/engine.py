@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import bm25, edge, quantization, sizes
+from workbook import bm25, edge, quantization
 from workbook.bm25 import Sparse
 from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.edge import Answers, EdgeIndex
@@ -138,7 +138,7 @@ class Index:
         """Bytes of one document that a search reads: codes (float32: the vector), HNSW graph, and the index of words.
 
         What one would keep in RAM, with original vectors, ids and texts on disk. Edge's files are measured; for another
-        engine it is computed, see `sizes`, and None for an index that `build` did not make.
+        engine it is computed, see `quantization.searched_bytes`, and None for an index that `build` did not make.
         """
         if self.engine != "edge":
             return self.computed_bytes
@@ -195,7 +195,7 @@ def build(
         if dimension and index.setting.is_oracle_known:
             _prove_reach(index, vectors)
         index.build_seconds = time.perf_counter() - started
-        index.computed_bytes = sizes.searched(index.setting, dimension, n, m, words)
+        index.computed_bytes = quantization.searched_bytes(index.setting, dimension, n, m, words)
     except BaseException:
         backend.close()
         raise

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from workbook import corpora, paths, results, written
+from workbook import paths, results, written
 from workbook.errors import one_line
 from workbook.names import short
 
@@ -41,8 +41,7 @@ class Evidence(NamedTuple):
     @property
     def slug(self) -> str:
         """A name for files of the corpus, see `Corpus.slug`."""
-        name, sha256 = _corpus(self.rows)
-        return name.replace(":", "-") if corpora.is_registered(name) or not sha256 else corpora.slug(name, sha256)
+        return results.corpus_slug(*_corpus(self.rows))
 
     @property
     def machine(self) -> str:

@@ -5,6 +5,7 @@ searched is ANN precision@k: the share of the k that the search in question find
 exact search finds. So of equal vectors any may be found.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import qdrant_edge as edge
 from pandas.io.formats.style import Styler
 
 from workbook import (
+    engine,
     existing_collection,
     existing_facts,
     existing_shard,
@@ -23,15 +26,18 @@ from workbook import (
     quantization,
     server,
     statistics,
+    vectors,
     written,
 )
+from workbook.corpora import Corpus
+from workbook.encoders import Encoder
 from workbook.engine import ALL, Search
 from workbook.errors import WorkbookError
 from workbook.existing_facts import Facts
 from workbook.existing_truth import Existing, Questions
 from workbook.progress import bar
 from workbook.quantization import CENTROIDS, SETTINGS, Setting
-from workbook.timing import Times
+from workbook.stopwatch import Times
 
 LATENCY_QUERIES = 100  # searched one by one
 AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the collection does as it is used to
@@ -158,3 +164,23 @@ def _rows(
         yield {**names, "metric": "latency ms", **Times.of([1000 * seconds for seconds in singles])._asdict()}
         if facts.bytes_per_vector is not None:
             yield {**names, "metric": "bytes per vector", "value": facts.bytes_per_vector}
+
+
+def example(corpus: Corpus, encoder: Encoder) -> str:
+    """Store a corpus's documents as float32 in a shard in data/own, or find it there: its folder."""
+    rows = vectors.truncate(vectors.encode(encoder, corpus.document_texts, "document"), encoder.dimensions)
+    folder = paths.DATA / "own" / f"example-shard-{hashlib.sha256(rows.tobytes()).hexdigest()[:8]}"
+    if not folder.is_dir():
+        config = edge.EdgeConfig(
+            vectors=edge.EdgeVectorParams(size=encoder.dimensions, distance=edge.Distance.Cosine),
+            hnsw_config=edge.HnswIndexConfig(m=engine.M, ef_construct=engine.EF_CONSTRUCT, full_scan_threshold=1),
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=1),
+        )
+        with paths.atomic(folder) as temporary:
+            temporary.mkdir()
+            shard = edge.EdgeShard.create(str(temporary), config)
+            points = [edge.Point(number, row, {}) for number, row in enumerate(rows.tolist())]
+            shard.update(edge.UpdateOperation.upsert_points(points))
+            shard.optimize()
+            shard.close()
+    return str(folder)

@@ -5,16 +5,18 @@ a folder that is none. A setting is written into the copy's edge_config.json, wh
 else stays as it is, HNSW settings included; what then applied is read back from the segments.
 """
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import qdrant_edge
 
-from workbook import edge, existing_facts, paths, shard_copy
+from workbook import edge, existing_facts, locks, paths
 from workbook.edge import BATCH, Answers
 from workbook.engine import Search
 from workbook.errors import WorkbookError
@@ -41,9 +43,9 @@ def look(folder: Path, vector_name: str) -> tuple[str, dict[str, Any]]:
 
 @contextmanager
 def opened(folder: Path, vector_name: str) -> Iterator["Shard"]:
-    """Open a copy of the shard, which is gone afterwards. Raises WorkbookError as `look` and `shard_copy.copied` do."""
+    """Open a copy of the shard, which is gone afterwards. Raises WorkbookError as `look` and `copy_of` do."""
     name, params = look(folder, vector_name)
-    with shard_copy.copied(folder) as (copy, sha256):
+    with copy_of(folder) as (copy, sha256):
         shard = Shard(copy, name, params, sha256)
         try:
             yield shard
@@ -171,3 +173,70 @@ class Shard:
         own = f"{part}-{self._vector}" if self._vector else part
         for file in self._folder.glob(f"segments/*/{own}/{name}"):
             yield json.loads(file.read_text(encoding="utf-8"))
+
+
+BLOCK = 1 << 16  # bytes read at once
+ROOM = 3  # times the folder's size: the copy, and in it a segment beside the one that it replaces
+
+
+@contextmanager
+def copy_of(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give a copy, on the RAM disk if it has room there, else in the data folder, and the sha256 of what was copied.
+
+    Raises WorkbookError without room for it, and if the original is not the same afterwards.
+    """
+    scratch = locks.Scratch(_room_for(folder))
+    copy = scratch.path / folder.resolve().name
+    try:
+        with paths.told_when_unwritable(copy):
+            before = fingerprint(folder, copy)
+        yield copy, before
+    finally:
+        scratch.close()
+    if fingerprint(folder) != before:
+        raise WorkbookError(f"{folder} changed while its copy was measured: stop what writes to it and measure again")
+
+
+def fingerprint(folder: Path, target: Path | None = None) -> str:
+    """sha256 of the name and content of every file; with `target`, what is hashed is copied there, too."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            name = file.relative_to(folder)
+            digest.update(f"{name.as_posix()}\0{_copied(file, target and target / name)}\n".encode())
+    return digest.hexdigest()
+
+
+def _copied(file: Path, copy: Path | None) -> str:
+    """sha256 of the content; `copy` gets that content, blocks of zeros as holes: the files of a shard are full of them.
+
+    Not shutil.copy, which fills every hole: 70 MB for a hundred vectors.
+    """
+    digest = hashlib.sha256()
+    if copy:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as stream, copy.open("wb") if copy else nullcontext() as written:
+        while block := stream.read(BLOCK):
+            digest.update(block)
+            if written and any(block):
+                written.write(block)
+            elif written:
+                written.seek(len(block), 1)
+        if written:
+            written.truncate()  # a hole at the end has not been written
+    return digest.hexdigest()
+
+
+def _room_for(folder: Path) -> Path:
+    needed = ROOM * sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
+    disk = paths.DATA / "scale"
+    with paths.told_when_unwritable(disk):
+        disk.mkdir(parents=True, exist_ok=True)
+    for place in (edge.RAM_DISK, disk):
+        locks.remove_left(place)
+        if place.is_dir() and shutil.disk_usage(place).free > needed:
+            return place
+    raise WorkbookError(
+        f"{folder} is measured on a copy, which may take {needed / 1e6:,.0f} MB: make room, or set WORKBOOK_DATA to a "
+        f"folder that has it"
+    )

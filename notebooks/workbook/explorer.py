@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbook import bm25, contributions, engine, evaluation, quantization, rankings, sweep, timing, vectors
+from workbook import bm25, contributions, engine, evaluation, quantization, rankings, stopwatch, sweep, vectors
 from workbook.bm25 import Bm25, Sparse
 from workbook.contributions import Contributions
 from workbook.corpora import Corpus
@@ -124,7 +124,7 @@ class Explorer:
         self._check(query, dimension, setting, rescore)
         search = Search(self._hnsw_ef, rescore=rescore, oversampling=oversampling)
         # one thread: more wait for each other in a text this short
-        with timing.threads(1):
+        with stopwatch.threads(1):
             asked = {each.name: (_timed(partial(_encode, each, query)), each.knows([query])[0]) for each in self.models}
         words = _timed(partial(self._bm25.queries, [query]))
         by_vectors = partial(self._by_vectors, asked, dimension, setting, search)

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbook import encoders, engine, exports, paths, quantization, results, statistics, sweep, timing, vectors
+from workbook import encoders, engine, exports, paths, quantization, results, statistics, stopwatch, sweep, vectors
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder, Role
 from workbook.exports import Form
 from workbook.progress import bar
+from workbook.stopwatch import Times
 from workbook.sweep import Cell
-from workbook.timing import Times
 
 if TYPE_CHECKING:
     from model2vec import StaticModel
 
 MB = 1e6
+CLAIMED_DIMENSIONS = 256  # of the model that is said to be 15 times smaller
+CODES, ORIGINALS_ON_DISK, WHOLE = PARTS = ("codes", "RAM, originals on disk", "in all")
+GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
 
 
 class Stored:
@@ -110,11 +113,51 @@ def indexes(corpus: Corpus, encoder: Encoder, settings: Sequence[str], dimension
     return pd.DataFrame(found)
 
 
+def times_smaller(corpus: Corpus, static: Encoder, transformer: Encoder, large: Encoder) -> pd.DataFrame:
+    """How many times smaller the static model is, in the long format of `results`.
+
+    In parameters, cut to CLAIMED_DIMENSIONS, against the large transformer; in bytes on disk against the small one.
+    """
+    dimensions = min(CLAIMED_DIMENSIONS, static.dimensions)
+    parameters = static.parameters() // static.dimensions * dimensions
+    facts = [
+        (f"parameters, {dimensions} dimensions, against {large.name}", large.parameters() / parameters),
+        (f"files, against {transformer.name}", encoders.megabytes(transformer) / encoders.megabytes(static)),
+    ]
+    names = {"corpus": corpus.name, "model": static.name, "metric": "times smaller"}
+    return pd.DataFrame({**names, "work": work, "value": value} for work, value in facts)
+
+
+def weigh(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFrame:
+    """GB (10^9 bytes) that a million vectors of each cell take, in the long format of `results`; builds Edge indexes.
+
+    `work` is the part: "codes" (of float32 the vectors), which are searched, by the bytes of one vector; with the HNSW
+    graph, "RAM, originals on disk"; and with the original vectors too, "in all". The graph is weighed
+    at the corpus's size and takes a little more in a larger one: 57 bytes a vector of 5,000, 67 of 20,000. Ids and
+    payloads come on top. Not the sums of `indexes`: its parts hold what does not grow, much in a small corpus.
+    """
+    found = []
+    for cell in {(cell.dimension, cell.setting): cell for cell in cells}.values():
+        weights = indexes(corpus, encoder, [cell.setting], cell.dimension)
+        graph = weights[weights["work"] == "graph"].iloc[0]
+        codes, searched = cell.bytes_per_vector, cell.bytes_per_vector + graph["value"]
+        parts = {CODES: codes, WHOLE: searched}
+        if cell.setting != "float32":
+            whole = quantization.SETTINGS["float32"].bytes_per_vector(cell.dimension)
+            parts = {CODES: codes, ORIGINALS_ON_DISK: searched, WHOLE: searched + whole}
+        names = graph[["corpus", "model", "dimension", "setting", "key"]].to_dict()
+        found += [
+            {**names, "work": part, "metric": "GB per million vectors", "value": size * GB_PER_MILLION}
+            for part, size in parts.items()
+        ]
+    return pd.DataFrame(found)
+
+
 def _loads(stored: Sequence[Stored], repeats: int) -> dict:
-    """Record of the seconds that loading takes, a list for each form; in turn, see `timing.rounds`."""
+    """Record of the seconds that loading takes, a list for each form; in turn, see `stopwatch.rounds`."""
     works = [partial(exports.load, each.folder, each.form) for each in stored]
     about = {"models": [each.identity("document") for each in stored], "repeats": repeats}
-    return results.remember("loads", about, lambda: {"seconds": timing.rounds(works, repeats)})
+    return results.remember("loads", about, lambda: {"seconds": stopwatch.rounds(works, repeats)})
 
 
 def _sizes(folder: Path) -> Iterator[dict]:

@@ -18,7 +18,7 @@ from scipy.stats import t
 from workbook import statistics
 from workbook.errors import WorkbookError
 from workbook.scale import Run, repeats_of
-from workbook.timing import Times
+from workbook.stopwatch import Times
 
 FEWEST = 3  # sizes: through two points goes a line with no interval
 FARTHEST = 100  # times the largest run

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workbook import paths
-from workbook.defects import BadRow
+from workbook.defects import ROW_OUT, STRICT, BadRow, Defects
 from workbook.errors import WorkbookError
 
 MOST = 1_000  # of a grade: trec_eval takes memory by the highest, 16 GB for 2**31, and reads 2**32 as 0
@@ -122,3 +122,60 @@ def grade(text: str, place: str, what: str) -> int:
         message = f"{place}: {what} must be a whole number, {MOST:,} at most, not {text!r}"
         raise BadRow(message, place, "a grade that is no whole number")
     return int(text)
+
+
+def judgements(file: Path, defects: Defects = STRICT) -> Iterator[tuple[str, str, str, int]]:
+    """Place, query id, document id and grade of a qrels file, one by one; that the ids are known is not checked."""
+    for number, line in defects.watch(file, _filled(file), ROW_OUT):
+        if number == 1 and line.rpartition("\t")[2].strip() == "score":
+            continue
+        place = f"{file}:{number}"
+        try:
+            judgement = _judgement(line.rstrip("\r\n"), place)
+        except BadRow as bad:
+            defects.add(ROW_OUT, bad)
+            continue
+        yield place, *judgement
+
+
+def _judgement(line: str, place: str) -> tuple[str, str, int]:
+    check_utf8(line, place)
+    fields = line.split("\t")
+    if len(fields) != 3:
+        message = f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated"
+        raise BadRow(message, place, "not three fields")
+    return fields[0], fields[1], grade(fields[2], place, "a grade")
+
+
+def _filled(file: Path) -> Iterator[tuple[int, str]]:
+    for number, line in read(file):
+        if line.strip():
+            yield number, line
+
+
+def rows(file: Path, defects: Defects) -> Iterator[tuple[int, dict]]:
+    """Line number and object of each row that can be used, with an id and a text, which may be empty.
+
+    Once the last has been taken, too many defects of the file, the taker's among them, raise WorkbookError.
+    """
+    for number, line in defects.watch(file, _filled(file), ROW_OUT):
+        try:
+            row = _row(line, f"{file}:{number}")
+        except BadRow as bad:
+            defects.add(ROW_OUT, bad)
+            continue
+        yield number, row
+
+
+def _row(line: str, place: str) -> dict:
+    row = json_object(line, place)
+    if row.get("text", 0) is None:
+        row["text"] = ""
+    if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
+        raise BadRow(f'{place}: each line needs "_id" and "text", both strings', place, "without an id or a text")
+    check_id(row["_id"], place)
+    title = row.get("title") or ""
+    if not isinstance(title, str):
+        raise BadRow(f'{place}: "title" must be a string', place, "a title that is no text")
+    check_text(f"{title} {row['text']}", row["_id"], place, "row")
+    return row

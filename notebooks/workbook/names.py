@@ -33,3 +33,14 @@ class Names:
 def short(content: str) -> str:
     """The first letters of a hash, with or without its kind: enough to tell two apart."""
     return content.rpartition(":")[2][:8]
+
+
+BM25 = "BM25"
+BM25_TOKENS = (
+    "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
+)
+BM25_BY_SHARD = "BM25 (IDF of each shard)"  # as a server's own modifier counts it
+DISTILLED = "distilled"
+TRAINED = "trained"  # the model with the settings that were chosen, which the others are compared with
+CORPORA = Names()
+MODELS = Names(reserved=(BM25, BM25_TOKENS, BM25_BY_SHARD, TRAINED, DISTILLED))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import corpora, encoders, engine, evaluation, memory, sizes, streams, vectors, words
+from workbook import corpora, encoders, engine, evaluation, memory, quantization, streams, vectors, words
 from workbook.client import ANYWHERE, ClientIndex, Placement
 from workbook.corpora import Corpus
 from workbook.edge import EdgeIndex
@@ -26,8 +26,8 @@ from workbook.encoders import Encoder
 from workbook.engine import Index, Search
 from workbook.errors import WorkbookError
 from workbook.quantization import SETTINGS
-from workbook.shards import Shards
 from workbook.streams import Stream
+from workbook.vectors import Shards
 
 BATCH = 1_024  # texts encoded at once: the fastest tried, with each word tokenized once
 QUERIES = 100  # searched one by one
@@ -87,7 +87,7 @@ def computed_bytes(job: Job) -> dict[str, int]:
     return {
         "vectors": job.n * SETTINGS["float32"].bytes_per_vector(job.dimension),
         "codes": job.n * setting.bytes_per_vector(job.dimension) if setting.config else 0,
-        "graph": round(job.n * sizes.graph(job.n, engine.M)),
+        "graph": round(job.n * quantization.graph_bytes(job.n, engine.M)),
     }
 
 

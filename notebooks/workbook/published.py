@@ -3,8 +3,8 @@
 import pandas as pd
 
 from workbook import paths, results
-from workbook.baselines import BM25
 from workbook.errors import WorkbookError
+from workbook.names import BM25
 
 FILE = paths.ROOT / "data" / "published.csv"
 SAME = 0.0005  # what rounding and float32 may differ by

@@ -4,11 +4,13 @@ A setting is the `quantization_config` of Qdrant's REST interface; both engines 
 what was asked can be compared with what applied. Binary and scalar codes are also computed here, in numpy, as oracles.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 
+from workbook.bm25 import Sparse
 from workbook.errors import WorkbookError
 
 CENTROIDS = 256  # of a product codebook: one byte each
@@ -136,3 +138,49 @@ def _member(kind: type, value: str) -> object:
     """The member of an Edge enum that REST calls `value`: OneAndHalfBits for "one_and_half_bits"."""
     plain = value.replace("_", "").lower()
     return next(getattr(kind, name) for name in dir(kind) if name.replace("_", "").lower() == plain)
+
+
+# Bytes that a search reads, computed for the engines that do not tell what their files take. They are counted as Qdrant
+# writes its files (1.18: `graph_links/serializer.rs`, `bitpacking_links.rs`, `entry_points.rs`,
+# `inverted_index_compressed_mmap.rs`, `indices_tracker.rs`), with all documents in one segment and every list full:
+# a bound, which Edge's files keep within. A test compares the two.
+_LEAST_BITS = 8  # of a link
+_ENTRY = 12  # bytes of an entry point: an id and its level
+_PLACE = 4  # bytes: where a document stands among those of the higher levels
+_OFFSET = 2  # bytes, rounded up: where a list of links begins, packed
+_POSTING = 8  # bytes: a document's id and the word's weight in it
+_HEADER = 24  # bytes: where the documents of a word are
+_NAME = 24  # bytes of JSON at most: a word's hash and its place, of ten digits each, with quotes, colon and comma
+
+
+def searched_bytes(setting: Setting, dimension: int, n: int, m: int, words: Sequence[Sparse] | None) -> float:
+    """Bytes of one of n documents that a search reads: code (float32: vector), HNSW graph, and index of words.
+
+    `dimension` 0: no vectors; `words`: the stored sparse vectors, if there are any.
+    """
+    vector = setting.bytes_per_vector(dimension) + graph_bytes(n, m) if dimension else 0
+    return vector + words_bytes(words or []) / n
+
+
+def graph_bytes(n: int, m: int) -> float:
+    """Bytes of one of n documents in an HNSW graph of `m`: 2m links on the lowest level, m on each higher one.
+
+    A document's level is round(-ln(u) / ln(m)), u uniform, so it is on sqrt(m) / (m - 1) higher levels in the mean.
+    A link takes the bits of the largest id, and a list a byte more. Edge's graph is smaller, of real texts down to
+    about a third: it leaves out links to documents that others lead to, and writes ids as differences. A very small
+    one is larger, as its files fill blocks of the disk.
+    """
+    higher = sqrt(m) / (m - 1)
+    bits = max(_LEAST_BITS, (n - 1).bit_length())
+    return (2 * m + m * higher) * bits / 8 + (1 + higher) * (1 + _OFFSET) + _PLACE + _ENTRY
+
+
+def words_bytes(words: Sequence[Sparse]) -> int:
+    """Bytes of the index of words of all documents: postings, and of each distinct word its header and its name.
+
+    Edge packs the ids of frequent words, so that its index is smaller, by up to a half where all are frequent. In
+    shards a word counts in each that has it, and in RAM a server takes more for a word.
+    """
+    postings = sum(len(each.indices) for each in words)
+    distinct = len(set().union(*(each.indices for each in words)))
+    return postings * _POSTING + distinct * (_HEADER + _NAME)

@@ -5,11 +5,10 @@ Each recipe gives an ordinary SentenceTransformer. Libraries that take seconds t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from workbook import corpora
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -56,23 +55,23 @@ def wide(static: SentenceTransformer, dimensions: int = 1024) -> SentenceTransfo
     return SentenceTransformer(modules=[embedding], device="cpu")
 
 
-def tiny_static() -> SentenceTransformer:
+def tiny_static(texts: Sequence[str]) -> SentenceTransformer:
     """Make a 64-dimensional static model by latent semantic analysis of the sample corpus, in well under a second."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    tokenizer, vectors = _sample_vocabulary()
+    tokenizer, vectors = _vocabulary(texts)
     embedding = StaticEmbedding(tokenizer, embedding_weights=torch.from_numpy(vectors))
     return SentenceTransformer(modules=[embedding], device="cpu")
 
 
-def tiny_transformer() -> SentenceTransformer:
+def tiny_transformer(texts: Sequence[str]) -> SentenceTransformer:
     """Make a two-layer BERT with random attention over the same token vectors: it runs like a real one, in no time."""
     import torch
     from transformers import BertConfig, BertModel
 
-    tokenizer, vectors = _sample_vocabulary()
+    tokenizer, vectors = _vocabulary(texts)
     torch.manual_seed(SEED)
     bert = BertModel(
         BertConfig(
@@ -102,14 +101,13 @@ def bert_base_shape(tokenizer: PreTrainedTokenizerFast) -> SentenceTransformer:
     return _mean_pooled(BertModel(BertConfig(vocab_size=30_522)), tokenizer, max_tokens=512)
 
 
-def _sample_vocabulary() -> tuple[PreTrainedTokenizerFast, np.ndarray]:
-    """Word tokenizer of the sample corpus's documents and a float32 vector for each word, (words, 64)."""
+def _vocabulary(texts: Sequence[str]) -> tuple[PreTrainedTokenizerFast, np.ndarray]:
+    """Word tokenizer of texts and a float32 vector for each word, (words, 64)."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    texts = corpora.load("sample").document_texts
     # as few components as there are documents at most; the rest of the 64 dimensions stay zero
     tfidf = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]", sublinear_tf=True).fit(texts)
     svd = TruncatedSVD(min(TINY_DIMENSIONS, len(texts) - 1), random_state=SEED).fit(tfidf.transform(texts))

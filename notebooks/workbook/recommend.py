@@ -13,24 +13,18 @@ import numpy as np
 import pandas as pd
 
 from workbook import footprint, statistics
-from workbook.corpora import Corpus
-from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
-from workbook.quantization import SETTINGS
 from workbook.statistics import WORSE, Interval, Verdict
+from workbook.stopwatch import Times
 from workbook.sweep import Cell, find
-from workbook.timing import Times
 
 LARGEST_SHARE = 0.2  # of the reference's score: a margin above it gives up most of what the model finds
 CONFIRMED, UNCONFIRMED = "confirmed", "not confirmed"  # by the half that reports: no loss of the margin
-CODES, ORIGINALS_ON_DISK, WHOLE = "codes", "RAM, originals on disk", "in all"
 ROLES = {
     "smallest": lambda cell: (cell.bytes_per_vector, _latency(cell)),
     "fastest": lambda cell: (round(1e5 * _latency(cell)), cell.bytes_per_vector),  # to 0.01 ms: the rest is noise
     "balanced": lambda cell: (cell.bytes_per_vector * _latency(cell), cell.bytes_per_vector),
 }
-PARTS = (CODES, ORIGINALS_ON_DISK, WHOLE)
-GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
 
 
 @dataclass(frozen=True)
@@ -125,38 +119,13 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
     return result([_choice(role, cell, reported[id(cell)], margin) for role, cell in picks.items()])
 
 
-def weigh(corpus: Corpus, encoder: Encoder, choices: Sequence[Choice]) -> pd.DataFrame:
-    """GB (10^9 bytes) that a million vectors of each choice take, in the long format of `results`; builds Edge indexes.
-
-    `work` is the part: "codes" (of float32 the vectors), which are searched, by the bytes of one vector; with the HNSW
-    graph, "RAM, originals on disk"; and with the original vectors too, "in all". The graph is weighed
-    at the corpus's size and takes a little more in a larger one: 57 bytes a vector of 5,000, 67 of 20,000. Ids and
-    payloads come on top. Not `footprint`'s own sums: its parts hold what does not grow, much in a small corpus.
-    """
-    found = []
-    for cell in {(choice.cell.dimension, choice.cell.setting): choice.cell for choice in choices}.values():
-        weights = footprint.indexes(corpus, encoder, [cell.setting], cell.dimension)
-        graph = weights[weights["work"] == "graph"].iloc[0]
-        codes, searched = cell.bytes_per_vector, cell.bytes_per_vector + graph["value"]
-        parts = {CODES: codes, WHOLE: searched}
-        if cell.setting != "float32":
-            whole = SETTINGS["float32"].bytes_per_vector(cell.dimension)
-            parts = {CODES: codes, ORIGINALS_ON_DISK: searched, WHOLE: searched + whole}
-        names = graph[["corpus", "model", "dimension", "setting", "key"]].to_dict()
-        found += [
-            {**names, "work": part, "metric": "GB per million vectors", "value": size * GB_PER_MILLION}
-            for part, size in parts.items()
-        ]
-    return pd.DataFrame(found)
-
-
 def table(choices: Sequence[Choice], weights: pd.DataFrame) -> pd.DataFrame:
-    """The choices as people read them, with what `weigh` gave; the difference is of the reporting half."""
+    """The choices as people read them, with what `footprint.weigh` gave; the difference is of the reporting half."""
     gigabytes = weights.set_index(["dimension", "setting", "work"])["value"] if len(weights) else {}
     shown = []
     for choice in choices:
         cell = choice.cell
-        sizes = {part: gigabytes.get((cell.dimension, cell.setting, part)) for part in PARTS}
+        sizes = {part: gigabytes.get((cell.dimension, cell.setting, part)) for part in footprint.PARTS}
         latency, low, high, _ = Times.of([1000 * seconds for seconds in cell.latency])
         shown.append(
             {
@@ -170,11 +139,11 @@ def table(choices: Sequence[Choice], weights: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def rows(corpus: Corpus, found: Recommendation) -> pd.DataFrame:
+def rows(corpus: str, found: Recommendation) -> pd.DataFrame:
     """The reporting half's difference of each choice, in the long format of `results`; `work` tells its verdict."""
     return pd.DataFrame(
         {
-            "corpus": corpus.name, "model": choice.cell.model, "dimension": choice.cell.dimension,
+            "corpus": corpus, "model": choice.cell.model, "dimension": choice.cell.dimension,
             "setting": choice.cell.setting, "search": choice.cell.search, "key": choice.cell.key,
             "work": f"{choice.role}: {_state(choice)}, {choice.verdict} (margin {found.margin:g}), "
                     f"{statistics.REPORTED}",

@@ -15,16 +15,15 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import psutil
 from pandas.io.formats.style import Styler
 
-from workbook import corpora, encoders, paths, written
+from workbook import corpora, names, paths, written
 from workbook.corpora import Corpus
-from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 
 SCHEMA = 4
@@ -35,9 +34,19 @@ COLUMNS = (
 HEADER = ("notebook", "run", *COLUMNS)
 NOTHING_KNOWN = "queries it finds nothing for"  # a metric; only where there are such queries
 NUMBERS = {"dimension": "Int64", "value": float, "low": float, "high": float, "n": float}  # all else is text
+KEYS_TOLD = 3  # of many, in a caption; the others are in the rows
 NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
 PACKAGES = ("qdrant-edge-py", "qdrant-client", "sentence-transformers", "torch", "numpy", "pytrec_eval-terrier")
+
+
+class Described(Protocol):
+    """What is told of a model, which an `Encoder` has."""
+
+    name: str
+    kind: str
+    revision: str
+    remarks: str
 
 
 @functools.cache
@@ -110,7 +119,7 @@ def key_of(about: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> Styler:
+def what_ran(corpus: Corpus, *models: Described, given: Mapping[str, Any]) -> Styler:
     """The first output of a notebook: run, parameters, corpus hash, model revisions, versions and machine; one column.
 
     Of a path among the parameters, which is this machine's own, its last part is shown.
@@ -121,7 +130,7 @@ def what_ran(corpus: Corpus, *encoders: Encoder, given: Mapping[str, Any]) -> St
         **({"notes on the corpus": "; ".join(corpus.notes)} if corpus.notes else {}),
         "parameters": "; ".join(f"{name} {_shown(value)}" for name, value in given.items()),
         "corpus sha256": corpus.sha256[:16],
-        **{f"model {each.name}": f"{each.kind}, revision {each.revision[:19]}{each.remarks}" for each in encoders},
+        **{f"model {each.name}": f"{each.kind}, revision {each.revision[:19]}{each.remarks}" for each in models},
         "machine": f"{machine_label()}, {machine()['system']}, Python {machine()['python']}",
         "packages": ", ".join(f"{name} {version}" for name, version in machine()["packages"].items()),
     }
@@ -153,10 +162,10 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
     if unknown or frame.empty or not {"metric", "value"} <= set(frame.columns):
         raise WorkbookError(f"rows need metric and value and only columns of {COLUMNS}; unknown: {sorted(unknown)}")
     rows = frame.reindex(columns=list(COLUMNS))
-    for name, content, names in (
-        ("corpus", "corpus_sha256", corpora.NAMES), ("model", "model_revision", encoders.NAMES)
+    for name, content, told in (
+        ("corpus", "corpus_sha256", names.CORPORA), ("model", "model_revision", names.MODELS)
     ):  # fmt: skip
-        known = rows[name].map(names.content, na_action="ignore").replace("", None)
+        known = rows[name].map(told.content, na_action="ignore").replace("", None)
         rows[content] = rows[content].where(rows[content].notna(), known)
     rows.insert(0, "notebook", notebook)
     rows.insert(1, "run", run_name())
@@ -200,6 +209,11 @@ def read_table(file: Path, numbers: Mapping[str, Any]) -> pd.DataFrame:
     header = pd.read_csv(file, nrows=0, dtype=str, keep_default_na=False, encoding="utf-8")
     types = {name: numbers.get(name, str) for name in header.columns}
     return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""], encoding="utf-8")
+
+
+def corpus_slug(name: str, sha256: str) -> str:
+    """A name for files of the corpus that rows are of, see `Corpus.slug`."""
+    return name.replace(":", "-") if corpora.is_registered(name) or not sha256 else corpora.slug(name, sha256)
 
 
 def published_file(run: str, notebook: str) -> Path:

@@ -19,15 +19,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from workbook import plots, results, statistics, timing
+from workbook import encoding_speed, plots, results, statistics
 from workbook.errors import WorkbookError
 from workbook.growth import GROWING, MB, Fit, points
 from workbook.metrics import METRICS
 from workbook.plots import MARKERS, STYLE, set_title
 from workbook.scale import Run, middle, repeats_of
-from workbook.timing import Times
+from workbook.stopwatch import Times
 from workbook.training_plots import DASHES
-from workbook.variants import VARIANTS
 
 MS = 1e-3
 SECONDS = {
@@ -135,7 +134,7 @@ def speeds(rows: pd.DataFrame) -> Figure:
     The title is computed from the medians of the speed-up rows. Raises WorkbookError if either kind of row is missing.
     """
     shown, ratios = rows[rows["metric"] == "texts/s"], rows[rows["metric"] == "speed-up"]
-    unsure = list(dict.fromkeys(rows[rows["metric"] == timing.DOUBT]["model"]))
+    unsure = list(dict.fromkeys(rows[rows["metric"] == encoding_speed.DOUBT]["model"]))
     if shown.empty or ratios.empty:
         raise WorkbookError("rows of texts/s and of speed-up are needed: give those of timing, both in one frame")
     shown, ratios = _speed_lines(shown), _alike(ratios)
@@ -361,7 +360,7 @@ def _alike(ratios: pd.DataFrame) -> pd.DataFrame:
 
 def _speeds_finding(ratios: pd.DataFrame) -> str:
     """How many times as fast, lowest and highest over the lengths, against the fastest variant at each length."""
-    forms = "|".join(map(re.escape, VARIANTS))  # alone: a model's own name may end in brackets too
+    forms = "|".join(map(re.escape, encoding_speed.FORMS))  # alone: a model's own name may end in brackets too
     base, parts = ratios["rival"].str.replace(rf" \((?:{forms})\)", "", regex=True), []
     for rival, own in ratios.groupby(base, sort=False):
         leads = own.groupby(["words", "terms"])["value"].min()

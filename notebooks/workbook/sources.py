@@ -162,7 +162,7 @@ def judgements(source: Source, defects: Defects = STRICT) -> Iterator[Judgement]
 
 def _from_qrels(qrels: Path, defects: Defects) -> Iterator[Judgement]:
     texts = corpora.read_queries(qrels.parent.parent / "queries.jsonl", defects)
-    judged = defects.watch(qrels, corpora.each_judgement(qrels, defects), NOT_ASKED)
+    judged = defects.watch(qrels, lines.judgements(qrels, defects), NOT_ASKED)
     for place, query, document, grade in judged:
         if query in texts:
             yield Judgement(place, query, texts[query], document, grade)

@@ -22,7 +22,7 @@ from workbook import (
     results,
     server,
     statistics,
-    timing,
+    stopwatch,
     vectors,
 )
 from workbook.client import ANYWHERE, Placement
@@ -241,5 +241,5 @@ def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
     yield {**names, "metric": "index seconds", "value": cell.index_seconds, "n": 1}
     if cell.seconds:
         speeds = [len(cell.judgements) / seconds for seconds in cell.seconds]
-        yield {**names, "metric": "queries/s", **timing.Times.of(speeds)._asdict()}
-        yield {**names, "metric": "latency ms", **timing.Times.of([1000 * s for s in cell.latency])._asdict()}
+        yield {**names, "metric": "queries/s", **stopwatch.Times.of(speeds)._asdict()}
+        yield {**names, "metric": "latency ms", **stopwatch.Times.of([1000 * s for s in cell.latency])._asdict()}

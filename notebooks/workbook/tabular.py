@@ -13,8 +13,6 @@ from pandas.io.formats.style import Styler
 from workbook import results, written
 from workbook.metrics import METRICS
 
-KEYS_TOLD = 3  # of many; the others are in the rows
-
 
 def table(rows: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> Styler:
     """Rows as people read them: a column per metric they have, each cell "value [low, high]" if there is a range."""
@@ -56,8 +54,8 @@ def source(rows: pd.DataFrame) -> str:
         return f"Run {results.run_name()}: no rows"
     metrics = ", ".join(dict.fromkeys(rows["metric"]))
     keys = list(dict.fromkeys(rows["key"].dropna())) if "key" in rows else []
-    told = f"; keys {', '.join(keys[:KEYS_TOLD])}" if keys else ""
-    more = f" and {len(keys) - KEYS_TOLD} more" if len(keys) > KEYS_TOLD else ""
+    told = f"; keys {', '.join(keys[: results.KEYS_TOLD])}" if keys else ""
+    more = f" and {len(keys) - results.KEYS_TOLD} more" if len(keys) > results.KEYS_TOLD else ""
     return f"Run {results.run_name()}, {len(rows)} rows: {metrics}{told}{more}"
 
 

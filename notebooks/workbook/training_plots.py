@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbook import results
-from workbook.custom import TRAINED
 from workbook.metrics import METRICS
+from workbook.names import TRAINED
 from workbook.plots import MARKERS, STYLE, caption, note, set_title
 
 DASHES = ["-", "--", ":", "-.", (0, (1, 4)), (0, (8, 4))]  # of lines that are told apart without colour

@@ -10,7 +10,7 @@ import pandas as pd
 from workbook import results, statistics
 from workbook.evidence import Evidence
 from workbook.statistics import Interval
-from workbook.timing import Times
+from workbook.stopwatch import Times
 
 NOTEBOOKS = ("01_static_vs_transformer", "04_quantization_vs_ndcg", "05_train_your_own")  # all queries of the corpus
 

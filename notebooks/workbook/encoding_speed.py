@@ -1,12 +1,9 @@
-"""How long something takes: warm-up, repeats, median and range, with the number of threads fixed.
+"""How fast models encode: texts of one length, in turn, each at its best batch size; and beside a plain loop.
 
-The best of many repeats flatters, one repeat hides the noise of a shared machine; so a time here is always three
-numbers. A speed-up is a ratio within one run: models take turns, and each turn gives one ratio.
+A speed-up is a ratio within one run: models take turns, and each turn gives one ratio.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -15,79 +12,20 @@ import numpy as np
 import pandas as pd
 
 from workbook import batches, results, stages
-from workbook.batches import seconds_of
 from workbook.corpora import Corpus
 from workbook.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.stages import STAGES
+from workbook.stopwatch import WARM_UPS, Times, check_repeats, rounds, threads, threads_label
+from workbook.variants import VARIANTS
 
-TOKENIZERS = "TOKENIZERS_PARALLELISM"  # read by the Rust tokenizers at each call
+FORMS = tuple(VARIANTS)  # as a model's shown name may end, in brackets
 DOUBT = "best speed not found"  # a metric: its work says why
 PLAIN = {
     64: "texts/s of a plain loop, batches of 64",
     32: "texts/s of a plain loop, batches of 32",
 }  # what people choose, and the library's default
 BESIDE = ["texts/s beside a plain loop", *PLAIN.values(), "share of the plain loop"]  # metrics of `plain_rows`
-
-
-class Times(NamedTuple):
-    """Median, lowest and highest of the repeats; the unit is that of what was put in."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @classmethod
-    def of(cls, samples: Sequence[float]) -> "Times":
-        return cls(float(np.median(samples)), float(np.min(samples)), float(np.max(samples)), len(samples))
-
-
-def rounds(works: Sequence[Callable[[], object]], repeats: int, warm_ups: int = batches.WARM_UPS) -> list[list[float]]:
-    """Run every work a few times to warm up, then all of them in turn, `repeats` times: seconds of each, per work.
-
-    In turn, because a shared machine is slow for minutes at a time: so it is slow for all of them.
-    """
-    _check_repeats(repeats)
-    for _ in range(warm_ups):
-        for work in works:
-            work()
-    seconds: list[list[float]] = [[] for _ in works]
-    for _ in range(repeats):
-        for work, samples in zip(works, seconds, strict=True):
-            samples.append(seconds_of(work))
-    return seconds
-
-
-def _check_repeats(repeats: int) -> None:
-    if repeats < 1:
-        raise WorkbookError(f"repeats must be at least 1, not {repeats}")
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Fix the number of threads torch computes with.
-
-    The Rust tokenizers know one thread or all cores, nothing between: 1 is one for them too, more is all.
-    """
-    import torch
-
-    before, tokenizers = torch.get_num_threads(), os.environ.get(TOKENIZERS)
-    torch.set_num_threads(count)
-    os.environ[TOKENIZERS] = "false" if count == 1 else "true"
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        if tokenizers is None:
-            del os.environ[TOKENIZERS]
-        else:
-            os.environ[TOKENIZERS] = tokenizers
-
-
-def threads_label(count: int) -> str:
-    """The number of threads as rows tell it."""
-    return f"{count} thread{'' if count == 1 else 's'}"
 
 
 def texts_of(corpus: Corpus, words: int, count: int, seed: int = 0) -> list[str]:
@@ -146,7 +84,7 @@ def encoding(
     run them: by a plain loop over `plain_texts` texts in batches of PLAIN. 0 threads: all cores.
     Raises WorkbookError for batch sizes, repeats or seconds that are none.
     """
-    _check_repeats(repeats)
+    check_repeats(repeats)
     if not batch_sizes or min(batch_sizes) < 1:
         raise WorkbookError(f"batch_sizes must be at least one number, each at least 1, not {list(batch_sizes)}")
     if round_seconds <= 0:
@@ -154,7 +92,7 @@ def encoding(
     thread_count = thread_count or results.machine()["cores"]
     about = {
         "corpus": corpus.sha256, "words": words, "batch_sizes": list(batch_sizes), "repeats": repeats,
-        "threads": thread_count, "round_seconds": round_seconds, "warm_ups": batches.WARM_UPS,
+        "threads": thread_count, "round_seconds": round_seconds, "warm_ups": WARM_UPS,
         "models": [encoder.identity("document") for encoder in encoders],
         "plain": [plain_texts, [encoders.index(encoder) for encoder in plain]],
     }  # fmt: skip

@@ -1,0 +1,85 @@
+"""How long something takes: warm-up, repeats, median and range, with the number of threads fixed.
+
+The best of many repeats flatters, one repeat hides the noise of a shared machine; so a time here is always three
+numbers. A speed-up is a ratio within one run: models take turns, and each turn gives one ratio.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from workbook.errors import WorkbookError
+
+TOKENIZERS = "TOKENIZERS_PARALLELISM"  # read by the Rust tokenizers at each call
+WARM_UPS = 2  # batches, or rounds, of each shape that are not counted
+
+
+class Times(NamedTuple):
+    """Median, lowest and highest of the repeats; the unit is that of what was put in."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> "Times":
+        return cls(float(np.median(samples)), float(np.min(samples)), float(np.max(samples)), len(samples))
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def rounds(works: Sequence[Callable[[], object]], repeats: int, warm_ups: int = WARM_UPS) -> list[list[float]]:
+    """Run every work a few times to warm up, then all of them in turn, `repeats` times: seconds of each, per work.
+
+    In turn, because a shared machine is slow for minutes at a time: so it is slow for all of them.
+    """
+    check_repeats(repeats)
+    for _ in range(warm_ups):
+        for work in works:
+            work()
+    seconds: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        for work, samples in zip(works, seconds, strict=True):
+            samples.append(seconds_of(work))
+    return seconds
+
+
+def check_repeats(repeats: int) -> None:
+    if repeats < 1:
+        raise WorkbookError(f"repeats must be at least 1, not {repeats}")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Fix the number of threads torch computes with.
+
+    The Rust tokenizers know one thread or all cores, nothing between: 1 is one for them too, more is all.
+    """
+    import torch
+
+    before, tokenizers = torch.get_num_threads(), os.environ.get(TOKENIZERS)
+    torch.set_num_threads(count)
+    os.environ[TOKENIZERS] = "false" if count == 1 else "true"
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if tokenizers is None:
+            del os.environ[TOKENIZERS]
+        else:
+            os.environ[TOKENIZERS] = tokenizers
+
+
+def threads_label(count: int) -> str:
+    """The number of threads as rows tell it."""
+    return f"{count} thread{'' if count == 1 else 's'}"
