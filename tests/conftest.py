@@ -8,7 +8,10 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
 import hypothesis
 import numpy as np
 import pytest
-from workbook import corpora, encoders, names, paths, training
+from workbook import names, paths
+from workbook.corpora import corpora
+from workbook.embedding import encoders
+from workbook.training import training
 
 # The same examples each time, here and in CI. Machines are shared: no deadline
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)

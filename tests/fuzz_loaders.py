@@ -179,7 +179,7 @@ def mutate_shard(content: bytes, draw: random.Random) -> bytes:
 
 
 def documents(content: bytes, folder: Path) -> None:
-    from workbook import corpora
+    from workbook.corpora import corpora
 
     (folder / "corpus.jsonl").write_bytes(content)
     for one in corpora.read_documents(folder / "corpus.jsonl").values():
@@ -187,14 +187,15 @@ def documents(content: bytes, folder: Path) -> None:
 
 
 def queries(content: bytes, folder: Path) -> None:
-    from workbook import corpora
+    from workbook.corpora import corpora
 
     (folder / "queries.jsonl").write_bytes(content)
     assert all(text.encode() for text in corpora.read_queries(folder / "queries.jsonl").values())
 
 
 def beir(content: bytes, folder: Path) -> None:
-    from workbook import corpora, evaluation
+    from workbook.corpora import corpora
+    from workbook.evaluation import evaluation
 
     parts(content, folder / "corpus.jsonl", folder / "queries.jsonl", folder / "qrels" / "test.tsv")
     corpus = corpora.read_beir(folder, "tiny")
@@ -205,7 +206,7 @@ def beir(content: bytes, folder: Path) -> None:
 
 
 def qrels(content: bytes, folder: Path) -> None:
-    from workbook import lines
+    from workbook.corpora import lines
 
     (folder / "test.tsv").write_bytes(content)
     for _, query, document, grade in lines.judgements(folder / "test.tsv"):
@@ -214,7 +215,8 @@ def qrels(content: bytes, folder: Path) -> None:
 
 def made(source: Any, folder: Path) -> None:
     """Make a corpus of one's own. What is made must be readable."""
-    from workbook import corpora, own_data, paths
+    from workbook import paths
+    from workbook.corpora import corpora, own_data
 
     paths.DATA = folder / "data"
     name = own_data.prepare(source)
@@ -227,7 +229,7 @@ def made(source: Any, folder: Path) -> None:
 
 
 def own(suffix: str, content: bytes, folder: Path) -> None:
-    from workbook import own_data
+    from workbook.corpora import own_data
 
     (folder / f"mine{suffix}").write_bytes(content)
     made(own_data.Source(str(folder / f"mine{suffix}")), folder)
@@ -235,14 +237,14 @@ def own(suffix: str, content: bytes, folder: Path) -> None:
 
 def asked(content: bytes, folder: Path) -> None:
     """A column of queries, one text or a list."""
-    from workbook import own_data
+    from workbook.corpora import own_data
 
     (folder / "mine.jsonl").write_bytes(content)
     made(own_data.Source(str(folder / "mine.jsonl"), {"query": "query"}), folder)
 
 
 def judged(content: bytes, folder: Path) -> None:
-    from workbook import own_data
+    from workbook.corpora import own_data
 
     (folder / "mine.jsonl").write_bytes(jsonl(ROWS))
     (folder / "judged.csv").write_bytes(content)
@@ -250,7 +252,7 @@ def judged(content: bytes, folder: Path) -> None:
 
 
 def own_folder(content: bytes, folder: Path) -> None:
-    from workbook import own_data
+    from workbook.corpora import own_data
 
     mine = folder / "mine"
     parts(content, mine / "corpus.jsonl", mine / "queries.jsonl", mine / "qrels" / "test.tsv")
@@ -259,7 +261,7 @@ def own_folder(content: bytes, folder: Path) -> None:
 
 def other_columns(content: bytes, folder: Path) -> None:
     """Every column of a Parquet file, whatever its type, as each thing that it could be."""
-    from workbook import sources, tables
+    from workbook.corpora import sources, tables
     from workbook.errors import WorkbookError
 
     file = folder / "mine.parquet"
@@ -276,7 +278,7 @@ def other_columns(content: bytes, folder: Path) -> None:
 
 
 def runs_yaml(content: bytes, folder: Path) -> None:
-    from workbook import plan
+    from workbook.runs import plan
 
     (folder / "runs.yaml").write_bytes(content)
     found = plan.read(folder / "runs.yaml")
@@ -284,7 +286,8 @@ def runs_yaml(content: bytes, folder: Path) -> None:
 
 
 def zipped(content: bytes, folder: Path) -> None:
-    from workbook import beir_sets, paths
+    from workbook import paths
+    from workbook.corpora import beir_sets
     from workbook.errors import WorkbookError
 
     paths.DATA = folder / "data"
@@ -299,7 +302,7 @@ def zipped(content: bytes, folder: Path) -> None:
 
 
 def card(content: bytes, folder: Path) -> None:
-    from workbook import cards, model_files
+    from workbook.embedding import cards, model_files
 
     (folder / model_files.CARD).write_bytes(content)
     assert all(type(size) is int and size > 0 for size in model_files.trained_dimensions(folder))
@@ -307,7 +310,7 @@ def card(content: bytes, folder: Path) -> None:
 
 
 def record(content: bytes, folder: Path) -> None:
-    from workbook import results
+    from workbook.evaluation import results
 
     (folder / "kind").mkdir()
     (folder / "kind" / "key.json").write_bytes(content)
@@ -317,7 +320,7 @@ def record(content: bytes, folder: Path) -> None:
 
 
 def manifest(content: bytes, folder: Path) -> None:
-    from workbook import vectors
+    from workbook.embedding import vectors
 
     (folder / "vectors.npy").write_bytes(shards()[0])
     (folder / "manifest.json").write_bytes(content)
@@ -325,7 +328,7 @@ def manifest(content: bytes, folder: Path) -> None:
 
 
 def shard(content: bytes, folder: Path) -> None:
-    from workbook import vectors
+    from workbook.embedding import vectors
 
     (folder / "0.npy").write_bytes(content)
     found = vectors.read_shard(folder / "0.npy", 3)
@@ -334,7 +337,8 @@ def shard(content: bytes, folder: Path) -> None:
 
 def rows(content: bytes, folder: Path) -> None:
     """The rows that a run published and the machine beside them, read by the notebook that answers."""
-    from workbook import evidence, paths, ways
+    from workbook import paths
+    from workbook.conclusions import evidence, ways
 
     paths.DATA = folder
     stem = folder / "results" / "runs" / "x" / "01_static_vs_transformer"
@@ -349,7 +353,8 @@ def rows(content: bytes, folder: Path) -> None:
 
 def notebook(content: bytes, folder: Path) -> None:
     """An executed notebook as the report reads and shows it."""
-    from workbook import page, paths, plan, report
+    from workbook import paths
+    from workbook.runs import page, plan, report
 
     paths.DATA, paths.REPORTS = folder / "data", folder / "reports"
     (folder / "reports" / "x").mkdir(parents=True)
@@ -383,7 +388,7 @@ def seed_notebooks() -> list[bytes]:
 
 
 def seed_rows() -> list[bytes]:
-    from workbook import results
+    from workbook.evaluation import results
 
     line = "01_static_vs_transformer,x,sample,ab12,tiny-static,cd34,32,float32,exact,,ndcg@10,0.5,0.4,0.6,25,abc"
     facts = {**results.machine(), "published": "2020-01-01T00:00:00+00:00", "schema": results.SCHEMA}
@@ -529,7 +534,10 @@ def imported() -> None:
 
     with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=INSTRUMENTED):
         import yaml  # noqa: F401
-        from workbook import cards, evidence, own_data, plan, report, ways  # noqa: F401
+        from workbook.conclusions import evidence, ways  # noqa: F401
+        from workbook.corpora import own_data  # noqa: F401
+        from workbook.embedding import cards  # noqa: F401
+        from workbook.runs import plan, report  # noqa: F401
 
 
 def main(seconds: int, folder: Path, chosen: list[str]) -> int:

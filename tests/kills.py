@@ -21,23 +21,15 @@ from pathlib import Path
 os.environ["TQDM_DISABLE"] = "1"
 
 import numpy as np
-from workbook import (
-    corpora,
-    edge,
-    encoders,
-    locks,
-    metrics,
-    model_files,
-    objective,
-    paths,
-    report,
-    results,
-    sweep,
-    trainer,
-    training,
-    vectors,
-)
-from workbook.settings import Settings
+from workbook import locks, paths
+from workbook.corpora import corpora
+from workbook.embedding import encoders, model_files, vectors
+from workbook.evaluation import metrics, results
+from workbook.experiments import sweep
+from workbook.qdrant import edge
+from workbook.runs import report
+from workbook.training import objective, trainer, training
+from workbook.training.settings import Settings
 
 STUCK = (
     90  # seconds; a fork may be born while a library's thread holds a lock, and then waits for ever: it is run again

@@ -2,8 +2,8 @@
 
 mutmut makes the mutants and runs, for each, the tests that reach it. It expects a package below src/, so it gets a copy
 of this project, in mutants/, where `mutmut show NAME` then tells what a survivor is. Arguments name the mutants, all
-without any: "workbook.engine.*[16]" is every fifth of the engine's. Only a failed test counts as noticing: one that
-times out or kills its process is counted by itself. Simulations are left out; they take too long.
+without any: "workbook.qdrant.engine.*[16]" is every fifth of the engine's. Only a failed test counts as noticing: one
+that times out or kills its process is counted by itself. Simulations are left out; they take too long.
 """
 
 import shutil
@@ -14,11 +14,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COPY = ROOT / "mutants"
-MODULES = ("evaluation", "statistics", "quantization", "engine")
+MODULES = ("evaluation/evaluation", "evaluation/statistics", "qdrant/quantization", "qdrant/engine")
 TESTS = [
-    *(f"tests/test_{name}.py" for name in (*MODULES, "edge", "properties_numbers")),
+    *(f"tests/{name.replace('/', '/test_')}.py" for name in (*MODULES, "qdrant/edge", "whole/properties_numbers")),
     *(
-        f"tests/test_oracles.py::test_{name}"
+        f"tests/whole/test_oracles.py::test_{name}"
         for name in (
             "scores_of_random_runs_are_those_that_trec_eval_gives_the_tied_scores",
             "the_range_of_ties_is_that_of_all_orders",
@@ -31,7 +31,7 @@ LEAST = 0.8  # of each module's mutants
 # "forkserver": Rust's threads do not survive a fork, so each mutant's process comes from one that never ran a test
 SETTINGS = f"""
 [tool.pytest.ini_options]
-pythonpath = ["src"]
+pythonpath = ["src", "tests"]
 
 [tool.mutmut]
 source_paths = ["src/workbook"]
@@ -58,7 +58,9 @@ def report(found: dict[str, str]) -> int:
     print(*(f"{name}: {status}" for name, status in sorted(found.items()) if status != "killed"), sep="\n")
     low = 0
     for module in MODULES:
-        counts = Counter(status for name, status in found.items() if name.startswith(f"workbook.{module}."))
+        counts = Counter(
+            status for name, status in found.items() if name.startswith(f"workbook.{module.replace('/', '.')}.")
+        )
         if counts:
             share = counts["killed"] / counts.total()
             low |= share < LEAST

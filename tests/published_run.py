@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from workbook import results
+from workbook.evaluation import results
 
 N = 100  # queries
 SCORES = {  # mean NDCG@10 of each way to search; queries differ alike in all of them

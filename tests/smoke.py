@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from workbook import paths, runner
+from workbook import paths
+from workbook.runs import runner
 
 
 @contextmanager

@@ -17,9 +17,9 @@ import standin_rules
 from qdrant_client import QdrantClient, models
 from standin_cluster import Cluster
 from standin_rules import Refused
-from workbook import patience
-from workbook import server as remote
 from workbook.errors import WorkbookError
+from workbook.qdrant import patience
+from workbook.qdrant import server as remote
 
 TITLE = "qdrant - vector search engine"
 

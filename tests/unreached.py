@@ -15,12 +15,14 @@ def main() -> int:
     measured = coverage.Coverage()
     measured.load()
     raises, unreached = 0, []
-    for file in sorted(Path(workbook.__file__).parent.glob("*.py")):
+    package = Path(workbook.__file__).parent
+    for file in sorted(package.rglob("*.py")):
         *_, missing, _ = measured.analysis2(str(file))
         source = file.read_text(encoding="utf-8")
         lines = [node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Raise)]
         raises += len(lines)
-        unreached += [f"{file.name}:{line}: {source.splitlines()[line - 1].strip()}" for line in sorted(lines)
+        name = file.relative_to(package)
+        unreached += [f"{name}:{line}: {source.splitlines()[line - 1].strip()}" for line in sorted(lines)
                       if line in missing]  # fmt: skip
     print(*unreached, f"{raises - len(unreached)} of {raises} raise statements reached", sep="\n")
     return int(bool(unreached))

@@ -31,13 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from workbook import runner
+    from workbook.runs import runner
 
     return runner.run(options.profile, _overrides(options), options.notebook)
 
 
 def _report(options: argparse.Namespace) -> int:
-    from workbook import report
+    from workbook.runs import report
 
     index = report.build(options.profile, _overrides(options))
     print(f"report: {index}")
@@ -45,7 +45,8 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _readme(options: argparse.Namespace) -> int:
-    from workbook import front_page, paths, plan, runner
+    from workbook import paths
+    from workbook.runs import front_page, plan, runner
 
     profile, overrides = options.profile, _overrides(options)
     plan.prepare(plan.read(plan.PLAN), profile, overrides, [], ask=False)
@@ -61,13 +62,13 @@ def _overrides(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from workbook import bench
+    from workbook.runs import bench
 
     return bench.encoding(options.profile, _overrides(options))
 
 
 def _bench_grid(options: argparse.Namespace) -> int:
-    from workbook import bench
+    from workbook.runs import bench
 
     table = bench.grid(options.corpus, options.model)
     print(table.to_string(index=False, float_format="{:.2f}".format))

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from workbook import paths
 from workbook.errors import WorkbookError
 
-IMPORTED = ["sentence_transformers", "workbook.encoders", "workbook.engine"]
+IMPORTED = ["sentence_transformers", "workbook.embedding.encoders", "workbook.qdrant.engine"]
 
 
 def run(

@@ -1,0 +1,1 @@
+"""From the rows of a run to verdicts, advice and forecasts."""

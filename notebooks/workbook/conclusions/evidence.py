@@ -1,0 +1,184 @@
+"""What a run published: the rows of all its notebooks, and what keeps some of them from being used together.
+
+Times compare only on one machine with one set of packages. Where a run has rows of several, those of this machine are
+kept if there are any, else those of the machine that most notebooks were run on; of several corpora, those of the one
+that most rows are of, and of several models of one name, likewise. Corpora and models are told apart by their content:
+their hashes stand in the rows. The others are left out and named.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from workbook import paths, written
+from workbook.errors import one_line
+from workbook.evaluation import results
+from workbook.names import short
+
+TOLD = {"published", "schema"}  # in the file beside the rows, but not of the machine
+
+
+class Evidence(NamedTuple):
+    """Rows of a run in the long format of `results`, the facts beside them by notebook, and sentences on what is wrong.
+
+    `machines` has the notebooks whose rows are kept: what `results.machine` gave there, and when they were `published`.
+    """
+
+    run: str
+    rows: pd.DataFrame
+    machines: dict[str, dict[str, Any]]
+    problems: list[str]
+
+    @property
+    def corpus(self) -> str:
+        """The corpus of the rows; empty if there are none."""
+        return _corpus(self.rows)[0]
+
+    @property
+    def slug(self) -> str:
+        """A name for files of the corpus, see `Corpus.slug`."""
+        return results.corpus_slug(*_corpus(self.rows))
+
+    @property
+    def machine(self) -> str:
+        """The machine of the rows in one line, for captions; empty if there are none."""
+        return next((results.label_of(facts) for facts in self.machines.values()), "")
+
+
+def needed() -> list[str]:
+    """The notebooks that publish rows: all numbered ones but the last, which reads them."""
+    return sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))[:-1]
+
+
+def runs() -> list[str]:
+    """Names of the runs that have rows of a notebook that measures, the latest first."""
+    folder = results.published_file("", "x").parent
+    files = sorted(file for file in folder.glob("*/*.csv") if file.stem in needed())
+    found = {file.parent.name: file.stat().st_mtime_ns for file in files}
+    return sorted(found, key=lambda name: -found[name])
+
+
+def latest() -> str:
+    """The run that the runner started this process for; in JupyterLab the latest that has rows."""
+    found = runs()
+    return found[0] if found and not results.is_of_a_run() else results.run_name()
+
+
+def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
+    """The rows of a run that go together, of these notebooks, or of all that publish rows.
+
+    Never raises: what is missing or does not fit is among the problems.
+    """
+    frames, machines, problems = {}, {}, []
+    for notebook in needed() if notebooks is None else notebooks:
+        file = results.published_file(run, notebook)
+        try:
+            frames[notebook], machines[notebook] = _read(file)
+        except FileNotFoundError:
+            problems.append(f"{notebook} has no rows in run {run}: it was not run, or not to its end.")
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            problems.append(
+                f"The rows of {notebook} in run {run} cannot be used ({one_line(str(error))}): run it again."
+            )
+    kept = _of_one_machine(machines)
+    for notebook in [name for name in machines if name not in kept]:
+        other = next(machines[name] for name in kept)
+        problems.append(
+            f"{notebook} was run on another machine than the rest ({_difference(machines[notebook], other)}): "
+            f"its rows are left out; run it again here."
+        )
+    told = {notebook: _corpus(frames[notebook]) for notebook in kept}
+    sizes = Counter()
+    for notebook in kept:
+        sizes[told[notebook]] += len(frames[notebook])
+    main = sizes.most_common(1)[0][0] if sizes else ("", "")
+    for notebook in [name for name in kept if told[name] != main]:
+        kept.remove(notebook)
+        one, other = _apart(told[notebook], main)
+        problems.append(
+            f"{notebook} was run on another corpus than the rest ({one}, not {other}): "
+            f"its rows are left out; run it again on {main[0]}."
+        )
+    for notebook, name, one, other in _other_models({notebook: frames[notebook] for notebook in kept}):
+        kept.remove(notebook)
+        problems.append(
+            f"{notebook} was run with another model called {name} than the rest (revision {one}, not {other}): "
+            f"its rows are left out; run it again with the same model."
+        )
+    rows = [frames[notebook] for notebook in kept]
+    whole = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(results.HEADER))
+    return Evidence(run, whole, {name: machines[name] for name in kept}, problems)
+
+
+def what_is_read(evidence: Evidence) -> Styler:
+    """The first output of a notebook that reads: run, corpus, and how many rows of when and where each other has."""
+    facts = {"run": evidence.run, "corpus": evidence.corpus, "read on": results.machine_label()}
+    for notebook, machine in evidence.machines.items():
+        count = (evidence.rows["notebook"] == notebook).sum()
+        facts[notebook] = f"{count:,} rows of {machine['published']} on {results.label_of(machine)}"
+    frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
+    return written.table(frame, "what-is-read").set_properties(**{"text-align": "left"})
+
+
+def _read(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows and the facts beside them. Raises FileNotFoundError, or ValueError for anything of another schema."""
+    frame = results.read_rows(file)
+    facts = json.loads(file.with_suffix(".machine.json").read_text(encoding="utf-8"))
+    told = isinstance(facts, dict) and {*results.machine(), *TOLD} - {"gpu"} <= set(facts)
+    if not told or facts["schema"] != results.SCHEMA:
+        raise ValueError(f"not of schema {results.SCHEMA}")
+    return frame, facts
+
+
+def _corpus(rows: pd.DataFrame) -> tuple[str, str]:
+    """Name and hash of what a notebook was run on: its own corpus stands in its first row. Empty if there is none."""
+    return next(rows[["corpus", "corpus_sha256"]].fillna("").itertuples(index=False, name=None), ("", ""))
+
+
+def _apart(one: tuple[str, str], other: tuple[str, str]) -> list[str]:
+    """Two corpora in words: their names, and where those are the same a short hash too."""
+    return [f"{name} {short(sha256)}".strip() if one[0] == other[0] else name for name, sha256 in (one, other)]
+
+
+def _other_models(frames: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, str]]:
+    """The notebooks that call another model by a name than most rows do: notebook, name, its revision and theirs."""
+    count: dict[str, Counter] = {}
+    used: dict[str, dict[str, str]] = {notebook: {} for notebook in frames}
+    for notebook, frame in frames.items():
+        for (name, revision), own in frame.groupby(["model", "model_revision"], sort=False):
+            count.setdefault(name, Counter())[revision] += len(own)
+            used[notebook][name] = revision
+    main = {name: revisions.most_common(1)[0][0] for name, revisions in count.items()}
+    found = []
+    for notebook, names in used.items():
+        other = next((name for name, revision in names.items() if revision != main[name]), None)
+        if other is not None:
+            found.append((notebook, other, names[other][:19], main[other][:19]))
+    return found
+
+
+def _of_one_machine(machines: dict[str, dict[str, Any]]) -> list[str]:
+    """The notebooks run on this machine, or, if there are none, on the one that most of them were run on."""
+    by_machine = {notebook: _machine(facts) for notebook, facts in machines.items()}
+    here = json.dumps(results.plain(results.machine()), sort_keys=True)
+    most = Counter(by_machine.values()).most_common(1)
+    chosen = here if here in by_machine.values() else most[0][0] if most else ""
+    return [notebook for notebook, machine in by_machine.items() if machine == chosen]
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    return json.dumps({name: value for name, value in facts.items() if name not in TOLD}, sort_keys=True)
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """What differs between two machines, for a sentence."""
+    flat = [{**facts, **facts.get("packages", {})} for facts in (one, other)]
+    names = [name for name in sorted(flat[0] | flat[1]) if name not in TOLD | {"packages"}]
+    differ = [f"{name} {flat[0].get(name)}, not {flat[1].get(name)}" for name in names
+              if flat[0].get(name) != flat[1].get(name)]  # fmt: skip
+    return "; ".join(differ)

@@ -1,0 +1,117 @@
+"""Training pairs from documents alone: what stands for a query, and the rest of its document as the answer.
+
+    title -> text; first sentence (the summary) -> rest; any other sentence -> title and rest
+
+Nothing here sees a query or a judgement: it takes documents, not a corpus.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from workbook.corpora import near_duplicates
+from workbook.corpora.corpora import Corpus, Document
+from workbook.errors import WorkbookError
+
+KINDS = ("title", "summary", "sentence")
+SENTENCE_WORDS = 4  # a shorter sentence says too little to find its document by
+WORD_CHARACTERS = 2  # as many say in a script without spaces what a word does
+UNSPACED = f"[{near_duplicates.UNSPACED}]"
+CLOSING = r"[\"'”\u2019»\u203a\uff09)\]】」』》〉]*"
+# marks that end a sentence whatever follows: ideographic, Indic, Arabic, Armenian, Ethiopic, Burmese, Khmer, Tibetan
+SURE = rf"[。｡\uff01\uff1f।॥؟\u06d4\u0589።፧။។༎]+{CLOSING}\s*|[!?]+(?={UNSPACED})"
+# marks that abbreviate as well, so that spaces and a start must follow; behind a Greek letter a semicolon asks
+END = re.compile(rf"(?P<sure>{SURE})|(?:[.!?…‼⁇⁈⁉\u037e]|(?<=[\u0370-\u03ff\u1f00-\u1fff]);){CLOSING}\s+")
+STARTS = {"Lu", "Lt", "Lo", "Nd", "Nl", "No", "Ps", "Pi"}  # Unicode's capitals, letters without case, digits, brackets
+MIN_DOCUMENTS, MIN_HELD_OUT, MAX_HELD_OUT = 50, 10, 500
+MIN_TRAINED_ON = MIN_DOCUMENTS - 2 * MIN_HELD_OUT  # near-duplicates can make the held-out ones twice as many
+
+
+class Pair(NamedTuple):
+    """What is searched with, what should be found, the document both come from, and how the pair was made."""
+
+    anchor: str
+    positive: str
+    document: str
+    kind: str
+
+
+def make(documents: Mapping[str, Document], kinds: Sequence[str], sentences: int, seed: int) -> list[Pair]:
+    """Make the pairs of some KINDS from every document; of the kind "sentence" at most `sentences`, drawn by seed."""
+    random = np.random.default_rng(seed)
+    every = (pair for key, document in documents.items() for pair in _of(key, document, sentences, random))
+    return [pair for pair in every if pair.kind in kinds]
+
+
+def _of(key: str, document: Document, sentences: int, random: np.random.Generator) -> Iterator[Pair]:
+    if document.title and document.text:
+        yield Pair(document.title, document.text, key, "title")
+    parts = split_sentences(document.text)
+    usable = [place for place, part in enumerate(parts) if _says_enough(part)]
+    if len(parts) < 2:
+        return
+    if 0 in usable:
+        yield Pair(parts[0], " ".join(parts[1:]), key, "summary")
+    for place in random.permutation([place for place in usable if place > 0])[:sentences]:
+        rest = " ".join(parts[:place] + parts[place + 1 :])
+        yield Pair(parts[place], f"{document.title} {rest}".strip(), key, "sentence")
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a text in any script; the whole text if no mark in it ends one, as in Thai."""
+    found, start, without_capitals = [], 0, text == text.lower()
+    for end in END.finditer(text):
+        following = text[end.end() : end.end() + 2]
+        if following and (end["sure"] or _starts(following) or (without_capitals and following[0].isalpha())):
+            found.append(text[start : end.end()].rstrip())
+            start = end.end()
+    return [*found, text[start:]]
+
+
+def _starts(following: str) -> bool:
+    """Whether a sentence starts with these two characters."""
+    if following[0] in "\"'¿¡„":  # not a quotation that ends behind a space, nor one of code
+        return following[1:].isalnum()
+    # Georgian has capitals for headlines alone
+    return unicodedata.category(following[0]) in STARTS or "\u10d0" <= following[0] <= "\u10ff"
+
+
+def _says_enough(sentence: str) -> bool:
+    characters = len(re.findall(UNSPACED, sentence))
+    return len(sentence.split()) >= SENTENCE_WORDS or characters >= SENTENCE_WORDS * WORD_CHARACTERS
+
+
+def labelled(corpus: Corpus) -> list[Pair]:
+    """Pairs of a query and each document judged relevant to it that is there. Never of the queries reported on."""
+    return [
+        Pair(corpus.queries[query], corpus.documents[document].full, document, "labelled")
+        for query, grades in corpus.qrels.items() for document, grade in grades.items()
+        if grade > 0 and document in corpus.documents
+    ]  # fmt: skip
+
+
+def hold_out(documents: Mapping[str, Document], seed: int) -> set[str]:
+    """Draw the documents to hold out, a tenth, ten at least and MAX_HELD_OUT at most, near-duplicates together.
+
+    Were one of two near-duplicates trained on, the other's held-out score would be one of memory.
+    Raises WorkbookError for documents that are too few, or all alike.
+    """
+    if len(documents) < MIN_DOCUMENTS:
+        raise WorkbookError(f"{len(documents)} documents are too few to train on: give {MIN_DOCUMENTS} or more")
+    wanted = min(max(len(documents) // 10, MIN_HELD_OUT), MAX_HELD_OUT)
+    groups = near_duplicates.groups([document.full for document in documents.values()])
+    members: dict[int, list[str]] = {}
+    for key, group in zip(documents, groups, strict=True):
+        members.setdefault(int(group), []).append(key)
+    held: set[str] = set()
+    for group in np.random.default_rng(seed).permutation(sorted(members)):
+        if len(held) + len(members[int(group)]) <= min(2 * wanted, MAX_HELD_OUT):
+            held.update(members[int(group)])
+        if len(held) >= wanted:
+            return held
+    raise WorkbookError(
+        f"nearly all of the {len(documents)} documents say the same: none can be held out from the others"
+    )

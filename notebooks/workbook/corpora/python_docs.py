@@ -1,0 +1,161 @@
+"""A retrieval corpus from the docstrings of the packages pinned in requirements.txt: on every machine, no download.
+
+Query: the summary line of a docstring. Document: the rest of it. Sources are parsed with `ast`, never imported.
+The docstrings outside the corpus that are not nearly the same as one in it are kept beside it, to train on.
+What it deliberately is not: a benchmark to compare with others' numbers. It changes when a pinned version changes, so
+its hash is recorded with every row.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from workbook import paths
+from workbook.corpora import near_duplicates
+from workbook.corpora.near_duplicates import plain
+from workbook.errors import WorkbookError
+from workbook.progress import bar
+
+FORMAT = 6  # raise it when the rules below change, so that older builds are not used
+DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
+OUTSIDE = "outside.jsonl"  # in the corpus's folder: the docstrings that are not in the corpus
+SUMMARY_WORDS, BODY_WORDS = range(4, 41), range(20, 121)  # MiniLM reads 256 tokens: about 120 words of these
+
+
+class Docstring(NamedTuple):
+    """Where it stands (`package:module.name`), its first paragraph, and the rest as one line of text."""
+
+    id: str
+    summary: str
+    body: str
+
+
+def is_name(name: str) -> bool:
+    """Tell whether `name` is `python-docs` or `python-docs:N`, N documents."""
+    return re.fullmatch(r"python-docs(:[0-9]{1,7})?", name) is not None
+
+
+def size_of(name: str) -> int:
+    """Number of documents that a name asks for. Raises WorkbookError for fewer than there are queries."""
+    size = int(name.partition(":")[2] or DOCUMENTS)
+    if size < QUERIES:
+        raise WorkbookError(f"{name} has fewer documents than queries: ask for {QUERIES} documents or more")
+    return size
+
+
+def build(name: str) -> Path:
+    """Build the corpus in BEIR layout, or find it built, and return its folder.
+
+    Documents and queries are drawn with a fixed seed; every query's summary occurs once in all docstrings.
+    Raises WorkbookError when the packages do not hold as many documents as asked for.
+    """
+    size = size_of(name)
+    versions = pinned()
+    key = hashlib.sha256(json.dumps([FORMAT, QUERIES, SEED, versions]).encode()).hexdigest()[:12]
+    folder = paths.DATA / "python-docs" / f"{size}-{key}"
+    if folder.is_dir():
+        return folder
+    harvest = list(docstrings(versions))
+    times = Counter(plain(entry.summary) for entry in harvest)
+    unique = [entry for entry in harvest if times[plain(entry.summary)] == 1]
+    if size > len(harvest) or len(unique) < QUERIES:
+        found = f"{len(harvest)} documents, {len(unique)} of them with a unique summary"
+        raise WorkbookError(f"python-docs has {found}; ask for {QUERIES} to {len(harvest)}, not {size}")
+    draw = random.Random(SEED)
+    asked = draw.sample(unique, QUERIES)
+    taken = {entry.id for entry in asked}
+    others = draw.sample([entry for entry in harvest if entry.id not in taken], size - QUERIES)
+    taken |= {entry.id for entry in others}
+    with paths.atomic(folder) as temporary:
+        (temporary / "qrels").mkdir(parents=True)
+        _write_jsonl(temporary / "corpus.jsonl", ((entry.id, "", entry.body) for entry in sorted(asked + others)))
+        _write_jsonl(temporary / "queries.jsonl", ((f"q:{entry.id}", "", entry.summary) for entry in asked))
+        _write_jsonl(temporary / OUTSIDE, _outside(harvest, taken))
+        judgements = (f"q:{entry.id}\t{entry.id}\t1\n" for entry in asked)
+        (temporary / "qrels" / "test.tsv").write_text(
+            "query-id\tcorpus-id\tscore\n" + "".join(judgements), encoding="utf-8"
+        )
+    return folder
+
+
+def _outside(harvest: list[Docstring], taken: set[str]) -> Iterator[Docstring]:
+    """The docstrings that are neither taken nor near-duplicates of one that is."""
+    groups = near_duplicates.groups([entry.body for entry in harvest])
+    near = {group for entry, group in zip(harvest, groups, strict=True) if entry.id in taken}
+    return (entry for entry, group in zip(harvest, groups, strict=True) if group not in near)
+
+
+def pinned(requirements: Path | None = None) -> dict[str, str]:
+    """Installed version of every package that requirements.txt pins.
+
+    Raises WorkbookError if one is missing or at another version: the corpus would be another.
+    """
+    text = (requirements or paths.REQUIREMENTS).read_text(encoding="utf-8")
+    versions = {}
+    for package, wanted in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", text, flags=re.MULTILINE):
+        try:
+            versions[package] = importlib.metadata.version(package).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "nothing"
+        if versions[package] != wanted:
+            raise WorkbookError(
+                f"requirements.txt pins {package}=={wanted} but {versions[package]} is there; `make clean`, then again"
+            )
+    return dict(sorted(versions.items()))
+
+
+def docstrings(packages: dict[str, str]) -> Iterator[Docstring]:
+    """Yield the usable docstrings of the packages, ordered by package and file, each body once whatever its case."""
+    seen: set[str] = set()
+    for package in bar(packages, desc="parsing docstrings", unit="package"):
+        distribution = importlib.metadata.distribution(package)
+        for file in sorted(str(file) for file in distribution.files or [] if _is_source(file)):
+            source = Path(distribution.locate_file(file)).read_bytes()
+            for entry in parse(source, f"{package}:{file[:-3].replace('/', '.')}"):
+                if entry.id not in seen and plain(entry.body) not in seen:
+                    seen.update((entry.id, plain(entry.body)))
+                    yield entry
+
+
+def parse(source: bytes, module: str) -> Iterator[Docstring]:
+    """Yield the usable docstrings of one module's source; nothing if it does not parse."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    stack: list[tuple[str, ast.AST]] = [(module, tree)]
+    while stack:
+        name, node = stack.pop()
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            entry = _split(name, ast.get_docstring(node) or "")
+            if entry:
+                yield entry
+            children = [child for child in ast.iter_child_nodes(node) if hasattr(child, "name")]
+            stack += [(f"{name}.{child.name}", child) for child in reversed(children)]
+
+
+def _split(name: str, docstring: str) -> Docstring | None:
+    first, _, rest = docstring.strip().partition("\n\n")
+    summary, body = " ".join(first.split()), " ".join(rest.split())
+    if len(summary.split()) not in SUMMARY_WORDS or len(body.split()) not in BODY_WORDS or summary in body:
+        return None
+    return Docstring(name, summary, body)
+
+
+def _is_source(file: Path) -> bool:
+    names = {part.lower() for part in file.parts}
+    return file.suffix == ".py" and ".." not in names and not names & {"test", "tests", "testing", "_vendor"}
+
+
+def _write_jsonl(file: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        for key, title, text in rows:
+            row = {"_id": key, "title": title, "text": text} if title else {"_id": key, "text": text}
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")

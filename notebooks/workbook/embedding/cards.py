@@ -1,0 +1,49 @@
+"""The card of a model trained here: beside its files, for the workbook as JSON and for the model hub as a README."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbook import paths
+from workbook.embedding.model_files import CARD
+from workbook.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def save(model: SentenceTransformer, folder: Path, facts: dict[str, Any]) -> None:
+    """Save a model as Sentence Transformers does, with its card; `facts` must have its settings."""
+    with paths.atomic(folder) as temporary:
+        model.save(str(temporary), create_model_card=False)
+        (temporary / CARD).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        (temporary / "README.md").write_text(_readme(folder.name, facts), encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory; {} of any other.
+
+    Raises WorkbookError for a card that cannot be read.
+    """
+    file = folder / CARD
+    if not file.is_file():
+        return {}
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError(f"it is a {type(facts).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise WorkbookError(f"{file} is no card of a model ({error}): delete its folder and train it again") from None
+    return facts
+
+
+def _readme(name: str, facts: dict[str, Any]) -> str:
+    """The card as the model hub shows one."""
+    shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)}
+    shown |= facts["settings"]
+    lines = [f"| {key} | {value} |" for key, value in shown.items()]
+    tags = ["---", "library_name: sentence-transformers", "tags: [static-embedding, sentence-similarity]", "---"]
+    head = [f"# {name}", "", "A static embedding model trained without queries or judgements, but for `extra_pairs`."]
+    return "\n".join([*tags, *head, "", "| | |", "|---|---|", *lines, ""])

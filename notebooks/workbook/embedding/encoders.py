@@ -1,0 +1,302 @@
+"""Embedding models by name: where each comes from, at which pinned revision, and how it encodes.
+
+`load("all-MiniLM-L6-v2").encode(texts) -> float32 (n, d)`. A registered name, any hub id (`id@revision`), or a folder
+saved by Sentence Transformers. The model itself is loaded at the first text: cached vectors need none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbook import names, paths
+from workbook.corpora import corpora
+from workbook.embedding import model_files, recipes, routes
+from workbook.embedding.models import MODELS, Kind, Model, Role
+from workbook.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
+
+
+# what rows and figures call other ways to search: a folder of such a name is shown with its hash
+WORDS_OF = "sample"  # the corpus whose words the tiny models know
+BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fast as 8, on short texts faster
+
+
+class Encoder:
+    """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows.
+
+    `cut` ends texts at fewer tokens than the model itself does, `dtype` names the number format that `open_model`
+    gives: for either `variants.make` is the way in. `stored` names the format of its files, read when it is open.
+    """
+
+    def __init__(
+        self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer],
+        folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
+        stored: Callable[[], str] = lambda: "float32",
+    ):  # fmt: skip
+        self.plain = name  # what its folder or hub calls it; `name` is no other model's in this process
+        self.name = names.MODELS.shown(name, revision)
+        self.revision = revision
+        self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
+        self.speed_only = facts is not None and facts.speed_only
+        self.facts = facts
+        self.cut = cut
+        self.dtype = dtype
+        self._open_model = open_model
+        self._stored = stored
+
+    @cached_property
+    def model(self) -> SentenceTransformer:
+        """The SentenceTransformer, loaded at first use: on the CPU, unless it is a variant for the GPU."""
+        model = model_files.quietly(self._open_model).eval()
+        if not self.facts:
+            routes.check(self.name, model)
+        routes.cut(model, self.cut or (self.facts.max_tokens if self.facts else None))
+        return model
+
+    @property
+    def kind(self) -> Kind:
+        """Static only if queries and documents both are read by a table."""
+        if self.facts:
+            return self.facts.kind
+        return "static" if {routes.kind(self.model, role) for role in routes.ROLES} == {"static"} else "transformer"
+
+    @property
+    def asymmetric(self) -> bool:
+        """Whether the same text may have another vector as a query than as a document, prompts aside."""
+        return self.facts is None and routes.asymmetric(self.model)
+
+    @cached_property
+    def stored_dtype(self) -> str:
+        """The number format of the model's files; it is run in `dtype`."""
+        if self.facts:
+            return "float32"
+        self.model  # noqa: B018 (a hub's files are here once it is open)
+        return self._stored()
+
+    @property
+    def remarks(self) -> str:
+        """What of the model is unusual, to stand behind its kind; empty for most."""
+        stored = "" if self.stored_dtype == "float32" else f", stored as {self.stored_dtype}"
+        return f"{stored}, queries by a route of their own" if self.asymmetric else stored
+
+    @property
+    def dimensions(self) -> int:
+        return self.facts.dimensions if self.facts else self.model.get_embedding_dimension()
+
+    @property
+    def matryoshka(self) -> tuple[int, ...]:
+        """Dimensions to measure, widest first: those it was trained for, or, unknown, the halves of its own to 32."""
+        if self.facts and self.facts.matryoshka:
+            return self.facts.matryoshka
+        if self.folder and (trained := model_files.trained_dimensions(self.folder)):
+            return (self.dimensions, *trained)
+        return tuple(d for d in (self.dimensions // 2**k for k in range(8)) if d >= 32) or (self.dimensions,)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens after which a document is cut, a transformer's special ones included; None if it never is."""
+        return self._limit("document")
+
+    def _limit(self, role: Role) -> int | None:
+        if self.facts:
+            return self.cut or self.facts.max_tokens
+        own = routes.limit(self.model, role)
+        return min(self.cut, own or self.cut) if self.cut else own
+
+    def prompt(self, role: Role) -> str:
+        """What is put before a text: the registered prompt, or the one the model's own folder gives to that role."""
+        if self.facts:
+            return self.facts.prompts.get(role, "")
+        return self.model.prompts.get(role) or ""
+
+    def identity(self, role: Role) -> dict[str, object]:
+        versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
+        identity = {
+            "model": self.plain, "revision": self.revision, "prompt": self.prompt(role),
+            "max_tokens": self._limit(role), "dtype": self.dtype, "libraries": versions,
+        }  # fmt: skip
+        if self.stored_dtype != "float32":
+            identity["stored_dtype"] = self.stored_dtype
+        return identity | ({"route": role} if self.asymmetric else {})
+
+    def encode(self, texts: Sequence[str], role: Role = "document", batch_size: int | None = None) -> np.ndarray:
+        """Encode texts as the model gives them in that role, not normalised: float32 (n, d).
+
+        Raises WorkbookError for a batch size below 1, or for a text that is not str.
+        """
+        batch_size = BATCH[self.kind] if batch_size is None else batch_size
+        if batch_size < 1:
+            raise WorkbookError(f"batch_size must be at least 1, not {batch_size}")
+        _check_texts(texts)
+        encode = self.model.encode_query if role == "query" else self.model.encode_document
+        vectors = encode(list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
+
+    def token_count(self, texts: Sequence[str], role: Role = "document") -> int:
+        """Number of tokens the model really averages over, after its own truncation."""
+        return sum(len(ids) for ids in self.tokenize(texts, role))
+
+    def tokenize(self, texts: Sequence[str], role: Role = "document") -> list[list[int]]:
+        """Token ids of each text, with special tokens and truncation as the model sees them in that role."""
+        tokenizer = self.tokenizer(role)
+        if routes.kind(self.model, role) == "static":
+            return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        return tokenizer(list(texts), truncation=True, max_length=self._limit(role))["input_ids"]
+
+    def tokenizer(self, role: Role = "document") -> Tokenizer | PreTrainedTokenizerBase:
+        """The tokenizer of the texts of that role: tokenizers' own of a static model, else transformers'."""
+        return routes.modules(self.model, role)[0].tokenizer
+
+    def knows(self, queries: Sequence[str]) -> np.ndarray:
+        """Whether each query has a token that the model knows, its marks of the unknown and of the ends aside: (n,)."""
+        return np.array([not self._empty_tokens.issuperset(ids) for ids in self.tokenize(queries, "query")])
+
+    @cached_property
+    def _empty_tokens(self) -> set[int | None]:
+        """Ids of the tokens that say nothing of a query."""
+        tokenizer = self.tokenizer("query")
+        if routes.kind(self.model, "query") != "static":
+            return set(tokenizer.all_special_ids)
+        tokens = json.loads(tokenizer.to_str())["model"]
+        return {tokens.get("unk_id"), tokenizer.token_to_id(tokens.get("unk_token") or "")}
+
+    def token_vectors(self, text: str, role: Role = "document") -> tuple[list[str], np.ndarray]:
+        """The text's tokens, without special ones, and the vector of each before pooling: float32 (tokens, d)."""
+        ids, tokenizer = self.tokenize([text], role)[0], self.tokenizer(role)
+        if routes.kind(self.model, role) == "static":
+            rows = routes.modules(self.model, role)[0].embedding.weight.detach().numpy()
+            return [tokenizer.id_to_token(number) for number in ids], rows[ids].astype(np.float32)
+        words = tokenizer.convert_ids_to_tokens(ids)
+        vectors = self.model.encode(
+            text, prompt="", output_value="token_embeddings", show_progress_bar=False, task=role
+        )
+        special = set(tokenizer.all_special_ids)
+        kept = [place for place, number in enumerate(ids) if number not in special]
+        return [words[place] for place in kept], vectors.float().cpu().numpy()[kept].astype(np.float32)
+
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise WorkbookError("give a list of texts, not one text: its letters would be encoded one by one")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise WorkbookError(f"texts[{place}] is of type {type(text).__name__}: every text must be a str")
+
+
+def check(name: str) -> None:
+    """Raise WorkbookError if `name` cannot be a model: not registered, no folder, no hub id with its revision."""
+    hub = re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name)
+    if name not in MODELS and not model_files.folder_named(name) and not hub:
+        raise WorkbookError(
+            f"unknown model {name!r}: give one of {', '.join(MODELS)}, a hub id (owner/name@revision), a folder saved "
+            f"by Sentence Transformers or the name of one in data/models"
+        )
+
+
+def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
+    """Raise WorkbookError if a model has fewer dimensions than asked for; by name, only a registered one is known."""
+    known = MODELS.get(model) if isinstance(model, str) else model
+    for dimension in dimensions:
+        if known and not 1 <= dimension <= known.dimensions:
+            name = model if isinstance(model, str) else model.name
+            raise WorkbookError(f"{name} has {known.dimensions} dimensions: it cannot be truncated to {dimension}")
+
+
+def check_reachable(name: str) -> None:
+    """Raise WorkbookError if the model would have to come from the hub and the hub is out of reach."""
+    facts = MODELS.get(name)
+    if facts is None and not model_files.folder_named(name):
+        model_files.check_hub(*name.split("@"))
+    elif facts and facts.hub and not (facts.package and model_files.package_folder(facts.package)):
+        model_files.check_hub(facts.hub, facts.revision)
+
+
+def load(name: str) -> Encoder:
+    """Prepare an encoder: cheap, the model is opened when it first encodes.
+
+    Raises WorkbookError for an unknown name, files that are not the pinned ones, or a hub out of reach.
+    """
+    check(name)
+    facts = MODELS.get(name)
+    if facts is None:
+        if folder := model_files.folder_named(name):
+            model_files.check_folder(folder)
+            return Encoder(
+                folder.resolve().name, None, f"sha256:{model_files.folder_sha256(folder)}",
+                lambda: model_files.open_folder(str(folder)), folder, stored=lambda: model_files.stored_dtype(folder),
+            )  # fmt: skip
+        hub, _, revision = name.partition("@")
+        return Encoder(
+            hub, None, revision, lambda: model_files.open_hub(hub, revision),
+            stored=lambda: model_files.stored_dtype(model_files.hub_folder(hub, revision)),
+        )  # fmt: skip
+    if facts.recipe:
+        return Encoder(name, facts, _recipe_revision(facts), lambda: _made(name, facts))
+    if facts.package and (folder := model_files.package_folder(facts.package)):
+        return Encoder(name, facts, facts.revision, lambda: model_files.open_folder(str(folder)))
+    return Encoder(name, facts, facts.revision, lambda: model_files.open_hub(facts.hub, facts.revision))
+
+
+def folder_of(encoder: Encoder) -> Path:
+    """Folder with the model as Sentence Transformers saves it: for its size, or to take it elsewhere.
+
+    Raises WorkbookError for a variant or a cut: it is made when the model is loaded and has no folder.
+    """
+    if encoder.cut or encoder.dtype != "float32":
+        raise WorkbookError(
+            f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
+        )
+    if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be as it is run
+        return model_files.hub_folder(encoder.plain, encoder.revision)
+    return encoder.folder or _kept(encoder.plain, encoder.revision, lambda: encoder.model)
+
+
+def megabytes(encoder: Encoder) -> float:
+    """Size on disk of the model, tokenizer included, cards not, in 10^6 bytes."""
+    return sum(file.stat().st_size for file in model_files.files_of(folder_of(encoder))) / 1e6
+
+
+def _made(name: str, facts: Model) -> SentenceTransformer:
+    """Make a model by its recipe, or open it as it was made before."""
+    if facts.speed_only:  # random weights are made faster than they are read
+        return facts.recipe(load(facts.teacher).model.tokenizer)
+
+    def make() -> SentenceTransformer:
+        return facts.recipe(load(facts.teacher).model if facts.teacher else corpora.load(WORDS_OF).document_texts)
+
+    folder = _kept(name, _recipe_revision(facts), make)
+    return model_files.open_folder(str(folder))
+
+
+def _kept(name: str, revision: str, make: Callable[[], SentenceTransformer]) -> Path:
+    folder = paths.DATA / "models" / f"{name.replace('/', '--')}-{revision[-12:]}"
+    if not folder.is_dir():
+        with paths.atomic(folder) as temporary:
+            make().save(str(temporary), create_model_card=False)
+    return folder
+
+
+def _recipe_revision(facts: Model) -> str:
+    """What a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
+    source = Path(recipes.__file__).read_bytes()
+    versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
+    teacher = load(facts.teacher).revision if facts.teacher else corpora.load(WORDS_OF).sha256
+    return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]

@@ -1,0 +1,98 @@
+"""A static model as model2vec stores it, for its small runtimes without torch: in fewer bytes a number, or fewer rows.
+
+model2vec never scales int8 numbers back: it averages them as they are. One scale is that of the whole table, so a
+cosine does not see it. It leaves unknown tokens out of the mean, which Sentence Transformers counts in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbook import paths
+from workbook.embedding import routes
+from workbook.embedding.encoders import Encoder
+from workbook.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from model2vec import StaticModel
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+TABLE = "model.safetensors"  # all but the tokenizer: the rows, and where tokens share rows also which row and weight
+
+
+class Form(NamedTuple):
+    """One way to store a static model: the type of its numbers; or so many rows, which all tokens share, in float32."""
+
+    dtype: str = "float32"
+    vocabulary: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"vocabulary {self.vocabulary:,}" if self.vocabulary else self.dtype
+
+
+FLOAT32 = Form()
+
+
+def forms(encoder: Encoder, vocabularies: Sequence[int] | None = None) -> list[Form]:
+    """Forms of a static model, float32 first; None: rows for a quarter and for a sixteenth of its tokens.
+
+    Raises WorkbookError for a model that is not static, and unless it has more tokens than each vocabulary.
+    """
+    tokens = len(_embedding(encoder).embedding.weight)
+    sizes = (tokens // 4, tokens // 16) if vocabularies is None else vocabularies
+    for size in sizes:
+        if not 1 <= size < tokens:
+            raise WorkbookError(f"{encoder.name} has {tokens:,} tokens: give a vocabulary of 1 to {tokens - 1:,}")
+    return [FLOAT32, Form("float16"), Form("int8"), *(Form(vocabulary=size) for size in sizes)]
+
+
+def keep(encoder: Encoder, form: Form) -> Path:
+    """Folder of that form in data/models, saved now or before; k-means for a vocabulary takes a minute or two."""
+    about = [encoder.identity("document"), form, importlib.metadata.version("scikit-learn")]
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+    label = form.name.replace(" ", "-").replace(",", "")
+    folder = paths.DATA / "models" / f"{encoder.name.replace('/', '--')}-{label}-{key}"
+    if not folder.is_dir():
+        save(encoder, folder, form)
+    return folder
+
+
+def save(encoder: Encoder, folder: Path, form: Form = FLOAT32) -> None:
+    """Save a static model as model2vec does, in a new folder.
+
+    Raises WorkbookError for a model that is not static or is cut, and for a folder with something in it.
+    """
+    from model2vec import StaticModel, quantize_model
+
+    if folder.is_dir() and any(folder.iterdir()):
+        raise WorkbookError(f"{folder} has something in it: remove it or give another folder")
+    embedding = _embedding(encoder)
+    rows = embedding.embedding.weight.detach().float().numpy()
+    model = StaticModel(rows, embedding.tokenizer, normalize=True, max_length=None)
+    with paths.atomic(folder) as temporary:
+        quantize_model(model, form.vocabulary, form.dtype).save_pretrained(temporary)
+
+
+def load(folder: Path, form: Form) -> StaticModel:
+    """Load what was saved in that form. Raises WorkbookError if model2vec did not load that form."""
+    from model2vec import StaticModel
+
+    model = StaticModel.from_pretrained(folder, max_length=None, force_download=False)
+    found = Form(model.embedding_dtype, model.vocabulary_quantization)
+    if found != form:
+        raise WorkbookError(f"{folder.name} should be {form} and model2vec loads {found}: remove the folder")
+    return model
+
+
+def _embedding(encoder: Encoder) -> StaticEmbedding:
+    if encoder.kind != "static":
+        raise WorkbookError(f"{encoder.name} is a {encoder.kind}: model2vec stores static models only")
+    if more := "cuts texts" if encoder.max_tokens else routes.more_than_a_table(encoder.model):
+        raise WorkbookError(f"{encoder.name} {more}: model2vec would not do the same")
+    return encoder.model[0]

@@ -1,0 +1,100 @@
+"""The ways to run one model on this machine: in which number format, on which device, cut at how many tokens.
+
+A fair rival is the fastest a model runs here, not the slowest: a transformer in float32 alone is no measure of one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbook.embedding import encoders, routes
+from workbook.embedding.encoders import Encoder
+from workbook.embedding.models import Kind
+from workbook.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+SPECIAL_TOKENS = 2  # one before and one after a transformer's text; cut at no more, it would read nothing
+
+
+class Variant(NamedTuple):
+    """One way to run a model: the kinds it is for, what it does to a model (which may be changed), and where it runs.
+
+    A static model has float32 alone: its time is tokenization, which no number format changes.
+    """
+
+    kinds: tuple[Kind, ...]
+    change: Callable[[SentenceTransformer], SentenceTransformer]
+    device: str = "cpu"
+
+
+def available(kind: Kind) -> list[str]:
+    """Names of the variants that this machine can run a model of that kind in."""
+    return [name for name, variant in VARIANTS.items() if kind in variant.kinds and _has(variant.device)]
+
+
+def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> Encoder:
+    """Prepare an encoder of a model in a variant, with a model of its own; its name says which variant it is.
+
+    `max_tokens` cuts the texts of a model of either kind there; a transformer's special tokens count. Cheap for a
+    registered model; any other is opened to see what it is. Raises WorkbookError for an unknown variant, one that
+    this model or machine cannot run, or a cut above the model's own limit.
+    """
+    if variant not in VARIANTS:
+        raise WorkbookError(f"unknown variant {variant!r}: give one of {', '.join(VARIANTS)}")
+    encoder = encoders.load(name)
+    if variant == "float32" and max_tokens is None:
+        return encoder
+    if variant not in available(encoder.kind):
+        able = ", ".join(available(encoder.kind))
+        raise WorkbookError(f"{name} is a {encoder.kind} model: this machine runs it as {able}, not as {variant}")
+    if variant != "float32" and encoder.asymmetric and len({routes.kind(encoder.model, r) for r in routes.ROLES}) > 1:
+        raise WorkbookError(
+            f"{name} reads one role by a table and the other by a transformer: it is run as float32 alone"
+        )
+    if max_tokens is not None:
+        _check_cut(encoder, max_tokens)
+    change, device = VARIANTS[variant].change, VARIANTS[variant].device
+    label = encoder.plain if variant == "float32" else f"{encoder.plain} ({variant})"
+    return Encoder(
+        label, encoder.facts, encoder.revision, lambda: change(encoder.model).to(device), encoder.folder, max_tokens,
+        variant, lambda: encoder.stored_dtype,
+    )  # fmt: skip
+
+
+def _check_cut(encoder: Encoder, max_tokens: int) -> None:
+    least = 1 if encoder.kind == "static" else 1 + SPECIAL_TOKENS
+    most = encoder.max_tokens
+    if max_tokens < least or (most is not None and max_tokens > most):
+        limits = f"at least {least}" if most is None else f"{least} to {most}"
+        raise WorkbookError(f"{encoder.name} cannot be cut at {max_tokens} tokens: give {limits}")
+
+
+def _has(device: str) -> bool:
+    import torch
+
+    return device != "cuda" or torch.cuda.is_available()
+
+
+def _int8(model: SentenceTransformer) -> SentenceTransformer:
+    """Quantize the weights of every linear layer to int8, and its inputs as they come: dynamic quantization."""
+    import torch
+
+    if torch.backends.quantized.engine == "none":  # what torch chooses on ARM, although it has this one there
+        torch.backends.quantized.engine = "qnnpack"
+    with warnings.catch_warnings():
+        # torch moves quantization to torchao, which is not a dependency; in the pinned torch it works
+        warnings.filterwarnings("ignore", r"torch\.ao\.quantization is deprecated", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"torch\.quantize_per_tensor", UserWarning)
+        return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
+
+
+VARIANTS: dict[str, Variant] = {
+    "float32": Variant(("static", "transformer"), lambda model: model),
+    "bfloat16": Variant(("transformer",), lambda model: model.bfloat16()),
+    "int8": Variant(("transformer",), _int8),
+    "float16 on the GPU": Variant(("transformer",), lambda model: model.half(), "cuda"),
+}

@@ -1,0 +1,184 @@
+"""Encoded texts, kept on disk under the hash of all that decides them, and truncated to a Matryoshka dimension.
+
+A finished entry is one folder: vectors.npy (float32, as the model gave them) and manifest.json. While it is being
+encoded, finished shards stand beside it, so an interrupted run goes on where it stopped.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workbook import locks, paths
+from workbook.embedding.encoders import Encoder, Role
+from workbook.errors import WorkbookError
+from workbook.progress import bar
+
+SHARD = 512  # texts encoded before something is saved: about 20 seconds of work for a small transformer on a laptop
+
+
+def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> np.ndarray:
+    """Encode texts or find them encoded: float32 (n, d), not normalised.
+
+    Each text is encoded once, in an order that follows from the texts alone: a transformer's vector differs in the 7th
+    digit with what stands beside it in a batch, so equal texts would else be near, not equal, and the order of a file
+    would move scores. A query of which the model knows no token gets zeros, whatever its vector for unknown tokens.
+    Raises WorkbookError for no texts at all or vectors that are not finite.
+    """
+    if not texts:
+        raise WorkbookError("no texts to encode")
+    distinct = sorted(set(texts), key=_sha256)  # by hash: the long ones spread, and so the time left is told right
+    number = {text: place for place, text in enumerate(distinct)}
+    return _distinct(encoder, distinct, role)[[number[text] for text in texts]]
+
+
+def _distinct(encoder: Encoder, texts: list[str], role: Role) -> np.ndarray:
+    """Vectors of texts, each another, in this order: memory-mapped."""
+    identity = {**encoder.identity(role), "texts": texts_sha256(texts), "n": len(texts), "role": role}
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder = paths.DATA / "vectors" / f"{encoder.name.replace('/', '--')}-{key}"
+    with locks.alone(folder):
+        if not _is_complete(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            _encode_to(folder, identity, encoder, texts, role)
+        shutil.rmtree(_shards(folder), ignore_errors=True)
+    return np.load(folder / "vectors.npy", mmap_mode="r")
+
+
+def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
+    """Keep the first `dimension` numbers of each vector and scale it to length 1: float32 (n, dimension).
+
+    A zero vector (no known token in the text) stays zero. Raises WorkbookError if there are not that many.
+    """
+    if not 1 <= dimension <= vectors.shape[1]:
+        raise WorkbookError(f"vectors of {vectors.shape[1]} dimensions cannot be truncated to {dimension}")
+    kept = np.array(vectors[:, :dimension], dtype=np.float32)
+    # to about 1, by a power of two, which rounds nothing: in float32 a large number's square is infinite, a tiny's 0
+    _, exponents = np.frexp(np.maximum(kept.max(axis=1, keepdims=True), -kept.min(axis=1, keepdims=True)))
+    np.ldexp(kept, -exponents, out=kept)
+    lengths = np.linalg.norm(kept, axis=1, keepdims=True)
+    return kept / np.where(lengths > 0, lengths, 1)
+
+
+def check_finite(encoder: Encoder, vectors: np.ndarray) -> None:
+    """Raise WorkbookError if an encoder gave a vector that is not made of finite numbers."""
+    if not np.isfinite(vectors).all():
+        raise WorkbookError(f"{encoder.name} gave vectors that are not finite numbers; give another model")
+
+
+def texts_sha256(texts: Sequence[str]) -> str:
+    """Hash of the texts in their order."""
+    return hashlib.sha256(json.dumps(list(texts), ensure_ascii=False).encode()).hexdigest()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether the entry is whole: the manifest is written last and says what the vectors' bytes must be."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        file = folder / "vectors.npy"
+        return manifest["vectors_sha256"] == _file_sha256(file) and read_shard(file, manifest["n"]) is not None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[str], role: Role) -> None:
+    shards = _shards(folder)
+    starts = range(0, len(texts), SHARD)
+    with bar(total=len(texts), desc=f"encoding with {encoder.name}", unit="text") as progress:
+        for start in starts:
+            batch = texts[start : start + SHARD]
+            shard = shards / f"{start:09d}.npy"
+            if read_shard(shard, len(batch)) is None:
+                vectors = encoder.encode(batch, role)
+                check_finite(encoder, vectors)
+                if role == "query":
+                    vectors[~encoder.knows(batch)] = 0
+                with paths.atomic(shard) as temporary:
+                    write_npy(temporary, [vectors], vectors.shape)
+            progress.update(len(batch))
+    with paths.atomic(folder) as temporary:
+        temporary.mkdir()
+        parts = (np.load(shards / f"{start:09d}.npy") for start in starts)
+        write_npy(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
+        manifest = {**identity, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
+        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _shards(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.shards")
+
+
+def write_npy(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
+    """Write one .npy by plain writes: on a full disk a memory map kills the process and numpy's own raises no errno."""
+    with file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for part in parts:
+            stream.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
+
+
+def read_shard(file: Path, rows: int) -> np.ndarray | None:
+    """A finished shard, memory-mapped, float32 (rows, d), or None: missing, cut short or of another size."""
+    try:
+        vectors = np.load(file, mmap_mode="r")
+    except Exception:  # numpy reads a header as Python, and raises what any of its parts raises
+        return None
+    return vectors if vectors.ndim == 2 and len(vectors) == rows and vectors.dtype == np.float32 else None
+
+
+def _file_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class Shards:
+    """The shards of one run, and the seconds that earlier attempts at it worked until their last whole shard."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._seconds = folder / "seconds.json"
+        self.spent = self._read_seconds()
+        if not self.spent:  # what was encoded in a time that is not known is of no use
+            shutil.rmtree(folder, ignore_errors=True)
+        self._began = time.perf_counter()
+
+    def read(self, first: int, rows: int) -> np.ndarray | None:
+        """A whole shard of float32 vectors (rows, d), or None: missing, cut short or of another size."""
+        return read_shard(self._file(first), rows)
+
+    def write(self, first: int, shard: np.ndarray) -> None:
+        """Write a shard whole or not at all. Raises WorkbookError on a full disk."""
+        with paths.atomic(self._seconds) as temporary:  # before the shard: no work is found whose time is not
+            temporary.write_text(json.dumps(self.spent + time.perf_counter() - self._began), encoding="utf-8")
+        with paths.atomic(self._file(first)) as temporary:
+            write_npy(temporary, [shard], shard.shape)
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Vectors of documents, an array of their numbers: float32, its shape with d added."""
+        firsts = np.array(sorted(int(file.stem) for file in self._folder.glob("*.npy")))
+        places = np.searchsorted(firsts, numbers, side="right") - 1
+        found = np.array([self._row(*pair) for pair in zip(firsts[places].flat, numbers.flat, strict=True)])
+        return found.reshape(*numbers.shape, -1)
+
+    def bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(file.stat().st_size for file in self._folder.glob("*.npy"))
+
+    def _row(self, first: int, number: int) -> np.ndarray:
+        return np.load(self._file(first), mmap_mode="r")[number - first]
+
+    def _file(self, first: int) -> Path:
+        return self._folder / f"{first:012d}.npy"
+
+    def _read_seconds(self) -> float:
+        try:
+            return float(json.loads(self._seconds.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+            return 0.0

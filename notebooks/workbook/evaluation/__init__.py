@@ -1,0 +1,1 @@
+"""Scores, their intervals, times, and the records and rows that keep them."""

@@ -1,0 +1,1 @@
+"""The measurements: one file for each, from a corpus and a model to rows."""

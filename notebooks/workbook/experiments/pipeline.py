@@ -1,0 +1,235 @@
+"""Encode, store and index a stream of documents, encoding and storing at the same time, and watch time and memory.
+
+What one process does from loading the model to searching; `scale` starts the process. Encoded shards are written to
+disk at once: an attempt that is killed costs the shard it was at, and the next fills the index again from the disk.
+The index is an Edge shard in this process, or a collection on a server, which indexes while it stores.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+
+from workbook import memory
+from workbook.corpora import corpora, streams
+from workbook.corpora.corpora import Corpus
+from workbook.corpora.streams import Stream
+from workbook.embedding import encoders, vectors, words
+from workbook.embedding.encoders import Encoder
+from workbook.embedding.vectors import Shards
+from workbook.errors import WorkbookError
+from workbook.evaluation import evaluation
+from workbook.qdrant import engine, quantization
+from workbook.qdrant.client import ANYWHERE, ClientIndex, Placement
+from workbook.qdrant.edge import EdgeIndex
+from workbook.qdrant.engine import Index, Search
+from workbook.qdrant.quantization import SETTINGS
+
+BATCH = 1_024  # texts encoded at once: the fastest tried, with each word tokenized once
+QUERIES = 100  # searched one by one
+DEPTH = 10
+
+
+class Job(NamedTuple):
+    """What to do: n documents made from a corpus with a seed, encoded, truncated and stored with a setting.
+
+    `waiting`: shards that may wait between encoder and engine, so memory for the texts does not grow with n.
+    `words_once`: tokenize each distinct word once (see `words`), instead of as Sentence Transformers does.
+    `repeat`: which time this is, from 0. `placement`: where a server keeps it.
+    """
+
+    corpus: str
+    n: int
+    model: str
+    dimension: int
+    setting: str = "binary"
+    search: str = "rescore-x3"
+    words_once: bool = True
+    waiting: int = 2
+    seed: int = 0
+    repeat: int = 0
+    engine_name: str = "edge"
+    placement: Placement = ANYWHERE
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the index is on a server, so that this process's memory and disk do not hold it."""
+        return self.engine_name == "server"
+
+    @property
+    def where(self) -> str:
+        """The server's part in it, in words; nothing where there is none."""
+        if not self.is_remote:
+            return ""
+        shards, copies = self.placement.shard_number, self.placement.replication_factor
+        parts = {
+            f"shards: {shards}": shards, f"copies: {copies}": copies, "vectors on disk": self.placement.on_disk,
+            "codes in RAM": self.placement.always_ram,
+        }  # fmt: skip
+        return ", ".join(["server", *(part for part, given in parts.items() if given)])
+
+    @property
+    def how(self) -> str:
+        return "each word tokenized once" if self.words_once else "the library's tokenization"
+
+    @property
+    def label(self) -> str:
+        return ", ".join(part for part in (f"{self.n:,} documents", self.how, self.where) if part)
+
+
+def computed_bytes(job: Job) -> dict[str, int]:
+    """Bytes by part, as an index of the job's must have them in one copy: a server does not tell what it has."""
+    setting = SETTINGS[job.setting]
+    return {
+        "vectors": job.n * SETTINGS["float32"].bytes_per_vector(job.dimension),
+        "codes": job.n * setting.bytes_per_vector(job.dimension) if setting.config else 0,
+        "graph": round(job.n * quantization.graph_bytes(job.n, engine.M)),
+    }
+
+
+def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
+    """Do the job; `report` is told the number of documents after each shard. Gives the values of a `scale.Run`.
+
+    The clock starts when the model is loaded and warm, with no word known. Raises WorkbookError for vectors that are
+    not finite, a full disk, a setting that did not apply, and a server that does not take it.
+    """
+    corpus, encoder = corpora.load(job.corpus), _ready(job)
+    stream = streams.of(corpus, job.n, job.seed)
+    shards, peaks = Shards(folder / "shards"), {"start": memory.resident()}
+    started = time.perf_counter() - shards.spent
+    with _told_what_is_kept(job, shards), closing(_empty_index(job, folder / "index")) as backend:
+        if job.is_remote:
+            backend.check_strict(DEPTH, job.n)  # the proof of one-bit codes walks all of the graph
+        with _peak(peaks, "encode"):
+            encoding = _Encoding(job, encoder, stream, shards)
+            upsert_seconds = _upsert(backend, encoding, report)
+            stored = time.perf_counter()
+        with _peak(peaks, "index"):
+            index = engine.finish(backend, job.setting, job.n, job.dimension)
+            finished = time.perf_counter()
+        engine.prove(index, shards.rows)
+        with _peak(peaks, "search"):
+            latency, precision = _search(index, corpus, encoder, job, shards)
+        disk = {"shards": shards.bytes(), **(computed_bytes(job) if job.is_remote else backend.disk_bytes())}
+    shutil.rmtree(folder)
+    return {
+        "seconds": {
+            "encode": encoding.finished - started, "upsert": stored - encoding.finished, "index": index.index_seconds
+        },
+        "total_seconds": finished - started, "busy": {"encode": encoding.seconds, "upsert": upsert_seconds},
+        "memory": peaks, "disk": disk, "latency": latency, "precision": precision, "resumed": encoding.resumed,
+    }  # fmt: skip
+
+
+@contextmanager
+def _peak(peaks: dict[str, int], phase: str) -> Iterator[None]:
+    memory.forget_peak()
+    yield
+    peaks[phase] = memory.peak()
+
+
+@contextmanager
+def _told_what_is_kept(job: Job, shards: Shards) -> Iterator[None]:
+    """Add to what a server did that the encoded documents are not lost with it."""
+    try:
+        yield
+    except WorkbookError as error:
+        if not (job.is_remote and shards.bytes()):
+            raise
+        raise WorkbookError(f"{error}; what was encoded is kept, the next run goes on from there") from error
+
+
+def _ready(job: Job) -> Encoder:
+    """The encoder, loaded and warm, with no word known."""
+    encoder = encoders.load(job.model)
+    encoder.encode(corpora.load("sample").document_texts)
+    if job.words_once:
+        words.install(encoder.model)
+    return encoder
+
+
+def _empty_index(job: Job, place: Path) -> EdgeIndex | ClientIndex:
+    if job.is_remote:
+        return engine.start(job.setting, job.dimension, job.engine_name, placement=job.placement)
+    shutil.rmtree(place, ignore_errors=True)  # of an attempt that was killed
+    place.mkdir(parents=True)
+    return engine.start(job.setting, job.dimension, place=place)
+
+
+class _Encoding:
+    """A thread that encodes shards, or finds them on disk, and gives them in order.
+
+    `seconds`: how long it was at work; `finished`: when, by the clock; `resumed`: documents found.
+    """
+
+    def __init__(self, job: Job, encoder: Encoder, stream: Stream, shards: Shards):
+        self.seconds, self.finished, self.resumed = 0.0, 0.0, 0
+        self._job, self._encoder, self._stream, self._shards = job, encoder, stream, shards
+        self._waiting: Queue = Queue(job.waiting)
+        Thread(target=self._work, daemon=True).start()  # daemon: an error elsewhere must not wait for it
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Number of the first document and vectors (rows, d) of each shard. Raises what the thread raised."""
+        while (given := self._waiting.get()) is not None:
+            if isinstance(given, BaseException):
+                raise given
+            yield given
+
+    def _work(self) -> None:
+        try:
+            first = 0
+            for texts in self._stream.shards():
+                started = time.perf_counter()
+                shard = self._shard(first, texts)
+                self.seconds += time.perf_counter() - started
+                self._waiting.put((first, shard))
+                first += len(texts)
+            self.finished = time.perf_counter()
+            self._waiting.put(None)
+        except BaseException as error:
+            self._waiting.put(error)
+
+    def _shard(self, first: int, texts: list[str]) -> np.ndarray:
+        found = self._shards.read(first, len(texts))
+        if found is not None:
+            self.resumed += len(texts)
+            return found
+        shard = vectors.truncate(self._encoder.encode(texts, batch_size=BATCH), self._job.dimension)
+        vectors.check_finite(self._encoder, shard)
+        self._shards.write(first, shard)
+        return shard
+
+
+def _upsert(backend: EdgeIndex | ClientIndex, encoding: _Encoding, report: Callable[[int], None]) -> float:
+    """Store the shards as they come; gives the seconds of storing alone."""
+    seconds = 0.0
+    for first, shard in encoding:
+        started = time.perf_counter()
+        backend.upsert(shard, None, first)
+        seconds += time.perf_counter() - started
+        report(len(shard))
+    return seconds
+
+
+def _search(
+    index: Index, corpus: Corpus, encoder: Encoder, job: Job, shards: Shards
+) -> tuple[list[float], list[float]]:  # fmt: skip
+    """Seconds of single queries after a warm-up, and ANN precision of each, of the corpus's own queries."""
+    encoded = encoder.encode(corpus.query_texts[:QUERIES], "query")
+    queries = vectors.truncate(encoded, job.dimension)
+    search = Search.named(job.search)
+    queries = queries[queries.any(axis=1)]  # of the others the model knows nothing, and nothing is searched
+    found, exact = (
+        evaluation.similarities(queries, index.search(queries, DEPTH, how).ids, shards.rows)
+        for how in (search, Search(exact=True))
+    )
+    latency = [index.search(query[None], DEPTH, search).seconds for query in queries]
+    return latency, evaluation.ann_precision(found, exact).tolist()

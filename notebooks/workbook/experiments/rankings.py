@@ -1,0 +1,139 @@
+"""What a search finds, decided by the documents alone: groups of equal scores are whole, and a fusion knows no chance.
+
+Which of several equals an engine returns, where its limit cuts through them, follows the order of the file or of the
+build. So more is asked for until the group is whole, and equals are put in trec_eval's order, before two rankings are
+fused too. Only where a larger limit would change the search itself, with HNSW at another ef than ALL and with
+rescoring, does the cut stay the engine's.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from workbook.errors import WorkbookError
+from workbook.evaluation import evaluation
+from workbook.qdrant import engine
+from workbook.qdrant.bm25 import Sparse
+from workbook.qdrant.edge import RRF_K
+from workbook.qdrant.engine import Hits, Index, Search
+
+CLOSE = 1e-3  # between fused scores here and the engine's: it adds up in float32, and in-memory mode in another order
+
+
+def by_vectors(index: Index, queries: np.ndarray, depth: int, search: Search) -> Hits:
+    """Search float32 queries (q, d): `depth` results, and all that equal the last of them, where these can be had."""
+    if not (search.exact or search.hnsw_ef == engine.ALL):
+        return index.search(queries, depth, search)
+    return _whole(lambda rows, limit: index.search(queries[rows], limit, search), len(queries), index.n, depth)
+
+
+def by_words(index: Index, words: Sequence[Sparse], depth: int) -> Hits:
+    """Search by BM25: `depth` results, and all that equal the last of them."""
+    return _whole(
+        lambda rows, limit: index.search_words([words[row] for row in rows], limit), len(words), index.n, depth
+    )
+
+
+def by_both(
+    index: Index, queries: np.ndarray, words: Sequence[Sparse], search: Search, fusion: str,
+    document_ids: Sequence[str],
+) -> Hits:  # fmt: skip
+    """Fuse the best CANDIDATES by vectors and by words as the engine does, equals in trec_eval's order before.
+
+    A query that one half finds nothing for goes by the other alone.
+    """
+    engine.check_fusion(fusion)
+    depth = min(engine.CANDIDATES, index.n)
+    legs = [
+        evaluation.in_order(hits.ids, hits.scores, document_ids)
+        for hits in (by_vectors(index, queries, depth, search), by_words(index, words, depth))
+    ]
+    cut = [(ids[:, :depth], scores[:, :depth]) for ids, scores in legs]
+    _prove_fused(index, queries, words, search, fusion, legs)
+    return fused(cut, fusion)
+
+
+def fused(legs: Sequence[tuple[np.ndarray, np.ndarray]], fusion: str) -> Hits:
+    """Fuse rankings, each ids and scores (queries, limit), best first: the sum of what each gives a document.
+
+    `rrf`: 1 / (RRF_K + rank), ranks from 0. `dbsf`: the score between three standard deviations below and above the
+    mean of its ranking, from 0 to 1. Both are Qdrant's formulas, and a test compares them with the engine.
+    """
+    weigh = _reciprocal_ranks if fusion == "rrf" else _common_scale
+    found = []
+    for query in range(len(legs[0][0])):
+        sums: dict[int, np.float32] = {}
+        for ids, scores in legs:
+            kept = ids[query] >= 0
+            for number, weight in zip(ids[query][kept].tolist(), weigh(scores[query][kept]), strict=True):
+                sums[number] = sums.get(number, np.float32(0)) + weight
+        found.append(sums)
+    width = max(map(len, found), default=0)
+    hits = Hits.empty(len(found), width)
+    for row, sums in enumerate(found):
+        numbers = sorted(sums, key=lambda number: -sums[number])
+        hits.ids[row, : len(sums)] = numbers
+        hits.scores[row, : len(sums)] = [sums[number] for number in numbers]
+    return hits
+
+
+def _prove_fused(
+    index: Index, queries: np.ndarray, words: Sequence[Sparse], search: Search, fusion: str,
+    legs: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> None:  # fmt: skip
+    """Stop unless the engine, which fuses what people run, gives some of the queries the scores that `fused` does.
+
+    Of those without equals in either ranking, where both must agree.
+    """
+    distinct = [np.isfinite(scores[:, :1]).all(axis=1) & ~_has_equals(scores) for _, scores in legs]
+    probes = np.flatnonzero(np.logical_and(*distinct))[: engine.PROBES]
+    if not len(probes):
+        return
+    depth = min(engine.CANDIDATES, index.n)
+    ours = fused([(ids[probes, :depth], scores[probes, :depth]) for ids, scores in legs], fusion).scores
+    theirs = index.fuse(queries[probes], [words[row] for row in probes], 2 * depth, search, fusion).scores
+    theirs = theirs[:, : ours.shape[1]]
+    there = np.isfinite(theirs)
+    if not np.array_equal(there, np.isfinite(ours)) or not np.allclose(theirs[there], ours[there], atol=CLOSE):
+        raise WorkbookError(f"the engine fuses by {fusion} with other scores than the formula gives: report this")
+
+
+def _has_equals(scores: np.ndarray) -> np.ndarray:
+    return ((scores[:, 1:] == scores[:, :-1]) & np.isfinite(scores[:, 1:])).any(axis=1)
+
+
+def _reciprocal_ranks(scores: np.ndarray) -> np.ndarray:
+    return np.float32(1) / (np.float32(RRF_K) + np.arange(len(scores), dtype=np.float32))
+
+
+def _common_scale(scores: np.ndarray) -> np.ndarray:
+    scores = scores.astype(float)
+    spread = 6 * scores.std(ddof=1) if len(scores) > 1 else 0.0
+    if not spread:  # one result, or all alike: neither above nor below the mean
+        return np.full(len(scores), 0.5, dtype=np.float32)
+    return (0.5 + (scores - scores.mean()) / spread).astype(np.float32)
+
+
+def _whole(ask: Callable[[np.ndarray, int], Hits], count: int, n: int, depth: int) -> Hits:
+    """Ask all queries, then those whose last score the limit may have cut, for more, until there is no such query.
+
+    Where every document has the same score, nothing is found: that ranks none before another.
+    """
+    depth = min(depth, n)
+    limit = min(2 * depth, n)
+    hits = ask(np.arange(count), limit)
+    while limit < n and len(cut := np.flatnonzero(_is_cut(hits.scores, depth, limit))):
+        limit = min(4 * limit, n)
+        more, fewer = ask(cut, limit), hits
+        hits = Hits.empty(count, limit, fewer.seconds)
+        hits.ids[:, : fewer.ids.shape[1]], hits.scores[:, : fewer.ids.shape[1]] = fewer.ids, fewer.scores
+        hits.ids[cut], hits.scores[cut] = more.ids, more.scores
+    if 1 < limit == n:
+        flat = np.isfinite(hits.scores[:, -1]) & (hits.scores[:, 0] == hits.scores[:, -1])
+        hits.ids[flat], hits.scores[flat] = -1, -np.inf
+    return hits
+
+
+def _is_cut(scores: np.ndarray, depth: int, limit: int) -> np.ndarray:
+    """Whether the group of equals that `depth` cuts through goes on to the limit, and so maybe beyond it, per query."""
+    return np.isfinite(scores[:, limit - 1]) & (scores[:, depth - 1] == scores[:, limit - 1])

@@ -1,0 +1,1 @@
+"""Live search in JupyterLab: several ways side by side."""

@@ -1,0 +1,145 @@
+"""What the explorer found as HTML: columns of ranked documents, and a match taken apart, in JupyterLab's own colours.
+
+All text of documents and queries is escaped. What colour says is also said in words or numbers.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from workbook.explorer.contributions import Contributions
+from workbook.explorer.explorer import REACH, Answer, Found
+from workbook.written import IGNORED
+
+PAIRS = 8  # rows of the table of pairs
+TOKENS = 400  # of a document that are shown
+DEEPEST = 55  # percent of the accent colour in the most heavily shaded token: text on it stays readable
+
+STYLE = """<style>
+.workbook-explorer { color: var(--jp-ui-font-color1, #111); font-family: var(--jp-ui-font-family, sans-serif); }
+.workbook-columns { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 205px), 1fr)); }
+.workbook-columns section, .workbook-why { border: 1px solid var(--jp-border-color1, #bbb); border-radius: 6px;
+  padding: 8px 12px; background: var(--jp-layout-color1, #fff); line-height: 1.4; overflow-wrap: anywhere; }
+.workbook-explorer h3 { margin: 0; padding: 0; font-size: 15px; font-weight: 600; line-height: 1.4; }
+.workbook-explorer h4 { margin: 10px 0 4px; padding: 0; font-size: 13px; font-weight: 600; }
+.workbook-explorer p { margin: 2px 0; font-size: 13px; }
+.workbook-explorer .quiet { color: var(--jp-ui-font-color2, #555); font-size: 12px; }
+.workbook-explorer ol { list-style: none; margin: 8px 0 0; padding: 0; }
+.workbook-explorer ol li { border-top: 1px solid var(--jp-border-color2, #ddd); margin: 0; padding: 6px 0;
+  font-size: 13px; }
+.workbook-mark { border: 1px solid currentColor; border-radius: 8px; font-size: 11px; padding: 0 6px;
+  white-space: nowrap; }
+.workbook-explorer input:disabled + span { opacity: 0.5; }
+.workbook-mark.moved { font-weight: 600; }
+.workbook-tokens { display: flex; flex-wrap: wrap; gap: 2px; max-height: 260px; overflow-y: auto; }
+.workbook-tokens span { border-radius: 3px; font-size: 13px; line-height: 1.25; padding: 1px 4px; text-align: center; }
+.workbook-tokens small { display: block; font-size: 10px; min-height: 1.2em; }
+.workbook-why table { border-collapse: collapse; font-size: 12px; margin: 0; }
+.workbook-why th, .workbook-why td { border: 0; padding: 2px 5px 2px 0; text-align: left; }
+.workbook-why th, .workbook-why .number { overflow-wrap: normal; white-space: nowrap; }
+.workbook-why .number { font-variant-numeric: tabular-nums; text-align: right; }
+</style>"""
+
+
+def columns(answers: Sequence[Answer], top: int) -> str:
+    """The answers side by side; where the window is narrow, below each other."""
+    return f'<div class="workbook-columns {IGNORED}">{"".join(_column(answer, top) for answer in answers)}</div>'
+
+
+def problem(text: str) -> str:
+    """A sentence in place of an answer."""
+    return f'<p class="{IGNORED}" role="status">{escape(text[:1].upper() + text[1:])}.</p>'
+
+
+def status(answers: Sequence[Answer], how: str, milliseconds: float) -> str:
+    """How many ways to search answered, and in what time for all; `how` is where the controls stand."""
+    answered = sum(not answer.problem for answer in answers)
+    ways = "way" if answered == 1 else "ways"
+    return f'<p role="status">{answered} {ways} to search answered, {milliseconds:.0f} ms in all: {escape(how)}.</p>'
+
+
+def explanation(parts: Contributions, answer: Answer, document: Found) -> str:
+    """A static model's match: the sum, the pairs that make the most of it, and every token with its share."""
+    whole = parts.score
+    ranked = answer.setting == "float32"
+    then = ", then the original vectors of the best" if answer.rescored else ""
+    by = "which it is ranked by"
+    if not ranked:
+        by = f"while {answer.setting} codes were searched{then} (score {document.score:g})"
+    rows = "".join(
+        f"<tr><td>{escape(part.query)}</td><td>{escape(part.document)}</td><td class=number>{part.places}</td>"
+        f"<td class=number>{part.score:+.4f}</td><td class=number>{_percent(part.score, whole)}</td></tr>"
+        for part in parts.largest(PAIRS)
+    )
+    left_out = len(parts.document_tokens) - TOKENS
+    more = f"<p class=quiet>{left_out:,} more tokens are not shown.</p>" if left_out > 0 else ""
+    return f"""<section class="workbook-why {IGNORED}" aria-label="Why this document">
+<h3>Why “{escape(document.title or document.id)}”?</h3>
+<p>{parts.pairs.size:,} pairs of tokens sum to {parts.pairs.sum():.4f}: the cosine of the float32 vectors in
+{answer.dimension} dimensions, {whole:.4f}, {by}.</p>
+<h4>Tokens of the query, with their share of the score</h4>
+{_tokens("the query", parts.query_tokens, parts.of_query, whole)}
+<h4>The largest pairs</h4>
+<table><thead><tr><th scope=col>query</th><th scope=col>document</th><th scope=col class=number>places</th>
+<th scope=col class=number>adds</th><th scope=col class=number>share</th></tr></thead><tbody>{rows}</tbody></table>
+<h4>Tokens of the document, with their share of the score</h4>
+{_tokens("the document", parts.document_tokens[:TOKENS], parts.of_document[:TOKENS], whole)}{more}
+<p class=quiet>Darker: more of the score; underlined: takes away from it. No number: less than half a percent.</p>
+</section>"""
+
+
+def _column(answer: Answer, top: int) -> str:
+    head = f"<h3>{escape(answer.way)}</h3>"
+    if answer.model:
+        head += f"<p class=quiet>{escape(answer.model)}</p>"
+    if answer.problem:
+        return f'<section aria-label="{escape(answer.way)}">{head}<p>{escape(answer.problem)}</p></section>'
+    vectors = f"{answer.dimension} dimensions, {answer.setting}: {answer.bytes_per_vector:,} bytes per vector"
+    words = f"index of words: {answer.bytes_of_words:,} bytes per document"
+    sizes = [vectors] * bool(answer.bytes_per_vector) + [words] * bool(answer.bytes_of_words)
+    facts = "".join(f"<p class=quiet>{each}</p>" for each in sizes)
+    times = f"encode {answer.encode_ms:.1f} ms, search {answer.search_ms:.1f} ms"
+    found = "".join(f"<li>{_document(answer, each, top)}</li>" for each in answer.found)
+    gone = "".join(f"<p class=quiet>{escape(each.title or each.id)} (was {each.was})</p>" for each in answer.left)
+    left = f"<h4>No longer in the first {top}</h4>{gone}" if gone else ""
+    return (
+        f'<section aria-label="{escape(answer.way)}">{head}{facts}<p><b>{times}</b></p><ol>{found}</ol>{left}</section>'
+    )
+
+
+def _document(answer: Answer, each: Found, top: int) -> str:
+    title = escape(each.title or each.id)
+    moved = _moved(each, top) if answer.setting else ""  # words have no setting that could move them
+    return (
+        f"<b>{each.rank}.&nbsp;{title}</b><p>{moved} <span class=quiet>score {each.score:.4g}</span></p>"
+        f"<p class=quiet>{escape(each.snippet)}</p>"
+    )
+
+
+def _moved(each: Found, top: int) -> str:
+    if each.was is None or each.was > top:
+        text = f"★ new, was {each.was or f'below {REACH}'}"
+    elif each.was == each.rank:
+        return "<span class=workbook-mark>= same rank</span>"
+    else:
+        text = f"▲ up {each.was - each.rank}" if each.was > each.rank else f"▼ down {each.rank - each.was}"
+    return f'<span class="workbook-mark moved">{text}</span>'
+
+
+def _tokens(text: str, tokens: Sequence[str], shares: np.ndarray, whole: float) -> str:
+    largest = max(np.abs(shares).max(), 1e-12)
+    shown = "".join(_token(token, share, share / largest, whole) for token, share in zip(tokens, shares, strict=True))
+    return f'<div class="workbook-tokens" role="group" aria-label="Tokens of {text}" tabindex="0">{shown}</div>'
+
+
+def _token(token: str, share: float, depth: float, whole: float) -> str:
+    colour = f"color-mix(in srgb, var(--jp-brand-color1, #1976d2) {round(DEEPEST * abs(depth))}%, transparent)"
+    under = ";text-decoration:underline" if share < 0 else ""
+    percent = _percent(share, whole)
+    number = percent if whole and abs(share / whole) >= 0.005 else ""
+    return f'<span style="background:{colour}{under}">{escape(token)}<small>{number}</small></span>'
+
+
+def _percent(share: float, whole: float) -> str:
+    return f"{100 * share / abs(whole):+.0f}%" if whole else ""

@@ -1,0 +1,63 @@
+"""The figure of the baselines: what each way to search finds, and how long one query takes from text to documents."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from workbook.evaluation.metrics import METRICS
+from workbook.evaluation.statistics import Interval
+from workbook.figures.plots import STYLE, caption, set_title
+
+PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
+
+
+def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
+    """NDCG@10, milliseconds of a query and documents indexed per second: a panel each, the ways to search below.
+
+    `rows` are those of `baselines.rows`; ways with one of the `transformers` have a colour of their own.
+    """
+    scores = rows[rows["metric"] == "ndcg@10"].sort_values("value", ascending=False)
+    order = list(scores["work"])
+    with_attention = scores.set_index("work")["model"].isin(transformers)
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 1.6 + 0.4 * len(order)), sharey=True)
+        colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]  # "C0" would be looked up when it is drawn
+        for axis, metric in zip(axes, PANELS, strict=True):
+            own = rows[rows["metric"] == metric].set_index("work").loc[order]
+            kinds = {"without attention": ~with_attention, "with attention": with_attention}
+            for (label, chosen), color, marker in zip(kinds.items(), colors, "os", strict=False):
+                points = own[chosen[order].to_numpy()]
+                places = [order.index(work) for work in points.index]
+                errors = [points["value"] - points["low"], points["high"] - points["value"]]
+                if len(points):
+                    axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=color)
+            axis.set_xlabel(METRICS[metric].label.replace(", ", ",\n"))
+            if metric != "ndcg@10":
+                axis.set_xscale("log")
+                wide = own["high"].max() > 20 * own["low"].min()
+                axis.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+                axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                axis.xaxis.set_minor_formatter(NullFormatter())
+        axes[0].set_yticks(range(len(order)), order)
+        axes[0].invert_yaxis()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower right", ncols=2)
+        set_title(figure, _finding(rows, order, with_attention))
+        caption(figure, scores, "times: median and range")
+    return figure
+
+
+def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) -> str:
+    """The best way without attention, against the transformer alone that the rows compare with."""
+    best = next(work for work in order if not with_attention[work])
+    found = rows.set_index(["work", "metric"])["value"]
+    text = f"{best} finds the most without attention: NDCG@10 {found[best, 'ndcg@10']:.3f}"
+    rivals = rows[(rows["metric"] == "ndcg@10 difference") & rows["work"].str.startswith(f"{best}, against ")]
+    for rival in rivals.itertuples():
+        other = rival.work.partition(", against ")[2]
+        share = found[best, PANELS[1]] / found[other, PANELS[1]]
+        difference = Interval(rival.value, rival.low, rival.high, rival.n).text(3, "+")
+        time = f"{share:.0%}" if share > 0.01 else "under 1%"
+        text += f", {difference} against {other}, a query in {time} of its time"
+    return text

@@ -1,0 +1,1 @@
+"""Qdrant: its quantization settings, its engines, and collections and shards that exist already."""

@@ -1,0 +1,1 @@
+"""The plan, its runner, and the report of a run."""

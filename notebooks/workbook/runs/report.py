@@ -1,0 +1,185 @@
+"""The report of a run: a page for each notebook, the rows beside them, and an index with verdicts and pictures.
+
+It is built from what there is, notebooks that failed and rows that do not fit included, and says what is missing. The
+same results give the same bytes. Everything is written through `redact`.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+
+from workbook import paths, redact
+from workbook.conclusions import answers, evidence, ways
+from workbook.evaluation import results
+from workbook.runs import page, runner
+from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
+
+OK, NOT_RUN = "OK", "not run"
+READS = "07_should_you_pay_attention"  # answers from the rows of the others; without it in the plan, nothing is asked
+
+
+class Entry(NamedTuple):
+    """A notebook of the run: its title, the notebook as executed or None, how it ended, and its rows or None."""
+
+    name: str
+    title: str
+    notebook: NotebookNode | None
+    state: str
+    rows: page.Rows | None
+
+
+def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) -> Path:
+    """Write reports/<run>/: index.html, a page for each notebook that was run, rows/. Returns the index.
+
+    Raises WorkbookError for a profile or an override that cannot be.
+    """
+    plan = read(plan_file)
+    jobs = prepare(plan, profile, overrides, [], ask=False)
+    run = runner.run_name(profile, overrides)
+    planned = {job.notebook for job in jobs}
+    found = evidence.read(run, [name for name in evidence.needed() if name in planned])
+    entries = [_entry(job, run) for job in jobs]
+    values = compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
+    pages = [entry for entry in entries if entry.notebook is not None]
+    for entry in entries:
+        target = paths.REPORTS / run / f"{entry.name}.html"
+        if entry in pages:
+            _write(target, _page(entry, pages, run, found))
+        else:
+            target.unlink(missing_ok=True)  # of an earlier report
+    facts = _facts(pages, found) | _verdicts(entries, values)
+    measured, left_out = ways.read(found)
+    about = answers.asked(found, measured)
+    problems = _problems(entries, [*found.problems, *left_out])
+    answered = answers.answer(about) if len(found.rows) and READS in planned else []
+    index = page.template("index.html.j2").render(
+        place=page.Place("", run, facts, problems, []), ok=OK, values=values,
+        headline=answers.headline(about), answered=answered,
+        cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
+        others=[] if pages else [name for name in evidence.runs() if name != run],
+    )  # fmt: skip
+    return _write(paths.REPORTS / run / "index.html", index)
+
+
+def _entry(job: Job, run: str) -> Entry:
+    """A planned notebook as it is found in reports/<run>."""
+    file = paths.REPORTS / run / f"{job.notebook}.ipynb"
+    committed = nbformat.read(paths.NOTEBOOKS / file.name, as_version=4)
+    title = page.title_of(committed) or job.notebook
+    rows = _rows(job.notebook, run)
+    if not file.is_file():
+        begun = runner.running_file(run, job.notebook).is_file()
+        return Entry(job.notebook, title, None, "running, or was interrupted" if begun else NOT_RUN, rows)
+    try:
+        notebook = nbformat.read(file, as_version=4)
+        nbformat.validate(notebook)
+        _check_told(notebook)
+    except Exception as error:  # cut short or no notebook: nbformat raises whatever its parts raise
+        state = f"cannot be read ({type(error).__name__}): it is cut short or no notebook; run it again"
+        return Entry(job.notebook, title, nbformat.v4.new_notebook(), state, rows)
+    return Entry(job.notebook, page.title_of(notebook) or title, notebook, _state(notebook), rows)
+
+
+def _check_told(notebook: NotebookNode) -> None:
+    """Raise ValueError unless what papermill says of a run is of the kinds it writes, which nbformat does not check."""
+    facts = notebook.metadata.get("papermill", {})
+    kinds = {"parameters": dict, "duration": int | float, "end_time": str}
+    if not all(facts.get(name) is None or isinstance(facts[name], kind) for name, kind in kinds.items()):
+        raise ValueError("not as papermill writes it")
+    if (
+        not isinstance((facts.get("parameters") or {}).get("corpus", ""), str)
+        or not abs(facts.get("duration") or 0) < 1e9
+    ):
+        raise ValueError("not as a run writes it")
+
+
+def _state(notebook: NotebookNode) -> str:
+    """How a notebook ended: OK, `failed: ` and its error, or that it did not end."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return f"failed: {runner.one_line(output.ename, output.evalue)}"
+    return runner.unfinished(notebook).removeprefix("the notebook ") or OK
+
+
+def _rows(notebook: str, run: str) -> page.Rows | None:
+    """Copy a notebook's rows beside its page, for anyone who wants to know where a number is from."""
+    target = paths.REPORTS / run / "rows" / f"{notebook}.csv"
+    try:
+        text = results.published_file(run, notebook).read_text(encoding="utf-8")
+        count = sum(1 for _ in csv.reader(io.StringIO(text))) - 1
+    except (OSError, ValueError, csv.Error):
+        target.unlink(missing_ok=True)
+        return None
+    _write(target, text)
+    return page.Rows(notebook, f"rows/{notebook}.csv", max(count, 0))
+
+
+def _page(entry: Entry, pages: list[Entry], run: str, found: evidence.Evidence) -> str:
+    problems = [problem for problem in found.problems if entry.name in problem]
+    if entry.state != OK:
+        problems.insert(0, f"This notebook {_ended(entry.state)}.")
+    own = [entry.rows] if entry.name in evidence.needed() else [other.rows for other in pages]
+    number = pages.index(entry)
+    neighbours = [pages[at] if 0 <= at < len(pages) else None for at in (number - 1, number + 1)]
+    before, after = (one and (f"{one.name}.html", one.title) for one in neighbours)
+    place = page.Place(
+        entry.name, run, _facts([entry], found), problems, [rows for rows in own if rows], before, after
+    )  # fmt: skip
+    return page.render(entry.notebook, entry.title, place)
+
+
+def _ended(state: str) -> str:
+    return state if state.startswith(("failed", "did not", "cannot")) else f"is {state}"
+
+
+def _problems(entries: list[Entry], problems: list[str]) -> list[str]:
+    """Sentences for the index: which notebooks did not end well, then what is wrong with the rows of the others."""
+    ended = {entry.name: _ended(entry.state) for entry in entries if entry.state not in (OK, NOT_RUN)}
+    rest = [problem for problem in problems if not any(name in problem for name in ended)]
+    return [f"{name} {how}." for name, how in ended.items()] + rest
+
+
+def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
+    """What was run on which machine and when, of the notebooks and rows that say so."""
+    executed = [entry.notebook.metadata.get("papermill", {}) for entry in entries if entry.notebook is not None]
+    given = [(facts.get("parameters") or {}).get("corpus") for facts in executed]
+    machines = [_machine(found.machines[entry.name]) for entry in entries if entry.name in found.machines]
+    ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
+    seconds = sum(max(facts.get("duration") or 0, 0) for facts in executed)  # below 0: the clock was put back
+    named = {
+        "corpus": ", ".join(dict.fromkeys(Path(corpus).name for corpus in given if corpus)),
+        "machine": "; ".join(dict.fromkeys(machines)),
+        "run on": f"{ends[-1]} UTC" if ends else "",
+        "took": f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds" if seconds else "",
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def _verdicts(entries: list[Entry], values: list[Expected]) -> dict[str, str]:
+    """How many notebooks ended well, and how many expected values were found."""
+    verdicts = {"ended well": f"{sum(entry.state == OK for entry in entries)} of {len(entries)} notebooks"}
+    if values:
+        verdicts["as expected"] = f"{sum(value.verdict == OK for value in values)} of {len(values)} values"
+    return verdicts
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    return f"{results.label_of(facts)}, Python {facts['python']}"
+
+
+def _picture(entry: Entry) -> tuple[str, str] | None:
+    """The small picture of a notebook and what it shows."""
+    picture = page.picture_of(entry.notebook) if entry.notebook is not None else None
+    return (page.thumbnail(picture.png), picture.alt) if picture else None
+
+
+def _write(target: Path, text: str) -> Path:
+    with paths.atomic(target) as temporary:
+        temporary.write_text(redact.clean(text), encoding="utf-8")
+    return target

@@ -1,0 +1,280 @@
+"""Runs the plan: profile -> notebooks with their parameters -> papermill -> expected values -> one verdict table.
+
+Everything is validated before the first notebook starts; a notebook that fails does not stop the next; anything that
+failed makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from workbook import locks, paths, redact
+from workbook.corpora import corpora, lines
+from workbook.embedding import encoders, model_files, routes, vectors
+from workbook.errors import WorkbookError
+from workbook.evaluation import results
+from workbook.experiments import scale, sweep
+from workbook.runs import parameters
+from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
+
+LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
+KERNEL = "python3"
+# Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
+QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+
+class Outcome(NamedTuple):
+    """How a notebook ended: seconds, what was wrong (empty if nothing), and where the executed notebook is."""
+
+    notebook: str
+    seconds: float
+    error: str
+    file: Path
+
+
+def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
+    """Run a profile and print its verdicts. `overrides`: corpus and static_model. Returns the exit code, 0 or 1.
+
+    Raises WorkbookError, before anything starts, for what cannot work.
+    """
+    plan = read(plan_file)
+    jobs = prepare(plan, profile, overrides, only)
+    paths.check_writable()
+    with locks.alone(paths.DATA):  # the times of two runs side by side would be those of neither
+        paths.remove_old_temporaries()
+        return _run(plan, jobs, profile, overrides)
+
+
+def _run(plan: Mapping[str, Any], jobs: list[Job], profile: str, overrides: Mapping[str, str]) -> int:
+    name = run_name(profile, overrides)
+    fetch(jobs)
+    outcomes = []
+    for number, job in enumerate(jobs, start=1):
+        print(f"[{number}/{len(jobs)}] {job.notebook} ...", flush=True)
+        outcomes.append(execute(job, name))
+        last = outcomes[-1]
+        print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
+    finished = [outcome.notebook for outcome in outcomes if not outcome.error]
+    expected = compare_all(plan, profile, overrides, finished, name)
+    print(_verdicts(name, outcomes, expected))
+    return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
+
+
+def run_name(profile: str, overrides: Mapping[str, str]) -> str:
+    """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
+    named = {"corpus": _corpus_name, "static_model": _model_name, "engine_name": str}
+    parts = [named[what](value) for what, value in overrides.items()]
+    name = "+".join([profile, *parts])
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise WorkbookError(f"{name} is too long for the name of a folder: give the corpus or model a shorter one")
+    return name
+
+
+def _corpus_name(value: str) -> str:
+    place = Path(value)
+    if corpora.is_registered(value) or not paths.exists(place):
+        return place.resolve().name
+    names = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
+    files = [place / name for name in names] if place.is_dir() else [place]
+    digests = []
+    for file in filter(paths.is_file, files):
+        with lines.opened(file) as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _model_name(value: str) -> str:
+    folder = None if value in encoders.MODELS else model_files.folder_named(value)
+    if not folder:
+        return value.replace("/", "--")
+    return corpora.slug(folder.resolve().name, model_files.folder_sha256(folder))
+
+
+def command_of(profile: str, overrides: Mapping[str, str]) -> str:
+    """What one types for such a run."""
+    given = {"PROFILE": profile if profile != "default" else "", "CORPUS": overrides.get("corpus", ""),
+             "MODEL": overrides.get("static_model", ""), "ENGINE": overrides.get("engine_name", "")}  # fmt: skip
+    return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
+
+
+def fetch(jobs: list[Job]) -> None:
+    """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
+
+    Raises WorkbookError, before the first text is encoded, for a corpus with a fault in it or out of reach, a model
+    that cannot be opened, a hub out of reach, and more documents than the machine has room for.
+    """
+    large = [
+        job for values in jobs if "documents" in values.parameters for job in parameters.scale_jobs(values.parameters)
+    ]
+    for job in large:
+        scale.check_room(job)
+    for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
+        encoders.check_reachable(model)
+        if model not in encoders.MODELS:
+            _try(model)
+    searching = [job.parameters for job in jobs if "corpus" in job.parameters]
+    found = []
+    for values in {json.dumps(_searched(values), sort_keys=True): values for values in searching}.values():
+        print(f"corpus {Path(values['corpus']).name}", flush=True)
+        found.append((values, parameters.load_corpus(values)))
+    for values in searching:
+        parameters.check_read_later(values)
+    for values, corpus in found:
+        for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):
+            if _is_searched(values) and not encoder.speed_only:
+                print(f"vectors of {encoder.name}", flush=True)
+                sweep.encode(corpus, encoder)
+    for each in large:
+        print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
+        scale.measure(each)
+
+
+def _try(model: str) -> None:
+    """Encode a text in each role with a model that is not registered; WorkbookError for what its files lack."""
+    encoder = encoders.load(model)
+    try:
+        for role in routes.ROLES:
+            vectors.check_finite(encoder, encoder.encode(["a text"], role))
+    except WorkbookError:
+        raise
+    except Exception as error:  # of each library that a model is made with, errors of its own
+        raise WorkbookError(
+            f"{model} cannot encode a text ({type(error).__name__}): give an embedding model whose files fit together"
+        ) from error
+
+
+def _searched(values: Mapping[str, Any]) -> list:
+    """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
+    models = [values.get(name) for name in parameters.MODELS[:2]]
+    asked = None if corpora.is_registered(values["corpus"]) else parameters.source(values)
+    return [asdict(asked) if asked else values["corpus"], *models, _is_searched(values), values.get("strict")]
+
+
+def _is_searched(values: Mapping[str, Any]) -> bool:
+    """Whether a notebook searches its corpus with its models, and does not only measure how fast they are."""
+    return "engine_name" in values and "documents" not in values
+
+
+def execute(job: Job, run_name: str) -> Outcome:
+    """Execute one notebook into reports/<run>/, whole or with its error shown in it."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    file = paths.REPORTS / run_name / f"{job.notebook}.ipynb"
+    running = running_file(run_name, job.notebook)
+    running.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    error = ""
+    try:
+        with _environment({**QUIET, **_folders(), "WORKBOOK_RUN": run_name}):
+            _interruptible(
+                papermill.execute_notebook, str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running),
+                parameters=job.parameters, kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS),
+                progress_bar=sys.stderr.isatty(), log_output=False, execution_timeout=job.cell_timeout,
+                extra_arguments=["--log-level=CRITICAL"],
+            )  # fmt: skip
+        error = unfinished(json.loads(running.read_text(encoding="utf-8")))
+    except PapermillExecutionError as failure:
+        error = one_line(failure.ename, failure.evalue)
+    except Exception as failure:  # a dead kernel or a cell over its time: the other notebooks still run
+        error = one_line(type(failure).__name__, str(failure))
+    finally:
+        if running.exists():
+            with paths.atomic(file) as temporary:
+                given = [value for value in job.parameters.values() if isinstance(value, str)]
+                places = [value for value in given if Path(value).is_absolute()]
+                text = redact.clean(running.read_text(encoding="utf-8"), places)
+                temporary.write_text(text, encoding="utf-8")
+            running.unlink()
+    return Outcome(job.notebook, time.perf_counter() - started, error, file)
+
+
+def _folders() -> dict[str, str]:
+    """The folders that the environment names, absolute: a notebook runs in notebooks/, not where the command did."""
+    folders = {"WORKBOOK_DATA": paths.DATA, "WORKBOOK_FIGURES": paths.FIGURES, "WORKBOOK_REPORTS": paths.REPORTS}
+    if beir := os.environ.get("BEIR_DATA_DIR"):
+        folders["BEIR_DATA_DIR"] = Path(beir).resolve()
+    return {name: str(folder) for name, folder in folders.items()}
+
+
+def _interruptible(work: Callable[..., object], *arguments: object, **options: object) -> None:
+    """Do the work in a thread, where nbclient cannot take Ctrl-C for itself: it ends the kernel and nothing else.
+
+    The next notebook would begin then, or this one end as if all were well.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work, *arguments, **options)
+        try:
+            done.result()
+        except KeyboardInterrupt:
+            logging.disable()  # that the kernel died is no news
+            for child in psutil.Process().children(recursive=True):
+                if os.getsid(child.pid) != os.getsid(0):  # a kernel's: Python's own helpers end when this process does
+                    child.kill()
+            pool.shutdown()
+            logging.disable(logging.NOTSET)
+            raise
+
+
+def running_file(run_name: str, notebook: str) -> Path:
+    """Where a notebook is while it runs, or was when its run was killed: not yet fit to be shared."""
+    return paths.DATA / "running" / run_name / f"{notebook}.ipynb"
+
+
+def _verdicts(run_name: str, outcomes: list[Outcome], expected: list[Expected]) -> str:
+    lines = ["", f"{'notebook':<30} {'verdict':<8} {'seconds':>7}"]
+    lines += [f"{o.notebook:<30} {'FAIL' if o.error else 'OK':<8} {o.seconds:>7.0f}" for o in outcomes]
+    if expected:
+        lines += ["", f"{'expected value':<72} {'wanted':>9} {'found':>9}  verdict"]
+    for value in expected:
+        found = "no row" if value.found is None else f"{value.found:.5f}"
+        lines.append(f"{value.what:<72} {value.expected:>9.5f} {found:>9}  {value.verdict}")
+    lines += ["", f"executed notebooks: {_shown(paths.REPORTS / run_name)}"]
+    lines += [f"rows:               {_shown(results.published_file(run_name, 'x').parent)}"]
+    lines += [f"figures:            {_shown(paths.FIGURES)}"]
+    return "\n".join(lines)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the kernel, which inherits them, and put back what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def unfinished(notebook: Mapping[str, Any]) -> str:
+    """What is wrong with how a notebook ended, or nothing; papermill leaves a half-run one looking finished."""
+    facts = notebook["metadata"].get("papermill", {})
+    return "" if facts.get("end_time") and facts.get("exception") is None else "the notebook did not run to its end"
+
+
+def one_line(name: str, text: str) -> str:
+    """An error in a line: its name, unless it is the workbook's own, and the first line of its message."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    message = lines[0] if lines else "no message"
+    return message if name == "WorkbookError" else f"{name}: {message}"
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path)

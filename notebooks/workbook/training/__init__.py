@@ -1,0 +1,1 @@
+"""Train a static model on documents, and measure what was trained."""

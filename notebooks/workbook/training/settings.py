@@ -1,0 +1,90 @@
+"""How a model is trained: every setting with its usual value, and what it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from workbook.corpora import pairs
+from workbook.errors import WorkbookError
+
+MOST_EPOCHS, WIDEST = 1_000, 2**14  # beyond, a training takes days or all memory
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _falls(values: object) -> bool:
+    """Whether these are counts, each below the one before."""
+    return (
+        isinstance(values, list | tuple) and all(map(_is_count, values)) and sorted(set(values))[::-1] == list(values)
+    )
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < float("inf")
+
+
+COUNT = (_is_count, "a whole number above 0")
+POSITIVE = (_is_positive, "a number above 0")
+TRUTH = "true or false"
+ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "words": (lambda value: value is None or isinstance(value, bool), TRUTH),
+    "frequencies": (lambda value: isinstance(value, bool), TRUTH),
+    "width": (
+        lambda value: value == 0 or (_is_count(value) and value <= WIDEST),
+        f"a number of dimensions, {WIDEST:,} at most, or 0 for the start's own",
+    ),
+    "kinds": (
+        lambda value: isinstance(value, list | tuple) and len(value) > 0 and set(value) <= set(pairs.KINDS),
+        f"a list of some of {', '.join(pairs.KINDS)}",
+    ),
+    "dimensions": (lambda value: value is None or _falls(value), "a list of whole numbers above 0, the widest first"),
+    "sentences": COUNT,
+    "batch_size": COUNT,
+    "epochs": (
+        lambda value: _is_count(value) and value <= MOST_EPOCHS,
+        f"a whole number from 1 to {MOST_EPOCHS:,}",
+    ),
+    "learning_rate": POSITIVE,
+    "scale": POSITIVE,
+    "teacher": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a share from 0 to 1"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained.
+
+    `words`, `frequencies` and `width` (0: as it is) make the start, see `starts`; `kinds` and `sentences` the pairs,
+    see `pairs`. `dimensions` are the Matryoshka dimensions below the model's own. `scale` is one over the temperature.
+    `teacher` is its share of the target, see `objective`.
+    None: words if the start was distilled here and so can be again; the dimensions that the start is measured at.
+    """
+
+    words: bool | None = None
+    frequencies: bool = False
+    width: int = 0
+    kinds: tuple[str, ...] = pairs.KINDS
+    sentences: int = 5
+    dimensions: tuple[int, ...] | None = None
+    batch_size: int = 2048
+    learning_rate: float = 0.03
+    epochs: int = 5
+    scale: float = 20.0
+    teacher: float = 0.0
+
+    @classmethod
+    def of(cls, **values: Any) -> Settings:
+        """Settings from plain values, as a notebook's parameter gives them; WorkbookError for what makes no sense."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            names = ", ".join(field.name for field in fields(cls))
+            raise WorkbookError(f"training has no setting {', '.join(sorted(unknown))}; it has {names}")
+        for name, value in values.items():
+            allowed, what = ALLOWED[name]
+            if not allowed(value):
+                raise WorkbookError(f"{name} must be {what}, not {value!r}")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -1,0 +1,129 @@
+"""What training starts from: a static model given a corpus's own words, weighted by its own frequencies, widened.
+
+Each takes a static SentenceTransformer and gives another; the one that came in is not changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbook.embedding import routes
+from workbook.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+WORD = r"[^\W\d_]\w+"
+MIN_DOCUMENTS = 3  # a word in fewer is too rare to learn a vector for
+SIF = 1e-4  # model2vec's
+
+
+def check(model: SentenceTransformer) -> None:
+    """Raise WorkbookError for a model that training would not keep: one that is more than a table.
+
+    A Normalize after the table is left away: vectors are compared by cosine, which does not see it.
+    """
+    if more := routes.more_than_a_table(model):
+        raise WorkbookError(f"only a static model can be trained here; this one {more}")
+
+
+def copy(model: SentenceTransformer) -> SentenceTransformer:
+    """A model of its own, in float32, to be trained."""
+    return _static(*_parts(model))
+
+
+def with_words(
+    model: SentenceTransformer, transformer: SentenceTransformer, texts: Sequence[str]
+) -> SentenceTransformer:
+    """Distil a static model again, with a token of its own for each word that several texts have.
+
+    As model2vec does it: the transformer encodes each token alone, PCA, weights by Zipf's law, the added words as the
+    rarest. A word that the transformer's tokenizer cuts into pieces it so reads whole. `model` gives the tokenizer and
+    the dimensions. (model2vec's own `vocabulary` does the same with its tokenizer library, in ten times the time.)
+    Raises WorkbookError for a tokenizer other than WordPiece or WordLevel, where a new word would not be found, and
+    for a transformer with other tokens, or one that does more than pool.
+    """
+    from model2vec.distill.inference import apply_pca, compute_weights, create_embeddings
+    from sklearn.feature_extraction.text import CountVectorizer
+    from tokenizers import Tokenizer
+
+    tokenizer, rows = _parts(model)
+    _check_only_pools(transformer)
+    content, known = json.loads(tokenizer.to_str()), transformer.tokenizer.get_vocab()
+    vocabulary = content["model"].get("vocab", {})
+    if content["model"]["type"] not in ("WordPiece", "WordLevel") or not set(vocabulary) <= set(known):
+        raise WorkbookError("words can be added to a model distilled from the given transformer, with WordPiece tokens")
+    counted = CountVectorizer(min_df=MIN_DOCUMENTS, token_pattern=WORD, binary=True).fit(texts)
+    words = [word for word in counted.get_feature_names_out() if len(transformer.tokenizer.tokenize(word)) > 1]
+    tokens = sorted(vocabulary, key=vocabulary.get)
+    opening, closing = transformer.tokenizer("")["input_ids"]
+    ids = [[opening, known[token], closing] for token in tokens]
+    ids += transformer.tokenizer(words)["input_ids"] if words else []
+    encoded = create_embeddings(
+        transformer[0].auto_model, ids, device="cpu", pad_token_id=transformer.tokenizer.pad_token_id
+    )
+    if rows.shape[1] > encoded.shape[1]:
+        raise WorkbookError(f"a transformer of {encoded.shape[1]} dimensions cannot give the start its {rows.shape[1]}")
+    reduced = apply_pca(encoded, rows.shape[1])
+    vocabulary.update({word: len(tokens) + number for number, word in enumerate(words)})
+    return _static(Tokenizer.from_str(json.dumps(content)), reduced * compute_weights(len(ids), SIF)[:, None])
+
+
+def _check_only_pools(transformer: SentenceTransformer) -> None:
+    first, *after = routes.modules(transformer, "document")
+    more = {type(module).__name__ for module in after} - {"Pooling", "Normalize"}
+    if type(first).__name__ != "Transformer" or more or routes.asymmetric(transformer):
+        raise WorkbookError(
+            "words are encoded by a transformer that only pools, and this one does more; set words: false"
+        )
+
+
+def weighted(model: SentenceTransformer, texts: Sequence[str]) -> SentenceTransformer:
+    """Scale each token's row to SIF / (SIF + p), p its share of the texts' tokens (smooth inverse frequency).
+
+    Source: Arora, Liang and Ma, A simple but tough-to-beat baseline for sentence embeddings, ICLR 2017. model2vec
+    takes p from a token's place in the vocabulary (Zipf's law); here the corpus itself is counted.
+    """
+    tokenizer, rows = _parts(model)
+    counts = np.ones(len(rows))  # one more than seen: what the corpus lacks is rare, not absent
+    for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
+        np.add.at(counts, encoding.ids, 1)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    directions = rows / np.where(lengths > 0, lengths, 1)
+    weights = SIF / (SIF + counts / counts.sum())
+    return _static(tokenizer, directions * (weights * lengths.mean() / weights.mean())[:, None])
+
+
+def widened(model: SentenceTransformer, dimensions: int, seed: int) -> SentenceTransformer:
+    """Add random dimensions: in them two texts are alike only by the tokens they share, as in BM25.
+
+    Each row's random part is as long as what it had. Raises WorkbookError if the model is that wide already.
+    """
+    tokenizer, rows = _parts(model)
+    extra = dimensions - rows.shape[1]
+    if extra < 1:
+        raise WorkbookError(f"the model has {rows.shape[1]} dimensions already: it cannot be widened to {dimensions}")
+    random = np.random.default_rng(seed).standard_normal((len(rows), extra)) / np.sqrt(extra)
+    return _static(tokenizer, np.hstack([rows, random * np.linalg.norm(rows, axis=1, keepdims=True)]))
+
+
+def _parts(model: SentenceTransformer) -> tuple:
+    """Tokenizer and float32 table (tokens, d) of a static model; WorkbookError for any other."""
+    check(model)
+    return model[0].tokenizer, model[0].embedding.weight.detach().float().numpy()
+
+
+def _static(tokenizer, rows: np.ndarray) -> SentenceTransformer:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    own = Tokenizer.from_str(tokenizer.to_str())
+    own.no_truncation()
+    weights = torch.from_numpy(np.array(rows, dtype=np.float32))  # a copy: training changes it
+    return SentenceTransformer(modules=[StaticEmbedding(own, embedding_weights=weights)], device="cpu")

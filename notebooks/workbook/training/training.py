@@ -1,0 +1,309 @@
+"""Train a static model on documents alone, with Sentence Transformers' trainer and losses, on the CPU, in a minute.
+
+`train` makes a folder in data/models that every notebook loads by its name; `choose` ranks settings by how well they
+find held-out anchors. Neither sees a query or a judgement of a corpus, unless labelled pairs are put in by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbook import locks, memory, paths
+from workbook.corpora import pairs
+from workbook.corpora.corpora import Document
+from workbook.corpora.pairs import Pair
+from workbook.embedding import cards, model_files, routes, vectors
+from workbook.embedding.encoders import Encoder
+from workbook.errors import WorkbookError
+from workbook.training import known_items, starts
+from workbook.training.settings import Settings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+FORMAT = 2  # raise it when training changes, so that models trained before are not taken for the same
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate", "datasets")
+CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for each of the model's
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on, and from: documents, those of them held out, a static start; maybe a teacher and more pairs.
+
+    `teacher` is the transformer that the start was distilled from. `extra` pairs are trained on beside those made of
+    the documents: labelled ones, or of another corpus.
+    """
+
+    name: str
+    documents: Mapping[str, Document]
+    held_out: frozenset[str]
+    start: Encoder
+    teacher: Encoder
+    extra: tuple[Pair, ...] = ()
+
+
+def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
+    """Hold documents out, drawn by seed.
+
+    Raises WorkbookError for documents too few or too alike, a start that is not static, a teacher that is.
+    """
+    check(start, teacher)
+    return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
+
+
+def check(start: Encoder, teacher: Encoder) -> None:
+    """Raise WorkbookError for models that cannot be trained from, whose scores training would compare with another's.
+
+    Training takes and gives one table: what stands before it (a prompt) or after it (a Dense) would be lost, and its
+    loss would count as a gain.
+    """
+    if start.kind != "static" or teacher.kind != "transformer":
+        raise WorkbookError(f"training goes from a static model and a transformer, not {start.name} and {teacher.name}")
+    if not teacher.dimensions:
+        raise WorkbookError(f"{teacher.name} does not say how many dimensions its vectors have: give another teacher")
+    if start.facts:
+        return  # the registered ones are tables
+    if more := routes.more_than_a_table(start.model):
+        raise WorkbookError(f"{start.name} {more}, which training would leave away: give a table alone to start from")
+    if prompts := [prompt for role in routes.ROLES if (prompt := start.prompt(role))]:
+        raise WorkbookError(
+            f"{start.name} puts {prompts[0]!r} before texts, which training would leave away: remove it"
+        )
+
+
+def smaller(of: Task, size: int, seed: int) -> Task:
+    """The task with only `size` documents to train on, drawn by seed; the held-out ones stay.
+
+    Raises WorkbookError if there are not that many.
+    """
+    others = [key for key in of.documents if key not in of.held_out]
+    if size > len(others):
+        raise WorkbookError(f"{of.name} has {len(others)} documents to train on, not {size}")
+    kept = {others[number] for number in np.random.default_rng(seed).choice(len(others), size, replace=False)}
+    documents = {key: one for key, one in of.documents.items() if key in kept or key in of.held_out}
+    return replace(of, documents=documents)
+
+
+def train(of: Task, settings: Settings, seed: int) -> Path:
+    """Train a model or find it trained: its folder in data/models, as Sentence Transformers saves it, with a card.
+
+    Goes on after the last whole epoch of an interrupted training. Keeps, of the epochs whose held-out score is within
+    one standard error of the best, the last; the start is not among them, its score stands in the card beside theirs.
+    Raises WorkbookError, before any work, for a task that gives no pairs, a start or teacher that does not fit and a
+    disk too full; and for a loss that is not finite, which leaves the epochs before it where they are.
+    """
+    settings = _resolved(of, settings)
+    made = _pairs(of, settings, seed)
+    about = _about(of, settings, seed, made)
+    folder = paths.DATA / "models" / f"custom-{of.name}-{_key(about)}"
+    work = folder.with_name(f"{folder.name}.training")
+    with locks.alone(folder):
+        if not folder.is_dir():
+            started = time.perf_counter()
+            model = _start(of, settings, seed)
+            _check_room(model)
+            history = _fit(of, settings, seed, model, made, work)
+            facts = {
+                **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
+                "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": round(memory.peak() / 1e6),
+            }  # fmt: skip
+            cards.save(model, folder, facts)
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
+    """Train with each of the candidates and rank them by held-out score: a row each, the best first.
+
+    Columns: the settings, held-out NDCG@10 of the epoch kept, its standard error, that epoch, seconds, folder.
+    """
+    found = []
+    for settings in candidates:
+        folder = train(of, settings, seed)
+        facts = cards.read(folder)
+        kept = max(facts["history"], key=lambda epoch: epoch["rank"])
+        found.append((settings, kept["score"], kept["error"], kept["epoch"], facts["seconds"], folder))
+    columns = ["settings", "held-out ndcg@10", "standard error", "epoch kept", "seconds", "folder"]
+    return pd.DataFrame(found, columns=columns).sort_values("held-out ndcg@10", ascending=False, ignore_index=True)
+
+
+def average(folders: Sequence[Path], name: str) -> Path:
+    """Average models into one, a model soup (Wortsman et al. 2022): its folder in data/models.
+
+    Raises WorkbookError for models whose tokens or dimensions differ: they must come of one start.
+    """
+    key = _key([model_files.folder_sha256(folder) for folder in folders])
+    target = paths.DATA / "models" / f"custom-{name}-soup-{key}"
+    if target.is_dir():
+        return target
+    models = [model_files.open_folder(str(folder)) for folder in folders]
+    for model in models:
+        starts.check(model)
+    tables = [model[0].embedding.weight.data for model in models]
+    if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
+        raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
+    models[0][0].embedding.weight.data = sum(tables) / len(tables)
+    settings = cards.read(folders[0])["settings"]
+    facts = {"settings": settings, "average_of": [folder.name for folder in folders], "history": []}
+    cards.save(models[0], target, facts)
+    return target
+
+
+def start(of: Task, settings: Settings, seed: int) -> Path:
+    """Folder of the model as it is before training: for what training itself adds, and to average with."""
+    settings = _resolved(of, settings)
+    folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(_start_about(of, settings, seed))}"
+    if not folder.is_dir():
+        cards.save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
+    return folder
+
+
+def _resolved(of: Task, settings: Settings) -> Settings:
+    """The settings with what was left to the start decided."""
+    made_here = of.start.facts is not None and of.start.facts.recipe is not None
+    if settings.words and not made_here:
+        raise WorkbookError(f"words: true distils anew, and would leave nothing of {of.start.name}; set words: false")
+    words = made_here if settings.words is None else settings.words
+    dimensions = settings.dimensions
+    if dimensions is None and settings.width:
+        dimensions = tuple(d for d in (settings.width // 2**k for k in range(1, 8)) if d >= 32)
+    elif dimensions is None:
+        dimensions = of.start.matryoshka[1:]
+    return replace(settings, words=words, dimensions=dimensions)
+
+
+def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
+    """The pairs to train on; from documents that are not held out."""
+    trained_on = {key: document for key, document in of.documents.items() if key not in of.held_out}
+    made = pairs.make(trained_on, settings.kinds, settings.sentences, seed)
+    having = {pair.document for pair in made}
+    if len(having) < pairs.MIN_TRAINED_ON:
+        raise WorkbookError(
+            f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}: "
+            f"{pairs.MIN_TRAINED_ON} must, by a title with a text, or by two sentences or more"
+        )
+    extra = [pair for pair in of.extra if pair.document not in of.held_out]
+    foreign = sum(pair.document not in of.documents for pair in extra)
+    if settings.teacher and foreign:
+        raise WorkbookError(f"{foreign} pairs are of documents outside the task: a teacher cannot judge those")
+    return [*made, *extra]
+
+
+def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dict[str, Any]:
+    """All that decides a training: what its folder is named by and its card begins with."""
+    return {
+        "format": FORMAT, "name": of.name, "settings": asdict(settings), "seed": seed,
+        "start": of.start.identity("document"), "documents": len(of.documents), "held_out": len(of.held_out),
+        "extra_pairs": sum(pair.document not in of.held_out for pair in of.extra),
+        "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
+        "held_out_sha256": vectors.texts_sha256(sorted(of.held_out)),
+        "documents_sha256": documents_sha256(of.documents),
+        "teacher": of.teacher.identity("document") if settings.teacher or settings.words else None,
+        "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
+    }  # fmt: skip
+
+
+def documents_sha256(documents: Mapping[str, Document]) -> str:
+    """Hash of documents, in order: what a model was trained on, whatever the corpus is called."""
+    return vectors.texts_sha256([part for key, document in documents.items() for part in (key, *document)])
+
+
+def _start_about(of: Task, settings: Settings, seed: int) -> list[Any]:
+    teacher = of.teacher.identity("document") if settings.words else None
+    made_by = [settings.words, settings.frequencies, settings.width, settings.dimensions, seed]
+    return [FORMAT, of.start.identity("document"), teacher, documents_sha256(of.documents), *made_by]
+
+
+def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
+    """The start as the settings want it, made anew each time, in float32 (Adam diverges in float16)."""
+    texts = [document.full for document in of.documents.values()]
+    model = starts.copy(of.start.model)
+    if settings.words:
+        model = _distilled(of, texts)
+    if settings.frequencies:
+        model = starts.weighted(model, texts)
+    if settings.width:
+        model = starts.widened(model, settings.width, seed)
+    narrow = [dimension for dimension in settings.dimensions if dimension >= model.get_embedding_dimension()]
+    if narrow:
+        raise WorkbookError(f"Matryoshka dimensions {narrow}: the model has {model.get_embedding_dimension()}")
+    return model
+
+
+def _distilled(of: Task, texts: Sequence[str]) -> SentenceTransformer:
+    """The start with the corpus's own words, which takes half a minute and is kept for every training on the corpus."""
+    about = [FORMAT, of.start.identity("document"), of.teacher.identity("document"), vectors.texts_sha256(texts)]
+    folder = paths.DATA / "models" / f"{of.start.name}-words-{_key(about)}"
+    if not folder.is_dir():
+        model = starts.with_words(of.start.model, of.teacher.model, texts)
+        with paths.atomic(folder) as temporary:
+            model.save(str(temporary), create_model_card=False)
+    return model_files.open_folder(str(folder))
+
+
+def _fit(
+    of: Task, settings: Settings, seed: int, model: SentenceTransformer, made: Sequence[Pair], work: Path
+) -> list[dict[str, float]]:
+    from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss
+
+    from workbook.training import objective, trainer
+
+    columns: dict[str, list] = {"anchor": [p.anchor for p in made], "positive": [p.positive for p in made]}
+    taught = None
+    if settings.teacher:
+        numbers = {key: number for number, key in enumerate(of.documents)}
+        columns["label"] = [numbers[pair.document] for pair in made]
+        taught = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
+    loss = objective.Objective(model, settings.scale, taught, settings.teacher)
+    dimensions = [model.get_embedding_dimension(), *settings.dimensions]
+    try:
+        with paths.told_when_unwritable(work):
+            return trainer.fit(
+                model, columns, MatryoshkaLoss(model, loss, dimensions), _score(of), work,
+                epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=seed,
+            )  # fmt: skip
+    except WorkbookError as error:
+        kept = f"; whole epochs before it are in {work.name}" if list(work.glob("checkpoint-*")) else ""
+        raise WorkbookError(f"training stopped: {error}{kept}") from None
+
+
+def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
+    """Gives a model's mean NDCG@10 on the held-out anchors, the same for all settings and seeds, and its error."""
+    asked = known_items.build(of.documents, of.held_out)
+
+    def score(model: SentenceTransformer) -> tuple[float, float]:
+        lengths = model[0].embedding.weight.detach().norm(dim=1)
+        if not bool(lengths.isfinite().all()):
+            raise WorkbookError("the vectors are no longer finite numbers: lower learning_rate")
+        encode = functools.partial(model.eval().encode, batch_size=256, show_progress_bar=False)
+        found = known_items.score(encode, asked)
+        return float(found.mean()), float(found.sem())
+
+    return score
+
+
+def _check_room(model: SentenceTransformer) -> None:
+    needed = (3 * CHECKPOINTS + 1) * 4 * model[0].embedding.weight.numel()
+    paths.DATA.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(paths.DATA).free
+    if free < needed:
+        raise WorkbookError(
+            f"training needs {needed / 1e6:,.0f} MB for its checkpoints and {paths.DATA} has {free / 1e6:,.0f} MB: "
+            f"make room or set WORKBOOK_DATA to another folder"
+        )
+
+
+def _key(about: object) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]

@@ -1,0 +1,91 @@
+"""Streams give the same texts each time, as many as asked, a shard at a time."""
+
+import json
+
+import numpy as np
+import pytest
+from workbook.corpora import beir_sets, corpora, streams
+from workbook.errors import WorkbookError
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return corpora.load("sample")
+
+
+@pytest.fixture
+def trec_covid(data):
+    """A TREC-COVID of five documents, one of them empty, as BEIR's has."""
+    folder = data / "beir" / "trec-covid"
+    folder.mkdir(parents=True)
+    rows = [{"_id": str(n), "title": "Title", "text": f"text {n}"} for n in range(5)]
+    rows[3].update(title="", text="")
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return folder / "corpus.jsonl"
+
+
+def texts(stream):
+    return [text for shard in stream.shards() for text in shard]
+
+
+def test_assembled_texts_are_as_many_and_as_long_as_asked(sample, data):
+    found = texts(streams.of(sample, 5_000, seed=0))
+    assert len(found) == 5_000
+    lengths = [len(text.split()) for text in found]
+    assert np.mean(lengths) == pytest.approx(streams.WORDS, rel=0.04)
+    assert min(lengths) < streams.WORDS / 3
+    assert max(lengths) > streams.WORDS * 3
+    assert len(set(found)) == 5_000
+    assert set(" ".join(found).split()) == set(" ".join(sample.document_texts).split())
+
+
+def test_a_text_is_two_passages_of_the_corpus(sample, data):
+    whole = " ".join(" ".join(sample.document_texts).split())
+    for text in texts(streams.of(sample, 200, seed=3)):
+        words = text.split()
+        half = len(words) // 2
+        assert " ".join(words[:half]) in whole
+        assert " ".join(words[half:]) in whole
+
+
+def test_the_same_seed_gives_the_same_shards(sample, data, monkeypatch):
+    monkeypatch.setattr(streams, "SHARD", 64)
+    shards = list(streams.of(sample, 200, seed=0).shards())
+    assert [len(shard) for shard in shards] == [64, 64, 64, 8]
+    assert shards == list(streams.of(sample, 200, seed=0).shards())
+    assert shards[0] != next(streams.of(sample, 200, seed=1).shards())
+    assert shards[0] == next(streams.of(sample, 100, seed=0).shards()), "a longer stream begins with a shorter one"
+
+
+def test_long_texts_make_shorter_shards(sample, data, monkeypatch):
+    monkeypatch.setattr(streams, "CHARACTERS", 5_000)
+    shards = list(streams.of(sample, 100, seed=0).shards())
+    assert len(shards) > 10
+    assert sum(map(len, shards)) == 100
+    assert all(len(shard) == 1 or sum(map(len, shard)) <= 5_000 for shard in shards)
+
+
+def test_label_and_identity_say_what_it_is(sample, data):
+    stream = streams.of(sample, 100, seed=7)
+    assert stream.label == "assembled from sample, seed 7"
+    assert stream.identity != streams.of(sample, 100, seed=8).identity
+    assert stream.identity["corpus"] == sample.sha256
+
+
+def test_the_real_set_is_taken_when_it_is_here(sample, trec_covid):
+    stream = streams.of(sample, 4, seed=0)
+    assert (stream.label, texts(stream)) == ("TREC-COVID", ["Title text 0", "Title text 1", "Title text 2", ""])
+    assert texts(streams.of(sample, 5, seed=0))[-1] == "Title text 4"
+
+
+def test_more_than_the_real_set_has_are_assembled(sample, trec_covid):
+    more = beir_sets.BEIR["trec-covid"].documents + 1
+    assert streams.of(sample, more, seed=0).label.startswith("assembled")
+
+
+def test_a_real_set_cut_short_or_not_text_is_told(sample, trec_covid):
+    with pytest.raises(WorkbookError, match="ends after 5 of 6 documents"):
+        texts(streams.of(sample, 6, seed=0))
+    trec_covid.write_bytes(b'{"_id": "1", "text": "\xff\xfe"}\n')
+    with pytest.raises(WorkbookError, match="not valid UTF-8"):
+        texts(streams.of(sample, 1, seed=0))

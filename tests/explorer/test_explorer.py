@@ -1,0 +1,184 @@
+"""The explorer without its widgets: rankings against numpy, moves against whole float32 vectors, what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from workbook import paths
+from workbook.corpora import corpora
+from workbook.corpora.corpora import Document
+from workbook.embedding import encoders, vectors
+from workbook.errors import WorkbookError
+from workbook.explorer.explorer import BM25, CUSTOM, HYBRID, STATIC, TRANSFORMER, Explorer
+from workbook.qdrant import engine
+
+QUERY = "where can I borrow money"
+DIMENSIONS, SETTINGS = [64, 16], ["float32", "binary"]
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return corpora.load("sample")
+
+
+@pytest.fixture(scope="module")
+def explorer(corpus, tmp_path_factory):
+    """Two models on the sample, none trained on it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
+        models = encoders.load("tiny-static"), None, encoders.load("tiny-transformer")
+        made = Explorer(corpus, *models, dimensions=DIMENSIONS, settings=SETTINGS)
+        yield made
+        made.close()
+
+
+def other(name, matryoshka):
+    """The tiny static model under another name and with other dimensions."""
+    model = encoders.load("tiny-static")
+    model.name, model.facts = name, replace(model.facts, matryoshka=matryoshka)
+    return model
+
+
+def by_way(answers):
+    return {answer.way: answer for answer in answers}
+
+
+def exact(corpus, model, dimension):
+    """Document ids by cosine, and the cosines, best first."""
+    stored = vectors.truncate(model.encode(corpus.document_texts), dimension)
+    scores = stored @ vectors.truncate(model.encode([QUERY], "query"), dimension)[0]
+    order = np.argsort(-scores)
+    return [corpus.document_ids[number] for number in order], scores[order]
+
+
+def test_every_way_answers_with_its_ranking_scores_and_sizes(explorer, corpus):
+    answers = by_way(explorer.ask(QUERY, 64, "float32"))
+    assert list(answers) == [STATIC, CUSTOM, TRANSFORMER, BM25, HYBRID]
+    for way in (STATIC, TRANSFORMER):
+        ids, scores = exact(corpus, explorer.encoder(way), 64)
+        assert [each.id for each in answers[way].found] == ids[:5]
+        np.testing.assert_allclose([each.score for each in answers[way].found], scores[:5], atol=1e-5)
+        assert answers[way].bytes_per_vector == 256
+        assert (answers[way].dimension, answers[way].setting) == (64, "float32")
+    assert answers[BM25].bytes_per_vector == 0 < answers[BM25].bytes_of_words == answers[HYBRID].bytes_of_words
+    assert [each.rank for each in answers[HYBRID].found] == [1, 2, 3, 4, 5]
+    assert min(answers[STATIC].encode_ms, answers[BM25].encode_ms, answers[HYBRID].search_ms) > 0
+    first = answers[STATIC].found[0]
+    assert (first.title, first.snippet[:40]) == (corpus.documents[first.id].title, corpus.documents[first.id].text[:40])
+
+
+def test_whole_float32_vectors_move_nothing(explorer):
+    for answer in explorer.ask(QUERY, 64, "float32"):
+        assert [each.was for each in answer.found] == [each.rank for each in answer.found]
+        assert answer.left == []
+
+
+def test_moves_are_against_whole_float32_vectors(explorer, corpus):
+    answers = by_way(explorer.ask(QUERY, 16, "binary"))
+    assert answers[BM25].found == by_way(explorer.ask(QUERY, 64, "float32"))[BM25].found
+    for way in (STATIC, TRANSFORMER):
+        ids, _ = exact(corpus, explorer.encoder(way), 64)
+        found = answers[way].found
+        assert [each.was for each in found] == [ids.index(each.id) + 1 for each in found]
+        assert [each.rank for each in found] != [each.was for each in found], "one bit of 16 numbers moves nothing"
+        shown = {each.id for each in found}
+        assert [each.id for each in answers[way].left] == [key for key in ids[:5] if key not in shown]
+        scores = [each.score for each in found]
+        assert scores == sorted(scores, reverse=True)
+        assert answers[way].bytes_per_vector == 16
+
+
+def test_rescoring_enough_candidates_ranks_as_float32_of_that_dimension(explorer, corpus):
+    answers = by_way(explorer.ask(QUERY, 16, "binary", True, 12.0))
+    ids, scores = exact(corpus, explorer.encoder(STATIC), 16)
+    assert [each.id for each in answers[STATIC].found] == ids[:5]
+    np.testing.assert_allclose([each.score for each in answers[STATIC].found], scores[:5], atol=1e-5)
+
+
+def test_without_a_trained_model_its_column_says_how_to_train_one(explorer):
+    answer = by_way(explorer.ask(QUERY, 64, "float32"))[CUSTOM]
+    assert answer.problem.endswith("make run-notebooks NOTEBOOK=05_train_your_own CORPUS=sample")
+    assert by_way(explorer.ask(QUERY, 64, "float32"))[HYBRID].model == "tiny-static + BM25 (dbsf)"
+
+
+def test_a_trained_model_is_asked_and_fused_and_no_transformer_is_needed(corpus, data):
+    made = Explorer(corpus, encoders.load("tiny-static"), other("mine", (64, 16)), dimensions=[40], settings=["binary"])
+    answers = by_way(made.ask(QUERY, 40, "binary"))
+    assert list(answers) == [STATIC, CUSTOM, BM25, HYBRID]
+    assert answers[HYBRID].model == "mine + BM25 (dbsf)"
+    assert {way: answers[way].dimension for way in (STATIC, CUSTOM, HYBRID)} == {STATIC: 40, CUSTOM: 64, HYBRID: 64}
+    assert made.indexes == 4, "of each model the setting, and whole float32 vectors to compare with"
+    folders = [index._backend._path for index in made._indexes.values()]
+    made.close()
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_query_of_unknown_words_is_told_apart_from_one_that_finds_nothing(explorer):
+    answers = by_way(explorer.ask("zzzz qqqq", 64, "float32"))
+    assert answers[STATIC].problem == "tiny-static knows no word of this query."
+    assert answers[TRANSFORMER].problem == "tiny-transformer knows no word of this query."
+    assert answers[BM25].problem == answers[HYBRID].problem == "No document has a word of this query."
+
+
+def test_the_hybrid_finds_by_words_what_its_model_does_not_know(corpus, data):
+    document = next(iter(corpus.documents))
+    odd = replace(corpus, documents={**corpus.documents, document: Document("", "Ψυχή")})
+    explorer = Explorer(odd, encoders.load("tiny-static"), dimensions=[64], settings=["float32", "binary"])
+    for setting in ("float32", "binary"):
+        answers = by_way(explorer.ask("Ψυχή", 64, setting))
+        assert [each.id for each in answers[HYBRID].found] == [each.id for each in answers[BM25].found] == [document]
+        assert answers[HYBRID].model == "BM25 alone: tiny-static knows no word of this query."
+    explorer.close()
+
+
+def test_an_explained_match_has_the_score_it_was_ranked_by(explorer):
+    first = by_way(explorer.ask(QUERY, 16, "float32"))[STATIC].found[0]
+    assert explorer.explain(STATIC, QUERY, first.id, 16).score == pytest.approx(first.score, abs=1e-5)
+    for way in (BM25, TRANSFORMER):
+        with pytest.raises(WorkbookError, match="static model"):
+            explorer.explain(way, QUERY, first.id, 16)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("", 64, "float32"), "the query is empty"),
+        ((" \n", 64, "float32"), "the query is empty"),
+        ((QUERY, 32, "float32"), "no index of float32 in 32 dimensions"),
+        ((QUERY, 64, "scalar-int8"), "no index of scalar-int8"),
+        ((QUERY, 64, "float32", True), "nothing to rescore"),
+        ((QUERY, 64, "binary", False, 2.0), "oversampling without rescoring does nothing"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(explorer, asked, said):
+    with pytest.raises(WorkbookError, match=said):
+        explorer.ask(*asked)
+
+
+def test_a_build_that_fails_leaves_nothing_behind(corpus, data, monkeypatch):
+    built = []
+    build = engine.build
+
+    def failing(*arguments, **options):
+        if built:
+            raise WorkbookError("planted")
+        built.append(build(*arguments, **options))
+        return built[0]
+
+    monkeypatch.setattr(engine, "build", failing)
+    with pytest.raises(WorkbookError, match="planted"):
+        Explorer(corpus, encoders.load("tiny-static"), dimensions=[16], settings=["binary"])
+    assert not built[0]._backend._path.exists()
+
+
+def test_a_ratio_that_does_not_divide_and_an_unknown_fusion_are_refused(corpus, data):
+    with pytest.raises(WorkbookError, match="does not divide 20"):
+        Explorer(corpus, encoders.load("tiny-static"), dimensions=[20], settings=["product-x64"])
+    with pytest.raises(WorkbookError, match="unknown fusion 'sum'"):
+        Explorer(corpus, encoders.load("tiny-static"), dimensions=[16], settings=["binary"], fusion="sum")
+
+
+def test_an_answer_says_whether_it_was_rescored(explorer):
+    for rescore in (False, True):
+        answers = explorer.ask(QUERY, 64, "binary", rescore)
+        assert {answer.rescored for answer in answers if answer.bytes_per_vector} == {rescore}

@@ -1,0 +1,415 @@
+"""One contract for all engines; on Edge, that each setting really applied; and that a build without proof stops.
+
+The server's part runs where QDRANT_URL is set.
+"""
+
+import os
+
+import numpy as np
+import pytest
+from workbook.errors import WorkbookError
+from workbook.qdrant import bm25, edge, engine, quantization, server
+from workbook.qdrant.bm25 import Bm25
+from workbook.qdrant.client import Placement
+from workbook.qdrant.edge import EdgeIndex
+from workbook.qdrant.engine import ALL, Search
+from workbook.qdrant.quantization import SETTINGS, binary_scores
+
+EXACT = Search(exact=True)
+needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
+
+
+@pytest.fixture(scope="module")
+def queries(unit_vectors):
+    """Twenty queries that are no document; longer than 1, as cosine distance must not care."""
+    return 3 * unit_vectors[:20] + 2 * unit_vectors[20:40]
+
+
+@pytest.fixture(scope="module")
+def top_ten(unit_vectors, queries):
+    """What exact search must find, by numpy: ids and cosines."""
+    cosines = queries @ unit_vectors.T / np.linalg.norm(queries, axis=1, keepdims=True)
+    ids = np.argsort(-cosines, axis=1)[:, :10]
+    return ids, np.take_along_axis(cosines, ids, axis=1)
+
+
+def assert_hits(hits, expected):
+    np.testing.assert_array_equal(hits.ids, expected[0])
+    np.testing.assert_allclose(hits.scores, expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["edge", "memory", pytest.param("server", marks=needs_server)])
+class TestEveryEngine:
+    @pytest.fixture
+    def index(self, name, unit_vectors, monkeypatch):
+        """Float32 in batches of at most 200, the last one smaller; each row's payload names the row."""
+        monkeypatch.setattr(edge, "BATCH", 200)
+        monkeypatch.setattr(server, "BATCH", 200)
+        with engine.build(unit_vectors, engine=name, payloads=[{"row": row} for row in range(500)]) as index:
+            yield index
+
+    def test_exact_search_finds_what_numpy_finds(self, index, queries, top_ten):
+        assert_hits(index.search(queries, 10, EXACT), top_ten)
+
+    def test_more_queries_than_a_batch(self, index, unit_vectors):
+        np.testing.assert_array_equal(index.search(unit_vectors, 1, EXACT).ids[:, 0], np.arange(500))
+
+    def test_no_more_columns_than_vectors(self, index, queries):
+        hits = index.search(queries, 1_000, EXACT)
+        assert hits.scores.shape == (20, 500)
+        np.testing.assert_array_equal(np.sort(hits.ids, axis=1), np.tile(np.arange(500), (20, 1)))
+
+    def test_payloads_come_in_the_order_of_the_ids(self, index):
+        ids = np.array([499, 3, 200, 0])
+        assert index.payloads(ids) == [{"row": 499}, {"row": 3}, {"row": 200}, {"row": 0}]
+
+    def test_without_payloads_they_are_empty(self, name, unit_vectors):
+        with engine.build(unit_vectors, engine=name) as index:
+            assert index.payloads([1, 0]) == [{}, {}]
+
+    def test_is_closed_after_the_with_statement(self, name, unit_vectors, queries):
+        with engine.build(unit_vectors, engine=name) as index:
+            pass
+        with pytest.raises(Exception, match=r"closed|not initialized|not found|doesn't exist"):
+            index.search(queries, 10, EXACT)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """500 texts of some of forty words, of different lengths; the first twenty are also asked for."""
+    random, words = np.random.default_rng(1), [f"word{number}" for number in range(40)]
+    return [" ".join(random.choice(words, random.integers(1, 12))) for _ in range(500)]
+
+
+@pytest.mark.parametrize("name", ["edge", "memory", pytest.param("server", marks=needs_server)])
+class TestWordsOnEveryEngine:
+    """BM25 alone, and fused with vectors: the same on each engine."""
+
+    @pytest.fixture
+    def model(self, texts):
+        return Bm25(bm25.average_words(texts))
+
+    @pytest.fixture
+    def index(self, name, unit_vectors, texts, model, monkeypatch):
+        monkeypatch.setattr(edge, "BATCH", 200)
+        monkeypatch.setattr(server, "BATCH", 200)
+        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
+            yield index
+
+    def test_words_alone_need_no_vectors(self, name, texts, model):
+        with engine.build(None, engine=name, words=model.documents(texts)) as index:
+            hits = index.search_words(model.queries(texts[:20]), 10)
+        best = -np.sort(-bm25.scores(model.queries(texts[:20]), model.documents(texts)), axis=1)[:, :10]
+        np.testing.assert_allclose(hits.scores, best, rtol=1e-4)
+
+    def test_words_are_ranked_by_the_formula_beside_vectors(self, index, texts, model, queries, top_ten):
+        hits = index.search_words(model.queries(texts[:20]), 10)
+        best = -np.sort(-bm25.scores(model.queries(texts[:20]), model.documents(texts)), axis=1)[:, :10]
+        np.testing.assert_allclose(hits.scores, best, rtol=1e-4)
+        assert_hits(index.search(queries, 10, EXACT), top_ten)
+
+    def test_a_query_without_a_word_finds_nothing(self, index, model):
+        assert (index.search_words(model.queries(["the of", "word1"]), 5).ids[0] == -1).all()
+
+    def test_a_text_without_a_word_is_never_found(self, name, unit_vectors, texts, model):
+        spoilt = ["the of", *texts[1:]]
+        with engine.build(unit_vectors, engine=name, words=model.documents(spoilt)) as index:
+            hits = index.search_words(model.queries(texts[:20]), 500)
+        assert not (hits.ids == 0).any() and (hits.ids >= 0).any()
+
+    def test_reciprocal_ranks_are_added_up(self, index, texts, model, queries):
+        words = model.queries(texts[:20])
+        fused = index.fuse(queries, words, 20, EXACT, "rrf", candidates=10)
+        legs = index.search(queries, 10, EXACT).ids, index.search_words(words, 10).ids
+        for row in range(20):
+            expected = {}
+            for leg in legs:
+                for rank, number in enumerate(leg[row][leg[row] >= 0]):
+                    expected[number] = expected.get(number, 0) + 1 / (edge.RRF_K + rank)
+            best = sorted(expected.values(), reverse=True)
+            np.testing.assert_allclose(fused.scores[row][: len(best)], best, rtol=1e-5)
+            assert set(fused.ids[row]) - {-1} == set(expected)
+
+    def test_scores_are_brought_to_a_common_scale(self, index, texts, model, queries):
+        fused = index.fuse(queries, model.queries(texts[:20]), 20, EXACT, "dbsf", candidates=10)
+        kept = fused.ids >= 0
+        assert fused.scores[kept].min() >= 0 and 1 < fused.scores[kept].max() <= 2, "found by both: above 1"
+        assert all((np.diff(row[row > -np.inf]) <= 0).all() for row in fused.scores)
+
+    def test_an_unknown_fusion_is_refused(self, index, texts, model, queries):
+        with pytest.raises(WorkbookError, match="unknown fusion 'sum': give one of rrf, dbsf"):
+            index.fuse(queries, model.queries(texts[:20]), 10, EXACT, "sum")
+
+
+def test_edge_and_memory_fuse_alike(unit_vectors, texts, queries):
+    """By scores: by ranks, equals in BM25's ranking may be in another order."""
+    model, found = Bm25(6), []
+    for name in ("edge", "memory"):
+        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
+            found.append(index.fuse(queries, model.queries(texts[:20]), 10, EXACT, "dbsf").scores)
+    np.testing.assert_allclose(*found, atol=1e-3)
+
+
+def test_nothing_to_store_is_refused():
+    with pytest.raises(WorkbookError, match="neither vectors nor words"):
+        engine.build(np.zeros((10, 0), dtype=np.float32))
+
+
+@pytest.mark.parametrize("setting", ["scalar-int8", "binary"])
+def test_codes_beside_words_are_codes(unit_vectors, texts, queries, setting):
+    with engine.build(unit_vectors, setting, words=Bm25(6).documents(texts)) as index:
+        assert index.bytes_per_vector == SETTINGS[setting].bytes_per_vector(64)
+        coded, exact = (index.search(queries, 10, search).scores for search in (Search(hnsw_ef=ALL), EXACT))
+    assert np.abs(coded - exact).max() > 1e-4
+
+
+def test_a_search_reads_codes_the_graph_and_the_index_of_words(unit_vectors, texts):
+    with engine.build(unit_vectors, "binary", words=Bm25(6).documents(texts)) as index:
+        parts = index.disk_bytes()
+        assert index.searched_bytes() == 16 + (parts["graph"] + parts["words"]) / 500
+        assert min(parts["graph"], parts["words"]) > 500
+    with engine.build(unit_vectors) as index:
+        assert index.searched_bytes() == 4 * 64 + index.disk_bytes()["graph"] / 500
+    words = Bm25(6).documents(texts)
+    with engine.build(unit_vectors, engine="memory", words=words) as index:
+        assert index.searched_bytes() == quantization.searched_bytes(SETTINGS["float32"], 64, 500, engine.M, words)
+
+
+@pytest.fixture(scope="module", params=[name for name in SETTINGS if name != "float32"])
+def quantized(request, unit_vectors):
+    with engine.build(unit_vectors, request.param) as index:
+        yield index
+
+
+class TestEverySettingOnEdge:
+    def test_the_segments_say_that_they_have_it(self, quantized):
+        assert quantized._backend.applied() == quantized.setting.config != {}
+
+    def test_the_formula_for_its_size_is_true_of_the_file(self, quantized):
+        [codes] = [file for file in quantized._backend._path.rglob("quantized.data") if file.stat().st_size]
+        assert codes.stat().st_size == 500 * quantized.setting.bytes_per_vector(64)
+        assert quantized.bytes_per_vector == quantized.setting.bytes_per_vector(64)
+
+    def test_without_rescoring_the_codes_are_scored(self, quantized, queries, top_ten):
+        scores = quantized.search(queries, 10, Search(hnsw_ef=ALL)).scores
+        assert np.abs(scores - top_ten[1]).max() > 1e-4
+
+    def test_exact_search_passes_the_codes_by(self, quantized, queries, top_ten):
+        """The trap: `exact=True` shows no quantization loss at all; only `hnsw_ef=ALL` does."""
+        assert_hits(quantized.search(queries, 10, EXACT), top_ten)
+
+    def test_rescoring_all_candidates_is_exact(self, quantized, queries, top_ten):
+        assert_hits(quantized.search(queries, 10, Search(hnsw_ef=ALL, rescore=True, oversampling=50)), top_ten)
+
+
+def test_full_ef_removes_the_loss_of_the_graph(unit_vectors, queries, top_ten):
+    with engine.build(unit_vectors) as index:
+        assert index._backend.applied() == {}
+        assert_hits(index.search(queries, 10, Search(hnsw_ef=ALL)), top_ten)
+        hurried = index.search(unit_vectors, 10, Search(hnsw_ef=1)).ids
+        assert (hurried != index.search(unit_vectors, 10, EXACT).ids).any(), "even a small corpus uses its graph"
+
+
+def test_binary_ranks_as_its_oracle(unit_vectors, queries):
+    vectors, queries = np.where(np.abs(unit_vectors) < 0.02, 0, unit_vectors), queries.copy()
+    queries[:, :5] = 0
+    with engine.build(vectors, "binary") as index:
+        hits = index.search(queries, 10, Search(hnsw_ef=ALL))
+    oracle = binary_scores(queries, vectors)
+    np.testing.assert_array_equal(hits.scores, -np.sort(-oracle, axis=1)[:, :10])
+    np.testing.assert_array_equal(hits.scores, np.take_along_axis(oracle, hits.ids, axis=1))
+
+
+def test_missing_hits_are_minus_one(unit_vectors, monkeypatch):
+    with engine.build(unit_vectors) as index:
+        monkeypatch.setattr(EdgeIndex, "search", lambda *_: ([[7], [], [1, 2]], [[0.5], [], [0.9, 0.8]], 0.1))
+        hits = index.search(unit_vectors[:3], 2, EXACT)
+    np.testing.assert_array_equal(hits.ids, [[7, -1], [-1, -1], [1, 2]])
+    np.testing.assert_allclose(hits.scores, [[0.5, -np.inf], [-np.inf, -np.inf], [0.9, 0.8]])
+
+
+@pytest.mark.parametrize(
+    ("name", "search", "words"),
+    [
+        ("edge", Search(oversampling=2), "oversampling without rescoring does nothing"),
+        ("edge", Search(exact=True, rescore=True), "exact search compares the original vectors"),
+        ("memory", Search(), "only searches exactly"),
+        ("memory", Search(hnsw_ef=ALL), "only searches exactly"),
+    ],
+)
+def test_a_search_that_would_be_ignored_is_refused(unit_vectors, name, search, words):
+    with engine.build(unit_vectors, engine=name) as index, pytest.raises(WorkbookError, match=words):
+        index.search(unit_vectors[:1], 10, search)
+
+
+def test_a_plan_of_searches_that_would_be_ignored_is_refused_before_anything_is_built():
+    with pytest.raises(WorkbookError, match="only searches exactly: full-ef needs engine edge or server"):
+        engine.check("memory", ["float32"], ["exact", "full-ef"])
+
+
+def test_memory_refuses_quantization_and_says_why(unit_vectors):
+    with pytest.raises(WorkbookError, match="drops quantization without a word and would score binary as float32"):
+        engine.build(unit_vectors, "binary", engine="memory")
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones(unit_vectors):
+    with pytest.raises(WorkbookError, match="unknown engine 'qdrant': give one of edge, memory, server"):
+        engine.build(unit_vectors, engine="qdrant")
+
+
+def test_searches_by_name():
+    assert Search.named("exact") == Search(hnsw_ef=None, exact=True, rescore=False, oversampling=None)
+    assert Search.named("full-ef") == Search(hnsw_ef=ALL, exact=False, rescore=False, oversampling=None)
+    assert Search.named("default-ef") == Search(hnsw_ef=None, exact=False, rescore=False, oversampling=None)
+    assert Search.named("rescore") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=None)
+    assert Search.named("rescore-x2") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=2)
+    assert Search.named("rescore-x1.5") == Search(hnsw_ef=None, exact=False, rescore=True, oversampling=1.5)
+    assert Search.named("ef-256") == Search(hnsw_ef=256, exact=False, rescore=False, oversampling=None)
+    assert Search.named("rescore-x3-ef-64") == Search(hnsw_ef=64, exact=False, rescore=True, oversampling=3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rescore-x0",
+        "rescore-x0.5",
+        "rescore-x",
+        "rescore-x-2",
+        "x2",
+        "Exact",
+        "",
+        "ef-0",
+        "ef",
+        "-ef-8",
+        "rescore-x3ef-8",
+    ],
+)
+def test_an_unknown_search_is_refused_with_the_known_ones(name):
+    with pytest.raises(WorkbookError, match=f"unknown search '{name}': .*exact, full-ef, .*ef-N, rescore-xN"):
+        Search.named(name)
+
+
+class TestTheProof:
+    """A build whose setting did not apply stops, and its storage is gone."""
+
+    @pytest.fixture(autouse=True)
+    def ram_disk(self, tmp_path, monkeypatch):
+        """A place of its own for the shards: other processes come and go on the real one."""
+        monkeypatch.setattr(edge, "RAM_DISK", tmp_path)
+        yield
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("method", "says", "words"),
+        [
+            ("optimize", None, "only 0 of 500 vectors are indexed"),  # a real shard, left unindexed
+            ("indexed", 499, "only 499 of 500 vectors are indexed"),
+            ("applied", {}, r"asked for quantization .*int8.*, the engine reports \{\}"),
+            ("applied", SETTINGS["binary"].config, r"asked for quantization .*int8.*, the engine reports .*one_bit"),
+        ],
+        ids=["never indexed", "one not indexed", "nothing applied", "another applied"],
+    )
+    def test_an_engine_that_did_not_do_it(self, unit_vectors, monkeypatch, method, says, words):
+        monkeypatch.setattr(EdgeIndex, method, lambda self: says)
+        with pytest.raises(WorkbookError, match=words):
+            engine.build(unit_vectors, "scalar-int8")
+
+    def test_scores_that_are_not_those_of_binary_codes(self, unit_vectors, monkeypatch):
+        search = EdgeIndex.search
+
+        def of_float32(self, queries, limit, exact, *others):
+            return search(self, queries, limit, True, *others)
+
+        monkeypatch.setattr(EdgeIndex, "search", of_float32)
+        with pytest.raises(WorkbookError, match="scores are not sign"):
+            engine.build(unit_vectors, "binary")
+
+    def test_a_graph_that_misses_the_nearest(self, unit_vectors, monkeypatch):
+        search = EdgeIndex.search
+
+        def without_best(self, queries, limit, *others):
+            ids, scores, seconds = search(self, queries, limit + 1, *others)
+            return [row[1:] for row in ids], [row[1:] for row in scores], seconds
+
+        monkeypatch.setattr(EdgeIndex, "search", without_best)
+        with pytest.raises(WorkbookError, match="does not reach every nearest vector"):
+            engine.build(unit_vectors, "binary")
+
+    def test_words_that_are_not_indexed(self, texts, monkeypatch):
+        monkeypatch.setattr(EdgeIndex, "indexed", lambda self: 0)
+        with pytest.raises(WorkbookError, match="only 0 of 500 vectors are indexed"):
+            engine.build(None, words=Bm25(6).documents(texts))
+
+    def test_scores_that_are_not_those_of_bm25(self, unit_vectors, texts, monkeypatch):
+        search = EdgeIndex.search_words
+
+        def without_idf(self, words, limit):
+            ids, scores, seconds = search(self, words, limit)
+            return ids, [[score / 2 for score in row] for row in scores], seconds
+
+        monkeypatch.setattr(EdgeIndex, "search_words", without_idf)
+        with pytest.raises(WorkbookError, match="BM25 did not apply"):
+            engine.build(unit_vectors, words=Bm25(6).documents(texts))
+
+    def test_the_user_interrupts(self, unit_vectors, monkeypatch):
+        def interrupt(self):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(EdgeIndex, "optimize", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.build(unit_vectors)
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_closing_twice_is_harmless(name, unit_vectors):
+    index = engine.build(unit_vectors, engine=name)
+    index.close()
+    index.close()
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_an_id_asked_for_twice_is_given_twice(name, unit_vectors):
+    with engine.build(unit_vectors, engine=name, payloads=[{"row": row} for row in range(500)]) as index:
+        assert index.payloads([7, 3, 7]) == [{"row": 7}, {"row": 3}, {"row": 7}]
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_cluster_options_are_for_a_server(name, unit_vectors):
+    with pytest.raises(WorkbookError, match=f"a placement is for the server engine; engine {name} has no cluster"):
+        engine.build(unit_vectors, engine=name, placement=Placement(shard_number=2))
+
+
+def test_a_place_to_store_in_is_for_edge(unit_vectors, tmp_path):
+    with pytest.raises(WorkbookError, match="a place to store in is for the edge engine; engine memory has its own"):
+        engine.build(unit_vectors, engine="memory", place=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_setting_is_refused(unit_vectors):
+    with pytest.raises(WorkbookError, match="unknown quantization 'int4'"):
+        engine.build(unit_vectors, "int4")
+
+
+def test_a_product_ratio_that_does_not_divide_the_dimensions_is_refused_before_anything_is_stored(tmp_path):
+    with pytest.raises(WorkbookError, match="does not divide 20 dimensions"):
+        engine.build(np.ones((100, 20), dtype=np.float32), "product-x64", place=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_time_of_indexing_is_part_of_that_of_building(unit_vectors):
+    with engine.build(unit_vectors, "scalar-int8") as index:
+        assert 0 < index.index_seconds <= index.build_seconds
+        assert (index.bytes_per_vector, type(index.bytes_per_vector)) == (68, int)
+
+
+def test_vectors_that_are_not_finite_are_refused(unit_vectors):
+    spoilt = unit_vectors.copy()
+    spoilt[3, 5] = np.nan
+    with pytest.raises(WorkbookError, match="not finite"):
+        engine.build(spoilt, "binary")
+
+
+@pytest.mark.parametrize("name", ["edge", "memory"])
+def test_no_documents_are_refused(name):
+    with pytest.raises(WorkbookError, match="there are no documents to store"):
+        engine.build(np.empty((0, 8), dtype=np.float32), engine=name)

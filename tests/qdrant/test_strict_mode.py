@@ -1,0 +1,77 @@
+"""Requests as large as strict mode lets them be, and what it forbids in one line."""
+
+from types import SimpleNamespace
+
+import pytest
+from qdrant_client import models
+from workbook.errors import WorkbookError
+from workbook.qdrant.engine import Search
+from workbook.qdrant.existing_collection import _needed as needed
+from workbook.qdrant.strict_mode import StrictMode
+
+
+@pytest.mark.parametrize("told", [None, {"enabled": False, "max_query_limit": 1, "search_allow_exact": False}])
+def test_what_is_switched_off_limits_nothing(told):
+    strict = StrictMode.of(info(told))
+    assert (strict.page(900), strict.listed(900), strict.queries(900, 1), strict.points(900)) == (900,) * 4
+    strict.check(needed(10), "it", "lift that")
+
+
+@pytest.mark.parametrize(
+    ("told", "page", "listed", "queries", "filtered", "points"),
+    [
+        ({}, 500, 500, 500, 500, 500),
+        ({"max_query_limit": 50}, 50, 50, 500, 500, 500),
+        ({"max_query_limit": 50, "condition_max_size": 20}, 50, 20, 500, 500, 500),
+        ({"condition_max_size": 20}, 500, 20, 500, 500, 500),
+        ({"search_max_batchsize": 7}, 500, 500, 7, 7, 500),
+        ({"read_rate_limit": 60}, 500, 500, 15, 7, 500),
+        ({"read_rate_limit": 2}, 500, 500, 1, 1, 500),
+        ({"upsert_max_batchsize": 9, "write_rate_limit": 100}, 500, 500, 500, 500, 9),
+        ({"upsert_max_batchsize": 90, "write_rate_limit": 100}, 500, 500, 500, 500, 25),
+        ({"max_query_limit": 9_000, "read_rate_limit": 9_000, "write_rate_limit": 9_000}, *(500,) * 5),
+    ],
+)
+def test_what_one_request_holds(told, page, listed, queries, filtered, points):
+    """A quarter of what a minute's limit allows, where a query costs one, and one more with a condition."""
+    strict = StrictMode.of(info({"enabled": True, **told}))
+    assert (strict.page(500), strict.listed(500), strict.points(500)) == (page, listed, points)
+    assert (strict.queries(500), strict.queries(500, conditions=1)) == (queries, filtered)
+
+
+@pytest.mark.parametrize(
+    ("told", "short"),
+    [
+        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
+        ({"max_query_limit": 10}, "max_query_limit is 10, needed is 11 or more"),
+        ({"search_max_hnsw_ef": 64}, "search_max_hnsw_ef is 64, needed is 500 or more"),
+        ({"search_max_oversampling": 2.5}, "search_max_oversampling is 2.5, needed is 3.0 or more"),
+        ({"read_rate_limit": 1}, "read_rate_limit is 1, needed is 2 or more"),
+        ({"filter_max_conditions": 0}, "filter_max_conditions is 0, needed is 1 or more"),
+        (
+            {"search_allow_exact": False, "max_query_limit": 1},
+            "search_allow_exact is false, needed is true; max_query_limit is 1, needed is 11 or more",
+        ),
+    ],
+)
+def test_what_forbids_a_measurement_is_told_by_its_name(told, short):
+    searches = [Search(), Search(hnsw_ef=500), Search(rescore=True, oversampling=3.0)]
+    with pytest.raises(WorkbookError) as error:
+        StrictMode.of(info({"enabled": True, **told})).check(needed(11, searches), "it", "lift that")
+    assert str(error.value) == f"it forbids what is measured: in strict_mode_config {short}: lift that"
+
+
+def test_what_is_just_enough_is_let_through():
+    told = {
+        "enabled": True, "search_allow_exact": True, "max_query_limit": 11, "search_max_hnsw_ef": 500,
+        "search_max_oversampling": 3.0, "search_max_batchsize": 1, "upsert_max_batchsize": 1, "read_rate_limit": 2,
+        "filter_max_conditions": 1, "condition_max_size": 1,
+    }  # fmt: skip
+    searches = [Search(hnsw_ef=500), Search(rescore=True, oversampling=3.0)]
+    StrictMode.of(info(told)).check(needed(11, searches), "it", "lift that")
+
+
+def info(strict):
+    """What a server tells of a collection with this strict mode."""
+    config = models.StrictModeConfigOutput.model_validate(strict) if strict else None
+    return SimpleNamespace(config=SimpleNamespace(strict_mode_config=config))

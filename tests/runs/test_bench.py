@@ -1,0 +1,71 @@
+"""The benchmarks measure and print; their times are not tested."""
+
+from itertools import chain
+
+import pandas as pd
+from workbook import __main__, paths
+from workbook.evaluation import results
+from workbook.evaluation.metrics import METRICS
+from workbook.runs import bench, runner
+
+COLUMNS = ["dimension", "setting", "cells", "build s", "search and judge s per cell"]
+
+
+def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys):
+    rows = pd.DataFrame(
+        [
+            ("a", "8 words, whole, 2 threads", "texts/s", 100.0, 90.0, 110.0),
+            ("a", "8 words, whole, 2 threads", "best batch", 32.0, None, None),
+            ("a", "1,000 documents, encode", "phase seconds", 1.5, None, None),
+        ],
+        columns=["model", "work", "metric", "value", "low", "high"],
+    )
+
+    def run(profile, overrides, only):
+        assert (profile, overrides, only) == ("scale", {"corpus": "sample"}, ["02_encoding_speed"])
+        monkeypatch.setenv("WORKBOOK_RUN", runner.run_name(profile, overrides))
+        results.publish("02_encoding_speed", rows)
+        return 0
+
+    monkeypatch.setattr(runner, "run", run)
+    assert __main__.main(["bench", "--corpus", "sample"]) == 0
+    printed = capsys.readouterr().out
+    assert "100 [90, 110]" in printed
+    assert "1.50" in printed
+    assert printed.index("Encoding") < printed.index("Encode, store and index")
+    assert "Growth" not in printed, "a part without rows is left out"
+    assert results.machine_label() in printed
+
+
+def test_every_printed_metric_has_its_label():
+    named = [[metrics] if isinstance(metrics, str) else metrics for _, _, metrics in bench.TABLES]
+    assert set(chain.from_iterable(named)) <= set(METRICS)
+
+
+def test_a_failed_run_prints_no_old_tables(data, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "run", lambda *_: 1)
+    assert __main__.main(["bench", "--corpus", "sample"]) == 1
+    assert "Encoding" not in capsys.readouterr().out
+
+
+def test_the_grid_is_measured_anew_and_leaves_no_results(data, capsys):
+    table = bench.grid("sample", "tiny-static", ["float32", "binary"])
+    assert table[["dimension", "setting", "cells"]].to_numpy().tolist() == [
+        [dimension, setting, cells] for dimension in (64, 32, 16) for setting, cells in [("float32", 3), ("binary", 6)]
+    ]
+    assert (table[["build s", "search and judge s per cell"]] > 0).all(axis=None)
+    assert not (paths.DATA / "results").exists()
+    assert bench.summary(table).startswith("27 cells: ")
+
+
+def test_bench_grid_is_a_command(monkeypatch, capsys):
+    monkeypatch.setattr(
+        bench,
+        "grid",
+        lambda corpus, model: bench.pd.DataFrame(
+            [(64, "float32", 3, 0.5, 0.1)],
+            columns=COLUMNS,
+        ),
+    )
+    assert __main__.main(["bench-grid", "--corpus", "sample"]) == 0
+    assert "3 cells: 0.10 s each" in capsys.readouterr().out

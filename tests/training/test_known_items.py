@@ -1,0 +1,112 @@
+"""Held-out anchors as a corpus, and the score of a model that searches it."""
+
+import numpy as np
+import pytest
+from workbook.corpora import corpora
+from workbook.corpora.corpora import Document
+from workbook.errors import WorkbookError
+from workbook.training import known_items
+
+SAMPLE = corpora.unlabelled("sample")
+HELD_OUT = frozenset(list(SAMPLE)[::6])  # eleven
+
+
+def untitled(document):
+    return Document("", document.text)
+
+
+def short_first_sentence(document):
+    return Document("", f"Read this. {document.text}")
+
+
+def first_sentence_with_title(document):
+    return Document(document.title, document.text.split(". ")[0])
+
+
+@pytest.fixture(scope="module")
+def asked():
+    return known_items.build(SAMPLE, HELD_OUT)
+
+
+def random_encode(texts, seed=0):
+    return np.random.default_rng([seed, len(texts)]).standard_normal((len(texts), 64)).astype(np.float32)
+
+
+def oracle(corpus):
+    """Encodes a document and the query made of it to one vector."""
+    places = {key: place for place, key in enumerate(corpus.documents)}
+    numbers = {text: place for place, text in enumerate(corpus.document_texts)}
+    numbers |= {text: places[key] for key, text in corpus.queries.items()}
+    return lambda texts: np.eye(len(corpus.documents), dtype=np.float32)[[numbers[text] for text in texts]]
+
+
+def test_titles_of_held_out_documents_are_asked_and_texts_are_searched(asked):
+    assert asked.name == "held-out title pairs"
+    assert asked.queries == {key: SAMPLE[key].title for key in HELD_OUT}
+    assert asked.documents == {key: untitled(document) for key, document in SAMPLE.items()}
+    assert asked.qrels == {key: {key: 1} for key in HELD_OUT}
+
+
+def test_without_titles_summaries_are_asked_and_the_rest_is_searched():
+    asked = known_items.build({key: untitled(document) for key, document in SAMPLE.items()}, HELD_OUT)
+    assert asked.name == "held-out summary pairs"
+    assert set(asked.queries) == HELD_OUT
+    for key, summary in asked.queries.items():
+        assert f"{summary} {asked.documents[key].text}" == SAMPLE[key].text
+
+
+def test_without_summaries_other_sentences_are_asked():
+    asked = known_items.build({key: short_first_sentence(document) for key, document in SAMPLE.items()}, HELD_OUT)
+    assert asked.name == "held-out sentence pairs"
+    for key, sentence in asked.queries.items():
+        assert sentence in SAMPLE[key].text
+        assert sentence not in asked.documents[key].text
+        assert asked.documents[key].text.startswith("Read this.")
+
+
+def test_titles_that_only_some_documents_have_are_not_asked():
+    some = {key: document if number % 5 == 0 else untitled(document) for number, (key, document) in
+            enumerate(SAMPLE.items())}  # fmt: skip
+    assert known_items.build(some, HELD_OUT).name == "held-out summary pairs"
+
+
+def test_documents_with_nothing_to_ask_by_are_refused():
+    bare = {key: untitled(first_sentence_with_title(document)) for key, document in SAMPLE.items()}
+    with pytest.raises(WorkbookError, match="neither a title nor a second sentence"):
+        known_items.build(bare, HELD_OUT)
+    assert known_items.build({**SAMPLE, "bare": Document("", "One.")}, HELD_OUT).queries.keys() == HELD_OUT
+
+
+def test_the_pool_is_limited_and_the_held_out_are_always_in_it(monkeypatch):
+    monkeypatch.setattr(known_items, "POOL", 20)
+    pools = [set(known_items.build(SAMPLE, HELD_OUT, seed).documents) for seed in (0, 0, 1)]
+    assert [len(pool) for pool in pools] == [20, 20, 20]
+    assert all(pool > HELD_OUT for pool in pools)
+    assert pools[0] == pools[1] != pools[2]
+    monkeypatch.setattr(known_items, "POOL", 5)
+    assert set(known_items.build(SAMPLE, HELD_OUT).documents) == HELD_OUT
+
+
+def test_an_oracle_scores_one_and_a_random_encoder_little(asked):
+    perfect = known_items.score(oracle(asked), asked)
+    assert perfect.to_dict() == dict.fromkeys(asked.queries, 1.0)
+    chance = [known_items.score(lambda texts, seed=seed: random_encode(texts, seed), asked).mean() for seed in range(5)]
+    assert 0 < np.mean(chance) < 0.25
+
+
+def test_a_score_is_what_numpy_by_hand_says(asked):
+    documents = random_encode(asked.documents)
+    own = documents[[list(asked.documents).index(key) for key in asked.queries]]
+    queries = (own + 3 * np.random.default_rng(1).standard_normal(own.shape)).astype(np.float32)
+    vectors = {len(rows): rows for rows in (documents, queries)}
+    found = known_items.score(lambda texts: vectors[len(texts)], asked)
+
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, documents)]
+    expected = []
+    for key, row in zip(asked.queries, unit[0] @ unit[1].T, strict=True):
+        ranked = sorted(zip(row, asked.documents, strict=True), reverse=True)  # of equal scores the higher id first
+        rank = 1 + [name for _, name in ranked].index(key)
+        expected.append(1 / np.log2(rank + 1) if rank <= 10 else 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert list(found.index) == list(asked.queries)
+    assert 0.1 < found.mean() < 0.95

@@ -1,0 +1,131 @@
+"""The HTML report in a real browser, opened from disk without a network: on a screen and a phone, in light and dark."""
+
+import shutil
+from itertools import pairwise
+
+import pytest
+from browser import PHONE, WIDE, shoot
+from smoke import folders
+from workbook import __main__
+from workbook.runs import plan
+
+NOTEBOOKS = list(plan.read(plan.PLAN)["profiles"]["smoke"]["notebooks"])
+PAGES = ["index", *NOTEBOOKS]
+# Contrast as WCAG 2 has it, of all text that is shown, as [text, ratio]. Colours are opaque; figures are not text.
+CONTRAST = """() => {
+  const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+  const luminance = (rgb) => rgb.slice(0, 3).map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const found = colour(getComputedStyle(element).backgroundColor);
+      if (found.length < 4 || found[3] > 0) return found;
+    }
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const ratios = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || !element.checkVisibility()) continue;
+    const both = [colour(getComputedStyle(element).color), behind(element)].map(luminance);
+    ratios.push([node.data.trim(), (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05)]);
+  }
+  return ratios;
+}"""
+
+
+@pytest.fixture(scope="module")
+def report(smoke_run, tmp_path_factory):
+    """Folder of the smoke run's report, built by its command from a copy: other tests look at what the run left."""
+    folder = tmp_path_factory.mktemp("report")
+    for kept in ("reports", "data/results"):
+        shutil.copytree(smoke_run[1] / kept, folder / kept)
+    with folders(folder):
+        assert __main__.main(["report", "--profile", "smoke"]) == 0
+    return folder / "reports" / "smoke"
+
+
+@pytest.fixture
+def opened(report, page):
+    """Open a page of the report without a network. What went wrong meanwhile is told at the end."""
+    page.context.set_offline(True)
+
+    def open_page(name):
+        page.goto((report / f"{name}.html").as_uri())
+        return page
+
+    yield open_page
+    assert (page.errors, page.complaints) == ([], [])
+    assert [address for address in page.requests if not address.startswith(("data:", report.as_uri()))] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_for_nothing_and_can_be_read_by_anyone(opened, name):
+    page = opened(name)
+    assert [address for address in page.requests if not address.startswith("data:")] == [page.url]
+    levels = page.locator("h1, h2, h3, h4, h5, h6").evaluate_all(
+        "all => all.map(heading => Number(heading.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels)), levels
+    images = page.locator("img").evaluate_all("all => all.map(image => [image.alt.length, image.naturalWidth])")
+    assert images
+    assert all(alt > 10 and width > 0 for alt, width in images)
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_screen_and_a_phone_in_light_and_dark(opened, name, scheme):
+    page = opened(name)
+    page.emulate_media(color_scheme=scheme)
+    weak = [(text, round(ratio, 2)) for text, ratio in page.evaluate(CONTRAST) if ratio < 4.5]
+    assert weak == []
+    for width, height in (WIDE, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        shoot(page, f"report-{name}-{scheme}-{width}", whole=True)
+
+
+def test_the_schemes_differ(opened):
+    page = opened("index")
+    grounds = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds[0] == "rgb(255, 255, 255)" != grounds[1]
+
+
+def test_index_and_pages_lead_to_each_other(opened, report):
+    page = opened("index")
+    for name in NOTEBOOKS:
+        page.locator(f".cards a[href='{name}.html']").click()
+        assert page.url == (report / f"{name}.html").as_uri()
+        page.get_by_role("navigation", name="Report").get_by_role("link").click()
+        assert page.url == (report / "index.html").as_uri()
+
+
+def test_a_keyboard_reaches_the_content_the_code_and_wide_tables(opened):
+    page = opened("01_static_vs_transformer")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    code = page.locator("details.code")
+    assert not code.first.evaluate("details => details.open")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert code.first.evaluate("details => details.open")
+    page.get_by_role("button", name="Show all code").press("Enter")
+    assert code.evaluate_all("all => all.every(details => details.open)")
+    page.get_by_role("button", name="Hide all code").press("Enter")
+    assert not code.evaluate_all("all => all.some(details => details.open)")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    wide = page.locator(".scroll").evaluate_all(
+        "all => all.filter(each => each.scrollWidth > each.clientWidth)"
+        ".map(each => [each.tabIndex, each.getAttribute('aria-label')])"
+    )
+    assert wide
+    assert all(index == 0 and label for index, label in wide)
