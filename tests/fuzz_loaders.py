@@ -261,17 +261,17 @@ def own_folder(content: bytes, folder: Path) -> None:
 
 def other_columns(content: bytes, folder: Path) -> None:
     """Every column of a Parquet file, whatever its type, as each thing that it could be."""
-    from workbook.corpora import sources, tables
+    from workbook.corpora import own_files, table_files
     from workbook.errors import WorkbookError
 
     file = folder / "mine.parquet"
     file.write_bytes(content)
-    columns = tables.columns_of(file)
-    for _, row in tables.rows(file, columns):
+    columns = table_files.columns_of(file)
+    for _, row in table_files.rows(file, columns):
         assert list(row) == columns
     for id_, text in itertools.pairwise(columns):
         try:
-            for _ in sources.documents(sources.Source(str(file), {"id": id_, "text": text})):
+            for _ in own_files.documents(own_files.Source(str(file), {"id": id_, "text": text})):
                 pass
         except WorkbookError as error:
             check_message(error, folder)
@@ -302,11 +302,11 @@ def zipped(content: bytes, folder: Path) -> None:
 
 
 def card(content: bytes, folder: Path) -> None:
-    from workbook.embedding import cards, model_files
+    from workbook.embedding import model_cards, model_files
 
     (folder / model_files.CARD).write_bytes(content)
     assert all(type(size) is int and size > 0 for size in model_files.trained_dimensions(folder))
-    assert isinstance(cards.read(folder), dict)
+    assert isinstance(model_cards.read(folder), dict)
 
 
 def record(content: bytes, folder: Path) -> None:
@@ -338,12 +338,12 @@ def shard(content: bytes, folder: Path) -> None:
 def rows(content: bytes, folder: Path) -> None:
     """The rows that a run published and the machine beside them, read by the notebook that answers."""
     from workbook import paths
-    from workbook.conclusions import evidence, ways
+    from workbook.conclusions import run_rows, ways
 
     paths.DATA = folder
     stem = folder / "results" / "runs" / "x" / "01_static_vs_transformer"
     parts(content, stem.with_suffix(".csv"), stem.with_suffix(".machine.json"))
-    found = evidence.read("x", [stem.name])
+    found = run_rows.read("x", [stem.name])
     assert all(problem.isprintable() for problem in found.problems)
     if len(found.rows):
         assert found.corpus is not None
@@ -534,9 +534,9 @@ def imported() -> None:
 
     with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=INSTRUMENTED):
         import yaml  # noqa: F401
-        from workbook.conclusions import evidence, ways  # noqa: F401
+        from workbook.conclusions import run_rows, ways  # noqa: F401
         from workbook.corpora import own_data  # noqa: F401
-        from workbook.embedding import cards  # noqa: F401
+        from workbook.embedding import model_cards  # noqa: F401
         from workbook.runs import plan, report  # noqa: F401
 
 

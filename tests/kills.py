@@ -25,7 +25,7 @@ from workbook import locks, paths
 from workbook.corpora import corpora
 from workbook.embedding import encoders, model_files, vectors
 from workbook.evaluation import metrics, results
-from workbook.experiments import sweep
+from workbook.experiments import grid
 from workbook.qdrant import edge
 from workbook.runs import report
 from workbook.training import objective, trainer, training
@@ -50,18 +50,23 @@ def train() -> None:
     training.train(task, Settings(batch_size=64, epochs=3), 0)
 
 
-def grid() -> None:
+def measure_grid() -> None:
     corpus, encoder = corpora.load("sample"), encoders.load("tiny-static")
     searches = ["exact", "full-ef", "rescore-x3"]
-    cells = sweep.measure(corpus, encoder, [32, 16], ["float32", "scalar-int8", "binary"], searches, repeats=1)
-    results.publish("grid", sweep.rows(corpus, cells))
+    cells = grid.measure(corpus, encoder, [32, 16], ["float32", "scalar-int8", "binary"], searches, repeats=1)
+    results.publish("grid", grid.rows(corpus, cells))
 
 
 def build_report() -> None:
     report.build("smoke", {})
 
 
-WORKS: dict[str, Callable[[], None]] = {"encoding": encoding, "training": train, "grid": grid, "report": build_report}
+WORKS: dict[str, Callable[[], None]] = {
+    "encoding": encoding,
+    "training": train,
+    "grid": measure_grid,
+    "report": build_report,
+}
 
 
 class Grave:

@@ -70,7 +70,7 @@ def _bench(options: argparse.Namespace) -> int:
 def _bench_grid(options: argparse.Namespace) -> int:
     from workbook.runs import bench
 
-    table = bench.grid(options.corpus, options.model)
+    table = bench.grid_speed(options.corpus, options.model)
     print(table.to_string(index=False, float_format="{:.2f}".format))
     print(bench.summary(table))
     return 0

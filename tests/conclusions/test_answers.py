@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import SCORES, publish
-from workbook.conclusions import answers, evidence, ways
+from workbook.conclusions import answers, run_rows, ways
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed
 from workbook.qdrant.engine import FUSIONS
@@ -15,7 +15,7 @@ def asked(data, monkeypatch):
         for label, score in changed.items():
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
-        read = evidence.read("made")
+        read = run_rows.read("made")
         return answers.asked(read, ways.read(read)[0], margin)
 
     return ask

@@ -7,7 +7,7 @@ from test_growth import SIZES, run, value_of
 from workbook.conclusions import capacity, growth
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments import pipeline
+from workbook.experiments import ingest
 from workbook.qdrant import engine, quantization
 from workbook.qdrant.client import Placement
 from workbook.qdrant.quantization import SETTINGS
@@ -170,7 +170,7 @@ PLACED = Placement(shard_number=3, replication_factor=2, on_disk=True, always_ra
 
 def on_a_server(n, placement=PLACED):
     job = run(n).job._replace(engine_name="server", placement=placement)
-    return run(n, job=job, disk={"shards": 256 * n, **pipeline.computed_bytes(job)},
+    return run(n, job=job, disk={"shards": 256 * n, **ingest.computed_bytes(job)},
                server={"version": "1.18.3", "nodes": 3})  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import publish
-from workbook.conclusions import answers, decisions, evidence, ways
+from workbook.conclusions import answers, decisions, run_rows, ways
 from workbook.conclusions.decisions import Needs, Place
 from workbook.corpora import corpora
 from workbook.embedding import encoders
@@ -19,7 +19,7 @@ ROOMY_BUT_FOR_MEMORY = Place(**{**vars(ROOMY), "memory_mb": 0.01})
 @pytest.fixture
 def found(data, monkeypatch):
     publish(monkeypatch)
-    return ways.distinct(ways.read(evidence.read("made"))[0])
+    return ways.distinct(ways.read(run_rows.read("made"))[0])
 
 
 def decide(found, **places):
@@ -127,7 +127,7 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
     sizes = [{"corpus": corpus.name, "model": label, "metric": "megabytes", "value": 1.0} for label in labels]
     told = pd.DataFrame([{**compared, "value": 0.9, "n": 25}, *sizes])
     results.publish("01_static_vs_transformer", pd.concat([baselines.rows(corpus, measured, labels[1]), told]))
-    read = evidence.read("made")
+    read = run_rows.read("made")
     found, problems = ways.read(read)
     about = answers.asked(read, found)
     [smaller] = [one.text for one in answers.answer(about) if one.question == "How much smaller is it?"]

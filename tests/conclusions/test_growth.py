@@ -9,8 +9,8 @@ from scipy.stats import linregress, t
 from workbook.conclusions import growth
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
-from workbook.experiments.pipeline import Job
-from workbook.experiments.scale import Run
+from workbook.experiments.ingest import Job
+from workbook.experiments.ingest_runs import Run
 from workbook.qdrant.client import Placement
 
 SIZES = [1_000, 4_000, 16_000, 64_000]

@@ -8,8 +8,8 @@ from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
-from workbook.experiments import footprint, sweep
-from workbook.experiments.sweep import Cell
+from workbook.experiments import footprint, grid
+from workbook.experiments.grid import Cell
 
 N = 600  # as few as the margin of 0.01 takes
 SCORES = np.random.default_rng(0).uniform(0.3, 0.9, N)
@@ -184,7 +184,7 @@ def measured(tmp_path_factory):
         patch.setattr("workbook.paths.DATA", tmp_path_factory.mktemp("data"))
         patch.setattr(recommend, "LARGEST_SHARE", 1)
         sample, encoder = corpora.load("sample"), encoders.load("tiny-static")
-        cells = sweep.measure(
+        cells = grid.measure(
             sample, encoder, [64, 16], ["float32", "scalar-int8"], ["exact", "default-ef", "rescore-x2"], repeats=1
         )
         found = recommend.choose(cells, margin=0.6)

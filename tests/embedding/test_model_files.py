@@ -20,7 +20,7 @@ from workbook.embedding import encoders, model_files, variants
 from workbook.embedding.models import MODELS, Package
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.training import starts
+from workbook.training import start_models
 
 NARROW = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 FORMATS = {**NARROW, "float64": torch.float64}
@@ -246,7 +246,7 @@ def test_numbers_that_mean_nothing_without_their_scale_are_refused(saved, dtype)
 
 def test_a_start_stored_in_float16_is_trained_in_float32(saved):
     encoder = encoders.load(str(saved("tiny-static", torch.float16)))
-    assert starts.copy(encoder.model)[0].embedding.weight.dtype == torch.float32
+    assert start_models.copy(encoder.model)[0].embedding.weight.dtype == torch.float32
 
 
 def cached(tmp_path, monkeypatch, folder):

@@ -17,9 +17,9 @@ from sentence_transformers.sentence_transformer.modules import (
 from sentence_transformers.sparse_encoder.modules import SpladePooling
 from workbook import paths
 from workbook.corpora import corpora
-from workbook.embedding import encoders, exports, model_files, routes, stages, variants, vectors, words
+from workbook.embedding import encoders, exports, model_files, routes, stages, variants, vectors, word_tokenizer
 from workbook.errors import WorkbookError
-from workbook.experiments import sweep
+from workbook.experiments import grid
 from workbook.explorer import contributions
 from workbook.training import training
 
@@ -88,7 +88,7 @@ def test_the_score_is_that_of_encode_query_and_encode_document(saved, tiny, othe
         ndcg(model.similarity(encoded, documents).numpy(), corpus)
         for encoded in (model.encode_query(corpus.query_texts), model.encode(corpus.query_texts))
     )
-    measured = sweep.measure(corpus, encoder, [64], ["float32"], ["exact"])[0].judgements["ndcg@10"].mean()
+    measured = grid.measure(corpus, encoder, [64], ["float32"], ["exact"])[0].judgements["ndcg@10"].mean()
     assert measured == pytest.approx(right, abs=1e-6)
     assert one_route > right + 0.2, "the routes must matter"
 
@@ -193,7 +193,7 @@ def test_what_takes_one_table_refuses_two_before_any_work(saved, tiny, other, tm
     with pytest.raises(WorkbookError, match=f"mine {told}: model2vec would not do the same"):
         exports.forms(encoder)
     with pytest.raises(WorkbookError, match=f"only a static model can tokenize word by word; this one {told}"):
-        words.install(encoder.model)
+        word_tokenizer.install(encoder.model)
     with pytest.raises(WorkbookError, match=f"mine {told}, which training would leave away"):
         training.check(encoder, encoders.load("tiny-transformer"))
 
@@ -201,7 +201,7 @@ def test_what_takes_one_table_refuses_two_before_any_work(saved, tiny, other, tm
 def test_one_table_behind_two_routes_is_tokenized_word_by_word(saved, tiny):
     encoder, _ = saved(*tiny["static"], Router.for_query_document([dense(1)], [dense(2)]))
     before = encoder.encode(TEXTS, "query"), encoder.encode(TEXTS)
-    assert len(words.install(encoder.model)) == 0
+    assert len(word_tokenizer.install(encoder.model)) == 0
     for role, expected in zip(routes.ROLES, before, strict=True):
         np.testing.assert_array_equal(encoder.encode(TEXTS, role), expected)
 

@@ -8,7 +8,7 @@ from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, statistics, stopwatch
-from workbook.experiments import baselines, sweep
+from workbook.experiments import baselines, grid
 from workbook.names import BM25, BM25_TOKENS
 from workbook.qdrant import bm25, engine
 from workbook.qdrant.bm25 import Bm25
@@ -81,7 +81,7 @@ def test_bm25_scores_as_its_formula_ranks(measured, corpus):
 
 
 def test_a_model_alone_scores_as_in_the_sweep(measured, corpus):
-    [cell] = sweep.measure(corpus, encoders.load(MODEL), [64], ["float32"], ["exact"])
+    [cell] = grid.measure(corpus, encoders.load(MODEL), [64], ["float32"], ["exact"])
     np.testing.assert_allclose(scores(measured, MODEL), cell.judgements["ndcg@10"])
 
 
@@ -122,7 +122,7 @@ def test_the_table_is_ordered_by_quality(measured):
 
 def test_codes_are_searched_where_they_are_asked_for(data, corpus):
     coded = baselines.measure(corpus, models(), "binary", "full-ef", repeats=1)
-    [cell] = sweep.measure(corpus, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
+    [cell] = grid.measure(corpus, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
     assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
     cut = baselines.rows(corpus, baselines.measure(corpus, models(), "binary", "default-ef", repeats=1))
@@ -131,7 +131,7 @@ def test_codes_are_searched_where_they_are_asked_for(data, corpus):
 
 def test_a_cut_is_stored_cut(data, corpus):
     cut = baselines.measure(corpus, models(), dimension=16, repeats=1)
-    [cell] = sweep.measure(corpus, encoders.load(MODEL), [16], ["float32"], ["exact"])
+    [cell] = grid.measure(corpus, encoders.load(MODEL), [16], ["float32"], ["exact"])
     np.testing.assert_allclose(scores(cut, MODEL), cell.judgements["ndcg@10"])
     assert {(each.model, each.dimension) for each in cut} == {("", None), (MODEL, 16)}
 

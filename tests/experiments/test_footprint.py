@@ -9,7 +9,7 @@ from workbook.embedding import encoders, exports, vectors
 from workbook.embedding.exports import FLOAT32, Form
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics, stopwatch
-from workbook.experiments import footprint, sweep
+from workbook.experiments import footprint, grid
 from workbook.experiments.footprint import Stored
 from workbook.qdrant import engine
 from workbook.qdrant.quantization import SETTINGS
@@ -101,7 +101,7 @@ def test_seconds_become_milliseconds(sample, static, monkeypatch):
 
 
 def test_float32_scores_as_the_model_does_everywhere_else(stored, sample, static):
-    [cell] = sweep.measure(sample, static, [64], ["float32"], ["exact"])
+    [cell] = grid.measure(sample, static, [64], ["float32"], ["exact"])
     expected = statistics.mean(cell.judgements["ndcg@10"])
     np.testing.assert_allclose(interval(stored, "ndcg@10", "float32"), expected, atol=1e-9)
 
@@ -110,7 +110,7 @@ def test_float32_scores_as_the_model_does_everywhere_else(stored, sample, static
 def test_the_difference_is_paired_with_float32_on_the_same_queries(stored, sample, static, form):
     chosen = {each.name: each for each in exports.forms(static, SIZES)}
     base, small = (
-        sweep.measure(sample, Stored(static, chosen[name]), [64], ["float32"], ["exact"])[0].judgements["ndcg@10"]
+        grid.measure(sample, Stored(static, chosen[name]), [64], ["float32"], ["exact"])[0].judgements["ndcg@10"]
         for name in ("float32", form)
     )
     np.testing.assert_allclose(interval(stored, "ndcg@10", form), statistics.mean(small))

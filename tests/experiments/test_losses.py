@@ -6,7 +6,7 @@ import pytest
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
-from workbook.experiments import losses, sweep
+from workbook.experiments import grid, losses
 
 SETTINGS = ["float32", "scalar-int8", "binary"]
 SEARCHES = ["exact", "full-ef", "default-ef", "rescore", "rescore-x2"]
@@ -21,11 +21,11 @@ def sample():
 def cells(sample, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workbook.paths.DATA", tmp_path_factory.mktemp("data"))
-        yield sweep.measure(sample, encoders.load("tiny-static"), [64, 16], SETTINGS, SEARCHES, limit=10, repeats=1)
+        yield grid.measure(sample, encoders.load("tiny-static"), [64, 16], SETTINGS, SEARCHES, limit=10, repeats=1)
 
 
 def ndcg(cells, **facts):
-    return sweep.find(cells, **facts).judgements["ndcg@10"].mean()
+    return grid.find(cells, **facts).judgements["ndcg@10"].mean()
 
 
 def test_a_waterfall_goes_from_the_whole_vector_to_the_rescored_search(cells):
@@ -57,7 +57,7 @@ def test_a_waterfall_without_its_cells_says_which_is_missing(cells):
 def planted(model, setting, scores):
     judgements = pd.DataFrame({"ndcg@10": scores}, index=pd.Index(map(str, range(len(scores))), name="query"))
     search = "exact" if setting == "float32" else "default-ef"
-    return sweep.Cell(model, 64, setting, search, "key", 10, judgements, "sha", 0, [0, 0], 16, 0, 0, [], [])
+    return grid.Cell(model, 64, setting, search, "key", 10, judgements, "sha", 0, [0, 0], 16, 0, 0, [], [])
 
 
 @pytest.mark.parametrize(

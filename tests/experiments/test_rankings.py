@@ -9,7 +9,7 @@ from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation
-from workbook.experiments import baselines, rankings, sweep
+from workbook.experiments import baselines, grid, rankings
 from workbook.qdrant import bm25, engine
 from workbook.qdrant.bm25 import Bm25
 from workbook.qdrant.engine import Search
@@ -67,9 +67,9 @@ def test_the_order_of_the_file_moves_no_score(pairs, data, name):
 def test_two_tables_of_one_search_agree(pairs, data, name):
     encoder = encoders.load(name)
     alone = judged(pairs, name)[name].judgements
-    [cell] = sweep.measure(pairs, encoder, [encoder.dimensions], ["float32"], ["exact"])
+    [cell] = grid.measure(pairs, encoder, [encoder.dimensions], ["float32"], ["exact"])
     assert cell.judgements.equals(alone)
-    [ten] = sweep.measure(pairs, encoder, [encoder.dimensions], ["float32"], ["exact"], limit=10)
+    [ten] = grid.measure(pairs, encoder, [encoder.dimensions], ["float32"], ["exact"], limit=10)
     assert ten.judgements["ndcg@10"].equals(alone["ndcg@10"])
 
 
@@ -110,10 +110,10 @@ def test_no_code_and_no_search_makes_something_of_nothing(pairs, data, setting, 
     if (setting == "float32") == search.startswith("rescore") or (setting != "float32" and search == "exact"):
         return
     corpus = with_unknown(pairs)
-    [cell] = sweep.measure(corpus, encoders.load("tiny-static"), [64], [setting], [search])
+    [cell] = grid.measure(corpus, encoders.load("tiny-static"), [64], [setting], [search])
     assert cell.nothing_found == 2
     assert (cell.judgements.loc[["q-1", "q-2"]] == 0).all(axis=None)
-    rows = sweep.rows(corpus, [cell])
+    rows = grid.rows(corpus, [cell])
     assert rows[rows["metric"] == "queries it finds nothing for"]["value"].tolist() == [2]
     assert rows[rows["metric"] == "ann precision@10"]["n"].tolist() == [10], "there is nothing to find for the others"
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 from published_run import SCORES, publish, rows
-from workbook.conclusions import answers, evidence, ways
+from workbook.conclusions import answers, run_rows, ways
 from workbook.errors import WorkbookError
 from workbook.figures import answer_plots
 
@@ -14,7 +14,7 @@ def draw(data, monkeypatch):
         for label, score in changed.items():
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
-        read = evidence.read("made")
+        read = run_rows.read("made")
         return answer_plots.answer(answers.asked(read, ways.read(read)[0]))
 
     yield drawn
@@ -53,7 +53,7 @@ def test_colours_are_those_of_the_intervals(draw):
 
 def test_without_anything_to_draw_it_says_what_to_run(data, monkeypatch):
     publish(monkeypatch, without=tuple(name for name in rows() if not name.startswith("02")))
-    read = evidence.read("made")
+    read = run_rows.read("made")
     with pytest.raises(WorkbookError, match="run notebooks 01, 03, 04 and 05 first"):
         answer_plots.answer(answers.asked(read, []))
 

@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 from published_run import publish, rows
-from workbook.conclusions import evidence
+from workbook.conclusions import run_rows
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.evaluation import results
@@ -98,7 +98,7 @@ def test_rows_of_another_corpus_of_the_same_name_are_left_out(data, monkeypatch)
     publish(monkeypatch)
     edited = rows()[NOTEBOOK].assign(corpus_sha256="e" * 64)
     results.publish(NOTEBOOK, edited)
-    found = evidence.read("made")
+    found = run_rows.read("made")
     [problem] = found.problems
     assert problem.startswith(f"{NOTEBOOK} was run on another corpus than the rest (made eeeeeeee, not made)")
     assert NOTEBOOK not in set(found.rows["notebook"])
@@ -109,7 +109,7 @@ def test_rows_of_another_model_of_the_same_name_are_left_out(data, monkeypatch):
     for notebook, frame in rows().items():
         revision = "b" * 40 if notebook == NOTEBOOK else "a" * 40
         results.publish(notebook, frame.assign(model_revision=revision).where(frame["model"].notna(), frame))
-    found = evidence.read("made")
+    found = run_rows.read("made")
     [problem] = found.problems
     assert problem.startswith(f"{NOTEBOOK} was run with another model called fast than the rest (revision {'b' * 19},")
     assert NOTEBOOK not in set(found.rows["notebook"])

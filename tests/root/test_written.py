@@ -7,9 +7,9 @@ import pytest
 from bs4 import BeautifulSoup
 from published_run import publish, rows
 from workbook import written
-from workbook.conclusions import answers, evidence, ways
+from workbook.conclusions import answers, run_rows, ways
 from workbook.evaluation import results
-from workbook.figures import answer_plots, plots, tabular
+from workbook.figures import answer_plots, plots, tables
 
 HOSTILE = [
     "us$_$",
@@ -47,7 +47,7 @@ def test_html_shows_a_name_as_it_was_written_and_mathjax_passes_it_by(name):
     row = {"corpus": name, "model": name, "work": name, "metric": "ndcg@10", "value": 0.5, "key": name}
     for markup in (
         written.table(frame, "x").to_html(), frame._repr_html_(), written.paragraphs([name]),
-        tabular.table(pd.DataFrame([row]), ["corpus", "model", "work"], ["ndcg@10"]).to_html(),
+        tables.table(pd.DataFrame([row]), ["corpus", "model", "work"], ["ndcg@10"]).to_html(),
     ):  # fmt: skip
         page = BeautifulSoup(markup, "html.parser")
         assert name in set(page.stripped_strings)
@@ -79,7 +79,7 @@ def test_a_run_with_such_names_is_answered_and_drawn(data, monkeypatch, name):
     publish(monkeypatch)
     for notebook, frame in frames.items():
         results.publish(notebook, frame)
-    read = evidence.read("made")
+    read = run_rows.read("made")
     assert read.problems == [] and read.corpus == name
     monkeypatch.setattr(plots.paths, "FIGURES", data / "figures")
     figure = answer_plots.answer(answers.asked(read, ways.read(read)[0]))

@@ -49,7 +49,7 @@ def test_a_failed_run_prints_no_old_tables(data, monkeypatch, capsys):
 
 
 def test_the_grid_is_measured_anew_and_leaves_no_results(data, capsys):
-    table = bench.grid("sample", "tiny-static", ["float32", "binary"])
+    table = bench.grid_speed("sample", "tiny-static", ["float32", "binary"])
     assert table[["dimension", "setting", "cells"]].to_numpy().tolist() == [
         [dimension, setting, cells] for dimension in (64, 32, 16) for setting, cells in [("float32", 3), ("binary", 6)]
     ]
@@ -61,7 +61,7 @@ def test_the_grid_is_measured_anew_and_leaves_no_results(data, capsys):
 def test_bench_grid_is_a_command(monkeypatch, capsys):
     monkeypatch.setattr(
         bench,
-        "grid",
+        "grid_speed",
         lambda corpus, model: bench.pd.DataFrame(
             [(64, "float32", 3, 0.5, 0.1)],
             columns=COLUMNS,

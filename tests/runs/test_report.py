@@ -13,7 +13,7 @@ import yaml
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from workbook import __main__, paths
-from workbook.conclusions import evidence
+from workbook.conclusions import run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.runs import report, runner
@@ -299,7 +299,7 @@ def test_the_command_says_where_the_index_is(project, monkeypatch, capsys):
 
 
 def test_the_last_notebook_reads_what_the_others_published(project):
-    assert evidence.needed() == ["01_first", "02_second"]
+    assert run_rows.needed() == ["01_first", "02_second"]
 
 
 def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from workbook.corpora import corpora, pairs
 from workbook.corpora.corpora import Corpus, Document
-from workbook.embedding import cards
+from workbook.embedding import model_cards
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
-from workbook.experiments import sweep
-from workbook.training import custom, limits
-from workbook.training.custom import Variant
+from workbook.experiments import grid
+from workbook.training import limits, trained_models
 from workbook.training.settings import Settings
+from workbook.training.trained_models import Variant
 
 SETTINGS = Settings.of(dimensions=[32, 16], batch_size=64, epochs=2)
 SEEDS = [1, 0]
@@ -49,7 +49,7 @@ def ways(task, other):
 
 def card_of(ways, label):
     (model,) = ways[label]
-    return cards.read(model.folder)
+    return model_cards.read(model.folder)
 
 
 def table_of(encoder):
@@ -59,9 +59,9 @@ def table_of(encoder):
 def test_fewer_documents_are_trained_on_and_the_same_held_out(sample, task):
     found = limits.fewer(sample, task, SETTINGS, SEEDS, [40, 45], "edge")
     assert [variant.label for variant in found] == ["40 documents", "45 documents"]
-    whole = cards.read(custom.trained(task, SETTINGS, SEEDS)[0].folder)
+    whole = model_cards.read(trained_models.trained(task, SETTINGS, SEEDS)[0].folder)
     for variant, size in zip(found, (40, 45), strict=True):
-        facts = [cards.read(model.folder) for model in variant.models]
+        facts = [model_cards.read(model.folder) for model in variant.models]
         assert [card["seed"] for card in facts] == SEEDS
         assert {card["documents"] for card in facts} == {size + len(task.held_out)}
         assert {card["held_out_sha256"] for card in facts} == {whole["held_out_sha256"]}
@@ -109,8 +109,8 @@ def test_pairs_of_a_corpus_with_the_same_ids_are_not_taken_for_held_out_ones(tas
 
 def test_the_average_is_half_the_trained_model_and_half_its_start(ways, task):
     (half,), (trained,) = ways["trained, averaged with its start"], ways["trained, first seed"]
-    (start,) = custom.untrained(task, SETTINGS, 1)
-    assert cards.read(half.folder)["average_of"] == [trained.name, start.name]
+    (start,) = trained_models.untrained(task, SETTINGS, 1)
+    assert model_cards.read(half.folder)["average_of"] == [trained.name, start.name]
     np.testing.assert_allclose(table_of(half), (table_of(trained) + table_of(start)) / 2, rtol=1e-6)
 
 
@@ -130,13 +130,13 @@ def test_what_measure_says_of_the_start_is_its_own_score(sample, task, other):
     rows = limits.measure(sample, task, SETTINGS, SEEDS, [], str(other), "edge")
     own = rows[(rows["work"] == "distilled") & (rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")]
     for corpus in (sample, corpora.load(str(other))):
-        (cell,) = sweep.measure(corpus, task.start, [64], ["float32"], ["exact"])
+        (cell,) = grid.measure(corpus, task.start, [64], ["float32"], ["exact"])
         (value,) = own[own["corpus"] == corpus.name]["value"]
         assert value == pytest.approx(cell.judgements["ndcg@10"].mean())
 
 
 def test_nothing_asked_for_measures_nothing(sample, task, monkeypatch):
-    monkeypatch.setattr(custom, "trained", lambda *_: pytest.fail("a model was trained"))
+    monkeypatch.setattr(trained_models, "trained", lambda *_: pytest.fail("a model was trained"))
     assert limits.measure(sample, task, SETTINGS, SEEDS, [], "", "edge").empty
 
 
@@ -155,7 +155,7 @@ TRAIN = Corpus(
 
 def scored(label, scores):
     judgements = pd.DataFrame({"ndcg@10": scores})
-    cell = sweep.Cell("a", 64, "float32", "exact", "key", 10, judgements, "sha", 0, [0, 0], 256, 0, 0, [], [])
+    cell = grid.Cell("a", 64, "float32", "exact", "key", 10, judgements, "sha", 0, [0, 0], 256, 0, 0, [], [])
     return Variant(label, [], [cell], [])
 
 
@@ -202,7 +202,7 @@ def test_a_part_without_queries_is_left_out():
 
 
 def test_a_split_leaks_all_of_itself(sample, task):
-    variant = custom.variant(sample, "distilled", [task.start])
+    variant = trained_models.variant(sample, "distilled", [task.start])
     rows = limits.leak(sample, sample, variant, variant)
     assert rows["work"].nunique() == 3 and "neither" not in set(rows["work"])
     assert (rows["n"] == 25).all()

@@ -19,10 +19,10 @@ from workbook import paths
 from workbook.corpora import corpora, pairs
 from workbook.corpora.corpora import Document
 from workbook.corpora.pairs import Pair
-from workbook.embedding import cards, encoders, vectors
+from workbook.embedding import encoders, model_cards, vectors
 from workbook.errors import WorkbookError
 from workbook.runs import parameters
-from workbook.training import objective, starts, trainer, training
+from workbook.training import objective, start_models, trainer, training
 from workbook.training.settings import Settings
 
 SAMPLE = corpora.unlabelled("sample")
@@ -133,7 +133,7 @@ def test_training_learns_which_words_mean_the_same(task, tmp_path, data):
         for number, three in enumerate(meanings)
     }
     own = training.task("languages", documents, encoders.load(str(tmp_path / "random")), task.teacher, 0)
-    history = cards.read(training.train(own, settings(learning_rate=0.1, epochs=4), 0))["history"]
+    history = model_cards.read(training.train(own, settings(learning_rate=0.1, epochs=4), 0))["history"]
     assert history[0]["score"] < 0.1
     assert history[-1]["score"] > 0.8
 
@@ -170,7 +170,7 @@ def test_the_text_of_a_held_out_document_decides_the_folder_too(task, data, give
 
 
 def test_the_card_says_how_the_model_was_made(task, trained):
-    card = cards.read(trained)
+    card = model_cards.read(trained)
     assert card["settings"] == json.loads(json.dumps(dataclasses.asdict(USUAL)))
     assert (card["seed"], card["name"], card["documents"], card["held_out"]) == (0, "sample", 62, 10)
     assert card["start"] == task.start.identity("document")
@@ -196,7 +196,7 @@ def test_the_readme_is_a_model_card(trained):
 
 def test_a_model_that_was_not_trained_here_has_no_card(task, tmp_path):
     task.start.model.save(str(tmp_path / "mine"))
-    assert cards.read(tmp_path / "mine") == {}
+    assert model_cards.read(tmp_path / "mine") == {}
 
 
 def test_nothing_but_the_model_is_left(task, trained, shared):
@@ -310,7 +310,7 @@ def test_a_model_that_the_last_step_broke_is_not_kept(task, data, rate):
 
 def test_a_teacher_changes_what_is_learned(task, trained, data):
     taught = training.train(task, dataclasses.replace(USUAL, teacher=0.9), 0)
-    assert cards.read(taught)["teacher"] == task.teacher.identity("document")
+    assert model_cards.read(taught)["teacher"] == task.teacher.identity("document")
     assert np.isfinite(table_in(taught)).all()
     assert not np.allclose(table_in(taught), table_in(trained), atol=1e-2)
 
@@ -393,11 +393,11 @@ def test_dimensions_that_the_model_does_not_have_are_refused(task, data, given, 
 
 def test_words_are_left_open_for_a_start_made_here_only(task, trained, data, given):
     made_here = training.train(task, settings(words=None), 0)
-    assert cards.read(made_here)["settings"]["words"] is True
-    assert cards.read(made_here)["teacher"] == task.teacher.identity("document")
+    assert model_cards.read(made_here)["settings"]["words"] is True
+    assert model_cards.read(made_here)["teacher"] == task.teacher.identity("document")
     from_folder = dataclasses.replace(task, start=encoders.load(str(trained)))
     folder = training.train(from_folder, settings(words=None), 0)
-    assert cards.read(folder)["settings"]["words"] is False
+    assert model_cards.read(folder)["settings"]["words"] is False
     np.testing.assert_array_equal(given["table"], table_in(trained))
     with pytest.raises(WorkbookError, match=f"words: true .* would leave nothing of {trained.name}; set words: false"):
         training.train(from_folder, settings(words=True), 0)
@@ -406,7 +406,7 @@ def test_words_are_left_open_for_a_start_made_here_only(task, trained, data, giv
 def test_the_start_with_the_corpus_words_is_made_once(task, data, given, monkeypatch):
     training.train(task, settings(words=True), 0)
     first = given["table"]
-    monkeypatch.setattr(starts, "with_words", unusable)
+    monkeypatch.setattr(start_models, "with_words", unusable)
     training.train(task, settings(words=True), 1)
     np.testing.assert_array_equal(given["table"], first)
     assert not np.allclose(first, table(task.start.model))
@@ -474,7 +474,7 @@ def test_candidates_are_ranked_by_what_they_find_of_the_held_out(task, shared, i
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == 1.0 > 0.5 > scores[1] > scores[2]
     for row in table.itertuples(index=False):
-        history = cards.read(row.folder)["history"]
+        history = model_cards.read(row.folder)["history"]
         (kept,) = [epoch for epoch in history if epoch["epoch"] == row[3]]
         assert (row[1], row[2]) == (kept["score"], kept["error"])
         assert kept["rank"] == max(epoch["rank"] for epoch in history)
@@ -485,9 +485,9 @@ def test_an_average_is_the_mean_of_the_tables(task, trained, in_shared, monkeypa
     folder = training.average([begun, trained], "sample")
     assert folder.name.startswith("custom-sample-soup-")
     np.testing.assert_allclose(table_in(folder), (table_in(begun) + table_in(trained)) / 2, atol=1e-6)
-    assert cards.read(folder)["average_of"] == [begun.name, trained.name]
+    assert model_cards.read(folder)["average_of"] == [begun.name, trained.name]
     assert encoders.load(folder.name).matryoshka == (64, 32, 16)
-    monkeypatch.setattr(cards, "save", unusable)
+    monkeypatch.setattr(model_cards, "save", unusable)
     assert training.average([begun, trained], "sample") == folder
 
 
@@ -506,7 +506,7 @@ def test_the_start_is_a_model_to_compare_with(task, untouched, in_shared):
     folder = training.start(task, settings(), 0)
     np.testing.assert_array_equal(table_in(folder), untouched)
     assert encoders.load(folder.name).matryoshka == (64, 32, 16)
-    assert cards.read(folder)["history"] == []
+    assert model_cards.read(folder)["history"] == []
     assert training.start(task, settings(epochs=9), 0) == folder, "how it is trained is not the start's matter"
 
 
@@ -515,8 +515,8 @@ def test_training_begins_with_what_start_saves(task, data, given, untouched):
     changed = settings(frequencies=True, width=96, dimensions=[64])
     training.train(task, changed, seed=5)
     np.testing.assert_array_equal(table_in(training.start(task, changed, seed=5)), given["table"])
-    weighted = starts.weighted(task.start.model, texts)
-    np.testing.assert_allclose(given["table"], table(starts.widened(weighted, 96, seed=5)), rtol=1e-6)
+    weighted = start_models.weighted(task.start.model, texts)
+    np.testing.assert_allclose(given["table"], table(start_models.widened(weighted, 96, seed=5)), rtol=1e-6)
 
 
 def test_a_start_is_measured_at_the_dimensions_it_was_asked_for(task, data):
@@ -579,7 +579,7 @@ def test_a_start_that_is_more_than_a_table_is_refused_before_work(task, given_st
     ):
         with pytest.raises(WorkbookError, match="mine has Dense after its table, which training would leave away"):
             work()
-    for change in (starts.copy, lambda model: starts.weighted(model, ["bank"])):
+    for change in (start_models.copy, lambda model: start_models.weighted(model, ["bank"])):
         with pytest.raises(WorkbookError, match="only a static model can be trained here; this one has Dense"):
             change(start.model)
 
@@ -614,7 +614,7 @@ def test_a_folder_that_has_a_registered_models_name_is_not_distilled_anew(task, 
 def test_words_are_not_encoded_by_a_transformer_that_does_more_than_pool(task):
     plus = SentenceTransformer(modules=[*task.teacher.model, Dense(64, 32)], device="cpu")
     with pytest.raises(WorkbookError, match="a transformer that only pools, and this one does more"):
-        starts.with_words(task.start.model, plus, ["bank"])
+        start_models.with_words(task.start.model, plus, ["bank"])
 
 
 def test_averages_of_other_models_of_the_same_names_are_told_apart(task, trained, in_shared, tmp_path):

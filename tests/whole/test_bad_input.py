@@ -20,7 +20,7 @@ import smoke
 import yaml
 from pyarrow import parquet
 from workbook import __main__, paths
-from workbook.experiments import scale, sweep
+from workbook.experiments import grid, ingest_runs
 from workbook.qdrant import patience
 from workbook.runs import plan, runner
 
@@ -378,7 +378,7 @@ def check(bad, exit_code, errors):
 
 @pytest.mark.parametrize("bad", BAD, ids=[bad.given for bad in BAD])
 def test_bad_input_is_one_line_and_nothing_is_written(bad, home, monkeypatch, capsys):
-    for module, name in ((runner, "execute"), (sweep, "encode"), (scale, "measure")):
+    for module, name in ((runner, "execute"), (grid, "encode"), (ingest_runs, "measure")):
         monkeypatch.setattr(module, name, lambda *_: pytest.fail("the work began"))
     arguments, before = bad.make(home, monkeypatch), stored()
     exit_code = __main__.main(arguments)

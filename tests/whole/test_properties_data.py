@@ -14,16 +14,16 @@ from bs4 import BeautifulSoup
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from test_words import bert, ids_of
+from test_word_tokenizer import bert, ids_of
 from workbook import errors, names, paths, redact
-from workbook.corpora import corpora, lines, own_data, streams, tables
+from workbook.corpora import corpora, document_streams, lines, own_data, table_files
 from workbook.corpora.corpora import Corpus, Document
+from workbook.corpora.document_streams import SHARD, Assembled, Stream
 from workbook.corpora.own_data import Source
-from workbook.corpora.streams import SHARD, Assembled, Stream
 from workbook.embedding import encoders, model_files
-from workbook.embedding.words import WordTokenizer
+from workbook.embedding.word_tokenizer import WordTokenizer
 from workbook.errors import WorkbookError
-from workbook.figures import tabular
+from workbook.figures import tables
 from workbook.qdrant import server
 from workbook.runs import markup, parameters, plan
 
@@ -125,7 +125,7 @@ def test_the_hash_of_a_corpus_is_of_its_content_and_order_alone(one, other, draw
 def test_a_corpus_of_ones_own_is_the_rows_whatever_the_kind_of_file(room, rows, end):
     for name in ("x.jsonl", "x.csv", "x.tsv", "x.parquet"):
         file = write_table(room / name, rows, end)
-        assert [row for _, row in tables.rows(room / name, list(rows[0]))] == rows, name
+        assert [row for _, row in table_files.rows(room / name, list(rows[0]))] == rows, name
         corpus = own_data.load(Source(file, {"query": "query"}))
         assert corpus.documents == {row["id"]: Document(row["title"], row["text"]) for row in rows}, name
         assert set(corpus.queries.values()) == {row["query"] for row in rows}, name
@@ -166,7 +166,7 @@ def test_an_assembled_stream_is_the_same_each_time_and_of_the_words_of_the_corpu
 @given(DOCUMENTS, st.integers(1, 6))
 def test_a_real_stream_is_the_first_texts_of_its_file(room, documents, n):
     write_beir(room / "trec-covid", Corpus("made", documents, {}, {}))
-    texts = streams.Real(room / "trec-covid" / "corpus.jsonl").texts(n)
+    texts = document_streams.Real(room / "trec-covid" / "corpus.jsonl").texts(n)
     if n > len(documents):
         with pytest.raises(WorkbookError, match=r"corpus\.jsonl ends after"):
             list(texts)
@@ -297,7 +297,7 @@ def test_html_of_any_kind_leaves_only_plain_elements_and_attributes(text):
 def test_a_text_in_a_table_is_shown_as_it_is(text):
     rows = pd.DataFrame({"metric": ["ndcg@10"], "value": [0.5], "key": [text]})
     frame = pd.DataFrame({text: [f"<script>{text}"]}, index=pd.Index([f"<b>{text}"], name=f"<i>{text}"))
-    page = BeautifulSoup(tabular.sourced(frame, rows).to_html(), "html.parser")
+    page = BeautifulSoup(tables.sourced(frame, rows).to_html(), "html.parser")
     assert page.find(["script", "b", "i"]) is None
     cells = [cell.get_text() for cell in page.find_all(["td", "th"])]
     assert {f"<script>{text}", f"<b>{text}", f"<i>{text}", text} <= set(cells)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from workbook import written
 from workbook.conclusions import ways
-from workbook.conclusions.evidence import Evidence
 from workbook.conclusions.recommend import CONFIRMED
+from workbook.conclusions.run_rows import Evidence
 from workbook.conclusions.ways import Way
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told

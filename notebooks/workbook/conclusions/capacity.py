@@ -8,7 +8,7 @@ import pandas as pd
 from workbook.conclusions.growth import FARTHEST, FEWEST, Fit, names_of, per_document
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments.scale import Run
+from workbook.experiments.ingest_runs import Run
 from workbook.qdrant import engine, quantization
 from workbook.qdrant.quantization import SETTINGS, graph_bytes
 

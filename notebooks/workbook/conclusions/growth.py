@@ -18,7 +18,7 @@ from scipy.stats import t
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.stopwatch import Times
-from workbook.experiments.scale import Run, repeats_of
+from workbook.experiments.ingest_runs import Run, repeats_of
 
 FEWEST = 3  # sizes: through two points goes a line with no interval
 FARTHEST = 100  # times the largest run

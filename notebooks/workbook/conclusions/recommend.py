@@ -17,7 +17,7 @@ from workbook.evaluation import statistics
 from workbook.evaluation.statistics import WORSE, Interval, Verdict
 from workbook.evaluation.stopwatch import Times
 from workbook.experiments import footprint
-from workbook.experiments.sweep import Cell, find
+from workbook.experiments.grid import Cell, find
 
 LARGEST_SHARE = 0.2  # of the reference's score: a margin above it gives up most of what the model finds
 CONFIRMED, UNCONFIRMED = "confirmed", "not confirmed"  # by the half that reports: no loss of the margin

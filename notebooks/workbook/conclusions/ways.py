@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook.conclusions.evidence import Evidence
+from workbook.conclusions.run_rows import Evidence
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import Interval
 from workbook.evaluation.stopwatch import Times

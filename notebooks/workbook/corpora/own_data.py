@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workbook import paths
-from workbook.corpora import corpora, lines, pairs, sources, tables
+from workbook.corpora import corpora, lines, own_files, pairs, table_files
 from workbook.corpora.corpora import Corpus, Document
 from workbook.corpora.defects import JUDGED_ONCE, NOT_FOUND, ROW_ONCE, BadRow, Defects
 from workbook.corpora.near_duplicates import plain
-from workbook.corpora.sources import FEWEST, Judgement, Source, check
+from workbook.corpora.own_files import FEWEST, Judgement, Source, check
 from workbook.errors import WorkbookError
 
 FORMAT = 3  # raise it when the rules below change, so that older folders are not used
@@ -64,7 +64,7 @@ def describe(source: Source) -> str:
     whole = f"all {about['kept']:,} documents"
     unasked = source.is_folder and not source.qrels and (source.file.parent / "queries.jsonl").is_file()
     note = "; its queries.jsonl has no qrels/test.tsv and is not asked" if unasked else ""
-    if not source.is_folder and not source.judged_in and "query" in tables.columns_of(source.file):
+    if not source.is_folder and not source.judged_in and "query" in table_files.columns_of(source.file):
         note = '; its column query is not asked: for that, say columns {"query": "query"}'
     asked = f"{about['input']}: {some if left_out else whole}; {about['queries']:,} {about['kind']}{note}"
     return "; ".join([asked, *_made(Path(name)).notes])
@@ -123,7 +123,7 @@ def _make(source: Source) -> tuple[Asked, dict[str, Any]]:
     needed = {one.document for grades in judged.values() for one in grades.values() if _has(ids, source, one.document)}
     limit = _limit(source, ids, needed)
     kept = {
-        key: document for _, key, document in sources.documents(source)
+        key: document for _, key, document in own_files.documents(source)
         if document.full and (key in needed or rank(key, source.seed) <= limit)
     }  # fmt: skip
     asked = _as_judged(source, kept, judged) if judged else _known_items(source, kept)
@@ -137,7 +137,7 @@ def _make(source: Source) -> tuple[Asked, dict[str, Any]]:
 def _ids(source: Source, defects: Defects) -> np.ndarray:
     """Ranks of all documents that have a text, in order. Raises WorkbookError for two documents of one id."""
     ids, empty = array("Q"), array("Q")
-    for _, key, document in sources.documents(source, defects):
+    for _, key, document in own_files.documents(source, defects):
         ids.append(rank(key, source.seed))
         if not document.full:
             empty.append(ids[-1])
@@ -152,7 +152,7 @@ def _ids(source: Source, defects: Defects) -> np.ndarray:
 def _check_twice(source: Source, twice: Collection[int], defects: Defects) -> None:
     """Tell of rows that are there again. Raises WorkbookError for one whose text is another; `twice`: their ranks."""
     first: dict[str, tuple[str, int]] = {}
-    for place, key, document in sources.documents(source):
+    for place, key, document in own_files.documents(source):
         if rank(key, source.seed) not in twice:
             continue
         before, content = first.setdefault(key, (place, _content(document)))
@@ -188,7 +188,7 @@ def _judged(source: Source, ids: np.ndarray, defects: Defects) -> dict[str, dict
     """The judgements of at most so many queries, by query and document; nothing if there are none to read."""
     judged: dict[str, dict[str, Judgement]] = {}
     limit = ALL
-    for one in defects.watch(source.files[-1], sources.judgements(source, defects), NOT_FOUND):
+    for one in defects.watch(source.files[-1], own_files.judgements(source, defects), NOT_FOUND):
         if not _has(ids, source, one.document):
             defects.add(NOT_FOUND, _not_found(source, one))
         if rank(one.query, source.seed) > limit:

@@ -1,6 +1,6 @@
 """What search weighs on a phone or in a browser: a model's files in the forms it is stored in, an index's on disk.
 
-What is made smaller may find less, so every form of a model is also judged. (Settings of an index: see `sweep`.)
+What is made smaller may find less, so every form of a model is also judged. (Settings of an index: see `grid`.)
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from workbook.embedding.encoders import Encoder, Role
 from workbook.embedding.exports import Form
 from workbook.evaluation import results, statistics, stopwatch
 from workbook.evaluation.stopwatch import Times
-from workbook.experiments import sweep
-from workbook.experiments.sweep import Cell
+from workbook.experiments import grid
+from workbook.experiments.grid import Cell
 from workbook.progress import bar
 from workbook.qdrant import engine, quantization
 
@@ -74,7 +74,7 @@ def models(
     forms = exports.forms(encoder, vocabularies)
     stored = [Stored(encoder, form) for form in bar(forms, desc=f"storing {encoder.name}", unit="form")]
     loads = _loads(stored, repeats)
-    cells = [sweep.measure(corpus, each, [each.dimensions], ["float32"], ["exact"])[0] for each in stored]
+    cells = [grid.measure(corpus, each, [each.dimensions], ["float32"], ["exact"])[0] for each in stored]
     found = []
     for each, seconds, cell in zip(stored, loads["values"]["seconds"], cells, strict=True):
         names = {

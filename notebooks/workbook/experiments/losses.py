@@ -12,8 +12,8 @@ from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, statistics
 from workbook.evaluation.statistics import Interval
-from workbook.experiments import sweep
-from workbook.experiments.sweep import Cell, find
+from workbook.experiments import grid
+from workbook.experiments.grid import Cell, find
 from workbook.qdrant.quantization import binary_scores
 
 WHOLE, TOTAL = "float32, whole vector", "total"
@@ -112,7 +112,7 @@ def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell
     """
     own = [cell for cell in cells if cell.model == encoder.name]
     dimension = max(cell.dimension for cell in own)
-    documents, queries = (vectors.truncate(whole, dimension) for whole in sweep.encode(corpus, encoder))
+    documents, queries = (vectors.truncate(whole, dimension) for whole in grid.encode(corpus, encoder))
     bits = np.where(documents > 0, np.float32(1), np.float32(-1))
     keys: dict[str, str] = {}
     judged = {

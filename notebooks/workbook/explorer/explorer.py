@@ -22,7 +22,7 @@ from workbook.embedding import vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, stopwatch
-from workbook.experiments import rankings, sweep
+from workbook.experiments import grid, rankings
 from workbook.explorer import contributions
 from workbook.explorer.contributions import Contributions
 from workbook.progress import bar
@@ -166,7 +166,7 @@ class Explorer:
         total = sum(map(len, wanted.values()))
         with bar(total=total, desc=f"indexes of {self.corpus.name}", unit="index") as progress:
             for encoder, keys in wanted.items():
-                whole, _ = sweep.encode(self.corpus, encoder)
+                whole, _ = grid.encode(self.corpus, encoder)
                 for dimension, setting in keys:
                     rows = vectors.truncate(whole, dimension)
                     index = engine.build(rows, setting, words=words if encoder is self.hybrid else None)

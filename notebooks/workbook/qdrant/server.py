@@ -287,7 +287,7 @@ def _tell_oddities(url: str, version: str) -> None:
 
 
 def _tell_at_first(note: str) -> None:
-    """Say it, unless this is a process that was started by one which has connected and said it, see `scale`."""
+    """Say it, unless this is a process that was started by one which has connected and said it, see `ingest_runs`."""
     if parent_process() is None:
         tell(note)
 

@@ -12,8 +12,8 @@ from workbook.conclusions import capacity
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.evaluation import results
-from workbook.experiments import encoding_speed, sweep
-from workbook.figures import tabular
+from workbook.experiments import encoding_speed, grid
+from workbook.figures import tables
 from workbook.qdrant import quantization
 from workbook.runs import runner
 
@@ -48,22 +48,22 @@ def encoding(profile: str, overrides: Mapping[str, str]) -> int:
     if exit_code:
         return exit_code
     file = results.published_file(runner.run_name(profile, overrides), NOTEBOOK)
-    for title, table in tables(results.read_rows(file)):
+    for title, table in _tables(results.read_rows(file)):
         print(f"\n{title}\n\n{table.to_string()}")
     print(f"\n{results.machine_label()}")
     return exit_code
 
 
-def tables(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _tables(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Title and table of each part of the rows that notebook 02 published; a part without rows is left out."""
     for title, index, metrics in TABLES:
         if isinstance(metrics, str) and metrics in set(rows["metric"]):
-            yield title, tabular.crossed(rows, metrics, index).data
+            yield title, tables.crossed(rows, metrics, index).data
         elif not isinstance(metrics, str) and rows["metric"].isin(metrics).any():
-            yield title, tabular.table(rows, index, metrics).data
+            yield title, tables.table(rows, index, metrics).data
 
 
-def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantization.SETTINGS)) -> pd.DataFrame:
+def grid_speed(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantization.SETTINGS)) -> pd.DataFrame:
     """Measure the grid of one model anew, the encoding apart, keeping nothing: a row per dimension and setting.
 
     Columns: dimension, setting, cells, build s (upsert, HNSW, quantization and proof), search and judge s per cell.
@@ -75,11 +75,11 @@ def grid(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantizat
     paths.check_writable()
     rows = []
     with locks.alone(paths.DATA), tempfile.TemporaryDirectory() as folder, results.kept_in(Path(folder)):
-        sweep.encode(corpus, encoder)
+        grid.encode(corpus, encoder)
         for dimension in encoder.matryoshka:
             for setting in settings:
                 started = time.perf_counter()
-                cells = sweep.measure(corpus, encoder, [dimension], [setting], SEARCHES, limit=10, repeats=1)
+                cells = grid.measure(corpus, encoder, [dimension], [setting], SEARCHES, limit=10, repeats=1)
                 seconds = time.perf_counter() - started
                 build = cells[0].build_seconds
                 rows.append((dimension, setting, len(cells), build, (seconds - build) / len(cells)))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from workbook import paths, redact
-from workbook.conclusions import answers, evidence, ways
+from workbook.conclusions import answers, run_rows, ways
 from workbook.errors import WorkbookError
 from workbook.written import markdown
 
@@ -18,7 +18,7 @@ def write(file: Path, run: str, command: str) -> None:
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
-    read = evidence.read(run)
+    read = run_rows.read(run)
     found, left_out = ways.read(read)
     if problems := [*read.problems, *left_out]:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")

@@ -14,7 +14,7 @@ from workbook.corpora import corpora, own_data
 from workbook.corpora.corpora import Corpus
 from workbook.embedding import encoders, exports
 from workbook.errors import WorkbookError
-from workbook.experiments import existing, scale
+from workbook.experiments import existing, ingest_runs
 from workbook.qdrant import bm25, engine, quantization, server
 from workbook.qdrant.client import ANYWHERE, Placement
 from workbook.qdrant.engine import Search
@@ -107,9 +107,9 @@ def given(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: variables[name] for name in CHECKS if name in variables}
 
 
-def scale_jobs(values: Mapping[str, Any]) -> list[scale.Job]:
+def scale_jobs(values: Mapping[str, Any]) -> list[ingest_runs.Job]:
     """The jobs that the parameters of a notebook ask for."""
-    return scale.jobs(*(values[name] for name in SCALE), values["engine_name"], Placement.of(values["server"]))
+    return ingest_runs.jobs(*(values[name] for name in SCALE), values["engine_name"], Placement.of(values["server"]))
 
 
 def _check_own(values: Mapping[str, Any], ask: bool) -> None:
@@ -137,7 +137,7 @@ def _check_explorer(values: Mapping[str, Any]) -> None:
 
 def _check_scale(values: Mapping[str, Any]) -> None:
     for job in scale_jobs(values):
-        scale.check(job)
+        ingest_runs.check(job)
     if sum(n >= values["fit_from"] for n in values["documents"]) < growth.FEWEST:
         raise WorkbookError(
             f"parameter fit_from: {values['fit_from']} leaves fewer than {growth.FEWEST} of the sizes in documents, "

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from workbook import paths, redact
-from workbook.conclusions import answers, evidence, ways
+from workbook.conclusions import answers, run_rows, ways
 from workbook.evaluation import results
 from workbook.runs import page, runner
 from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
@@ -42,7 +42,7 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     jobs = prepare(plan, profile, overrides, [], ask=False)
     run = runner.run_name(profile, overrides)
     planned = {job.notebook for job in jobs}
-    found = evidence.read(run, [name for name in evidence.needed() if name in planned])
+    found = run_rows.read(run, [name for name in run_rows.needed() if name in planned])
     entries = [_entry(job, run) for job in jobs]
     values = compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
     pages = [entry for entry in entries if entry.notebook is not None]
@@ -61,7 +61,7 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
         place=page.Place("", run, facts, problems, []), ok=OK, values=values,
         headline=answers.headline(about), answered=answered,
         cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
-        others=[] if pages else [name for name in evidence.runs() if name != run],
+        others=[] if pages else [name for name in run_rows.runs() if name != run],
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
 
@@ -120,11 +120,11 @@ def _rows(notebook: str, run: str) -> page.Rows | None:
     return page.Rows(notebook, f"rows/{notebook}.csv", max(count, 0))
 
 
-def _page(entry: Entry, pages: list[Entry], run: str, found: evidence.Evidence) -> str:
+def _page(entry: Entry, pages: list[Entry], run: str, found: run_rows.Evidence) -> str:
     problems = [problem for problem in found.problems if entry.name in problem]
     if entry.state != OK:
         problems.insert(0, f"This notebook {_ended(entry.state)}.")
-    own = [entry.rows] if entry.name in evidence.needed() else [other.rows for other in pages]
+    own = [entry.rows] if entry.name in run_rows.needed() else [other.rows for other in pages]
     number = pages.index(entry)
     neighbours = [pages[at] if 0 <= at < len(pages) else None for at in (number - 1, number + 1)]
     before, after = (one and (f"{one.name}.html", one.title) for one in neighbours)
@@ -145,7 +145,7 @@ def _problems(entries: list[Entry], problems: list[str]) -> list[str]:
     return [f"{name} {how}." for name, how in ended.items()] + rest
 
 
-def _facts(entries: list[Entry], found: evidence.Evidence) -> dict[str, str]:
+def _facts(entries: list[Entry], found: run_rows.Evidence) -> dict[str, str]:
     """What was run on which machine and when, of the notebooks and rows that say so."""
     executed = [entry.notebook.metadata.get("papermill", {}) for entry in entries if entry.notebook is not None]
     given = [(facts.get("parameters") or {}).get("corpus") for facts in executed]

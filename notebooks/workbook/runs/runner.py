@@ -26,7 +26,7 @@ from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files, routes, vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments import scale, sweep
+from workbook.experiments import grid, ingest_runs
 from workbook.runs import parameters
 from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
 
@@ -120,7 +120,7 @@ def fetch(jobs: list[Job]) -> None:
         job for values in jobs if "documents" in values.parameters for job in parameters.scale_jobs(values.parameters)
     ]
     for job in large:
-        scale.check_room(job)
+        ingest_runs.check_room(job)
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
         if model not in encoders.MODELS:
@@ -136,10 +136,10 @@ def fetch(jobs: list[Job]) -> None:
         for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):
             if _is_searched(values) and not encoder.speed_only:
                 print(f"vectors of {encoder.name}", flush=True)
-                sweep.encode(corpus, encoder)
+                grid.encode(corpus, encoder)
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
-        scale.measure(each)
+        ingest_runs.measure(each)
 
 
 def _try(model: str) -> None:

@@ -12,9 +12,9 @@ from workbook.corpora import corpora, near_duplicates, pairs
 from workbook.corpora.corpora import Corpus
 from workbook.embedding.encoders import Encoder
 from workbook.evaluation import statistics
-from workbook.training import custom, training
-from workbook.training.custom import METRIC, Variant
+from workbook.training import trained_models, training
 from workbook.training.settings import Settings
+from workbook.training.trained_models import METRIC, Variant
 from workbook.training.training import Task
 
 RATE = 10  # times smaller than usual, so that less of the start is forgotten
@@ -24,13 +24,11 @@ def fewer(
     corpus: Corpus, task: Task, settings: Settings, seeds: Sequence[int], sizes: Sequence[int], engine_name: str
 ) -> list[Variant]:
     """Train on so many documents only, and measure."""
-    return [
-        custom.variant(
-            corpus, f"{size:,} documents", custom.trained(training.smaller(task, size, seeds[0]), settings, seeds),
-            engine_name,
-        )
-        for size in sizes
-    ]  # fmt: skip
+    found = []
+    for size in sizes:
+        models = trained_models.trained(training.smaller(task, size, seeds[0]), settings, seeds)
+        found.append(trained_models.variant(corpus, f"{size:,} documents", models, engine_name))
+    return found
 
 
 def abroad(task: Task, settings: Settings, seeds: Sequence[int], other: str) -> dict[str, list[Encoder]]:
@@ -44,13 +42,15 @@ def abroad(task: Task, settings: Settings, seeds: Sequence[int], other: str) -> 
     untaught = replace(settings, teacher=0.0)  # which has no vectors of the other corpus's documents
     gently = replace(settings, learning_rate=settings.learning_rate / RATE)
     seeds = seeds[:1]  # what is lost elsewhere is far more than what a seed moves
-    plain = custom.trained(task, settings, seeds)
-    halves = custom.averaged([*plain, *custom.untrained(task, settings, seeds[0])], f"{task.name}-half")
+    plain = trained_models.trained(task, settings, seeds)
+    halves = trained_models.averaged([*plain, *trained_models.untrained(task, settings, seeds[0])], f"{task.name}-half")
     return {
         "distilled": [task.start],
         "trained, first seed": plain,
-        f"trained at a rate {RATE} times smaller": custom.trained(task, gently, seeds),
-        f"trained, with pairs of {Path(other).name}": custom.trained(replace(task, extra=mixed), untaught, seeds),
+        f"trained at a rate {RATE} times smaller": trained_models.trained(task, gently, seeds),
+        f"trained, with pairs of {Path(other).name}": trained_models.trained(
+            replace(task, extra=mixed), untaught, seeds
+        ),
         "trained, averaged with its start": halves,
     }
 
@@ -60,12 +60,12 @@ def measure(
     engine_name: str,
 ) -> pd.DataFrame:  # fmt: skip
     """Train on fewer documents, and try models on another corpus: rows of `results`, none if neither is asked for."""
-    found = [custom.rows(corpus, fewer(corpus, task, settings, seeds, sizes, engine_name))]
+    found = [trained_models.rows(corpus, fewer(corpus, task, settings, seeds, sizes, engine_name))]
     if other:
         ways = abroad(task, settings, seeds, other)
         for on in (corpus, corpora.load(other)):
-            variants = [custom.variant(on, label, models, engine_name) for label, models in ways.items()]
-            found.append(custom.rows(on, variants))
+            variants = [trained_models.variant(on, label, models, engine_name) for label, models in ways.items()]
+            found.append(trained_models.rows(on, variants))
     return pd.concat(found)
 
 

@@ -24,10 +24,10 @@ from workbook import locks, memory, paths
 from workbook.corpora import pairs
 from workbook.corpora.corpora import Document
 from workbook.corpora.pairs import Pair
-from workbook.embedding import cards, model_files, routes, vectors
+from workbook.embedding import model_cards, model_files, routes, vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
-from workbook.training import known_items, starts
+from workbook.training import known_items, start_models
 from workbook.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
                 **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
                 "seconds": round(time.perf_counter() - started, 1), "peak_memory_mb": round(memory.peak() / 1e6),
             }  # fmt: skip
-            cards.save(model, folder, facts)
+            model_cards.save(model, folder, facts)
         shutil.rmtree(work, ignore_errors=True)
     return folder
 
@@ -132,7 +132,7 @@ def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
     found = []
     for settings in candidates:
         folder = train(of, settings, seed)
-        facts = cards.read(folder)
+        facts = model_cards.read(folder)
         kept = max(facts["history"], key=lambda epoch: epoch["rank"])
         found.append((settings, kept["score"], kept["error"], kept["epoch"], facts["seconds"], folder))
     columns = ["settings", "held-out ndcg@10", "standard error", "epoch kept", "seconds", "folder"]
@@ -150,14 +150,14 @@ def average(folders: Sequence[Path], name: str) -> Path:
         return target
     models = [model_files.open_folder(str(folder)) for folder in folders]
     for model in models:
-        starts.check(model)
+        start_models.check(model)
     tables = [model[0].embedding.weight.data for model in models]
     if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
         raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
     models[0][0].embedding.weight.data = sum(tables) / len(tables)
-    settings = cards.read(folders[0])["settings"]
+    settings = model_cards.read(folders[0])["settings"]
     facts = {"settings": settings, "average_of": [folder.name for folder in folders], "history": []}
-    cards.save(models[0], target, facts)
+    model_cards.save(models[0], target, facts)
     return target
 
 
@@ -166,7 +166,7 @@ def start(of: Task, settings: Settings, seed: int) -> Path:
     settings = _resolved(of, settings)
     folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(_start_about(of, settings, seed))}"
     if not folder.is_dir():
-        cards.save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
+        model_cards.save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
     return folder
 
 
@@ -229,13 +229,13 @@ def _start_about(of: Task, settings: Settings, seed: int) -> list[Any]:
 def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
     """The start as the settings want it, made anew each time, in float32 (Adam diverges in float16)."""
     texts = [document.full for document in of.documents.values()]
-    model = starts.copy(of.start.model)
+    model = start_models.copy(of.start.model)
     if settings.words:
         model = _distilled(of, texts)
     if settings.frequencies:
-        model = starts.weighted(model, texts)
+        model = start_models.weighted(model, texts)
     if settings.width:
-        model = starts.widened(model, settings.width, seed)
+        model = start_models.widened(model, settings.width, seed)
     narrow = [dimension for dimension in settings.dimensions if dimension >= model.get_embedding_dimension()]
     if narrow:
         raise WorkbookError(f"Matryoshka dimensions {narrow}: the model has {model.get_embedding_dimension()}")
@@ -247,7 +247,7 @@ def _distilled(of: Task, texts: Sequence[str]) -> SentenceTransformer:
     about = [FORMAT, of.start.identity("document"), of.teacher.identity("document"), vectors.texts_sha256(texts)]
     folder = paths.DATA / "models" / f"{of.start.name}-words-{_key(about)}"
     if not folder.is_dir():
-        model = starts.with_words(of.start.model, of.teacher.model, texts)
+        model = start_models.with_words(of.start.model, of.teacher.model, texts)
         with paths.atomic(folder) as temporary:
             model.save(str(temporary), create_model_card=False)
     return model_files.open_folder(str(folder))

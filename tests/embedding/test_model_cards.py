@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from workbook.embedding import cards, encoders
+from workbook.embedding import encoders, model_cards
 from workbook.embedding.model_files import CARD
 from workbook.errors import WorkbookError
 
@@ -12,14 +12,18 @@ FACTS = {"settings": {"epochs": 3, "words": False}, "seed": 7, "history": [{"epo
 
 def test_a_card_is_saved_with_its_model_and_read_back(tmp_path):
     model = encoders.load("tiny-static").model
-    cards.save(model, tmp_path / "made", FACTS)
-    assert cards.read(tmp_path / "made") == FACTS == json.loads((tmp_path / "made" / CARD).read_text(encoding="utf-8"))
+    model_cards.save(model, tmp_path / "made", FACTS)
+    assert (
+        model_cards.read(tmp_path / "made")
+        == FACTS
+        == json.loads((tmp_path / "made" / CARD).read_text(encoding="utf-8"))
+    )
     assert encoders.load(str(tmp_path / "made")).dimensions == 64
     assert [file.name for file in tmp_path.iterdir()] == ["made"]
 
 
 def test_the_readme_shows_plain_facts_and_settings(tmp_path):
-    cards.save(encoders.load("tiny-static").model, tmp_path / "made", FACTS)
+    model_cards.save(encoders.load("tiny-static").model, tmp_path / "made", FACTS)
     text = (tmp_path / "made" / "README.md").read_text(encoding="utf-8")
     assert text.startswith("---\nlibrary_name: sentence-transformers\n")
     assert "# made\n" in text
@@ -29,12 +33,12 @@ def test_the_readme_shows_plain_facts_and_settings(tmp_path):
 
 
 def test_a_folder_without_a_card_reads_as_nothing(tmp_path):
-    assert cards.read(tmp_path) == {}
+    assert model_cards.read(tmp_path) == {}
 
 
 @pytest.mark.parametrize("text", ['{"settings": ', "[]", "[" * 10_000, "\xff"])
 def test_a_card_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / CARD).write_text(text, encoding="latin-1")
     with pytest.raises(WorkbookError, match=r"training\.json is no card of a model \(.*\): delete its folder"):
-        cards.read(tmp_path)
-    assert cards.read(tmp_path / "elsewhere") == {}
+        model_cards.read(tmp_path)
+    assert model_cards.read(tmp_path / "elsewhere") == {}

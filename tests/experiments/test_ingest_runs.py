@@ -7,20 +7,20 @@ import pytest
 from workbook import paths
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments import pipeline, scale
-from workbook.experiments.pipeline import Job
+from workbook.experiments import ingest, ingest_runs
+from workbook.experiments.ingest import Job
 
 JOB = Job("sample", 500, "tiny-static", 32)
 
 
 def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
-    run = scale.measure(JOB)
+    run = ingest_runs.measure(JOB)
     assert (run.corpus, run.model, run.job) == ("assembled from sample, seed 0", "tiny-static", JOB)
     assert (run.n, run.dimension, run.setting) == (500, 32, "binary")
     assert set(run.seconds) == {"encode", "upsert", "index"}
     assert not list((paths.DATA / "scale").iterdir()), "shards and index are gone"
-    monkeypatch.setattr(pipeline, "run", None)
-    assert scale.measure(JOB) == run
+    monkeypatch.setattr(ingest, "run", None)
+    assert ingest_runs.measure(JOB) == run
 
 
 @pytest.mark.parametrize(
@@ -40,28 +40,28 @@ def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
 def test_a_bad_job_is_refused(data, monkeypatch, changes, message):
     monkeypatch.delenv("QDRANT_URL", raising=False)
     with pytest.raises(WorkbookError, match=message):
-        scale.measure(JOB._replace(**changes))
+        ingest_runs.measure(JOB._replace(**changes))
 
 
 @pytest.mark.parametrize(("n", "what"), [(10**9, "GB of memory"), (10**12, "GB of memory")])
 def test_more_than_fits_is_refused_with_the_numbers(data, n, what):
     with pytest.raises(WorkbookError, match=what) as raised:
-        scale.measure(JOB._replace(n=n))
+        ingest_runs.measure(JOB._replace(n=n))
     assert f"{n:,} documents x 32 dimensions need about" in str(raised.value)
     assert not (paths.DATA / "scale").exists()
 
 
 def test_a_full_disk_is_refused_with_the_numbers(data, monkeypatch):
-    monkeypatch.setattr(scale.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000}))
+    monkeypatch.setattr(ingest_runs.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000}))
     with pytest.raises(WorkbookError, match=r"0\.0 GB of disk, 0\.0 GB are free"):
-        scale.measure(JOB)
+        ingest_runs.measure(JOB)
 
 
 def test_a_job_on_a_server_is_another_job_and_one_on_edge_is_what_it_was(data, server):
     """What was kept of jobs on Edge before there were others is found."""
     about = {}
     for engine_name in ("edge", "server"):
-        key = scale.measure(JOB._replace(setting="scalar-int8", engine_name=engine_name)).key
+        key = ingest_runs.measure(JOB._replace(setting="scalar-int8", engine_name=engine_name)).key
         about[engine_name] = results.read("scale", key)["about"]
     more = {"engine_name", "placement", "server"}
     assert set(about["server"]) - set(about["edge"]) == more and not more & set(about["edge"])
@@ -76,11 +76,11 @@ def test_an_interrupted_job_on_a_server_goes_on_from_what_was_encoded(data, serv
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(scale, "bar", lambda **_: nullcontext(SimpleNamespace(update=interrupt)))
+        patch.setattr(ingest_runs, "bar", lambda **_: nullcontext(SimpleNamespace(update=interrupt)))
         with pytest.raises(KeyboardInterrupt):
-            scale.measure(job)
+            ingest_runs.measure(job)
     assert server.collections == [], "what is on the server is removed at once"
-    run = scale.measure(job)
+    run = ingest_runs.measure(job)
     assert run.resumed >= 2_048 and server.collections == []
     assert not list((paths.DATA / "scale").iterdir())
 
@@ -88,29 +88,29 @@ def test_an_interrupted_job_on_a_server_goes_on_from_what_was_encoded(data, serv
 def test_a_server_holds_the_index_itself(data, monkeypatch):
     """Here are the shards and no more: what would not fit on Edge has room."""
     n, once = 2_000_000, 2_000_000 * 32 * 4
-    monkeypatch.setattr(scale.shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * once))
-    monkeypatch.setattr(scale.psutil, "virtual_memory", lambda: SimpleNamespace(available=scale.RESERVE))
-    scale.check_room(JOB._replace(n=n, engine_name="server"))
+    monkeypatch.setattr(ingest_runs.shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * once))
+    monkeypatch.setattr(ingest_runs.psutil, "virtual_memory", lambda: SimpleNamespace(available=ingest_runs.RESERVE))
+    ingest_runs.check_room(JOB._replace(n=n, engine_name="server"))
     with pytest.raises(WorkbookError, match="GB of memory"):
-        scale.check_room(JOB._replace(n=n))
+        ingest_runs.check_room(JOB._replace(n=n))
     with pytest.raises(WorkbookError, match="GB of disk"):
-        scale.check_room(JOB._replace(n=3 * n, engine_name="server"))
+        ingest_runs.check_room(JOB._replace(n=3 * n, engine_name="server"))
 
 
 def test_jobs_are_each_size_then_all_again():
-    jobs = scale.jobs("sample", [300, 100], "tiny-static", 64, True, 2, 7, 2)
+    jobs = ingest_runs.jobs("sample", [300, 100], "tiny-static", 64, True, 2, 7, 2)
     assert [(job.n, job.words_once, job.repeat) for job in jobs] == [
         (n, once, repeat) for repeat in (0, 1) for n in (100, 300) for once in (True, False)
     ]
     assert {(job.seed, job.waiting) for job in jobs} == {(7, 2)}
-    assert len(scale.jobs("sample", [300, 100], "tiny-static", 64, False, 2, 7, 1)) == 2
+    assert len(ingest_runs.jobs("sample", [300, 100], "tiny-static", 64, False, 2, 7, 1)) == 2
 
 
 def test_repeats_are_put_together_and_have_a_middle():
     def run(seconds, **changes):
-        return scale.Run("", "", JOB._replace(**changes), {}, {}, seconds, {}, {}, [], [], 0, "")
+        return ingest_runs.Run("", "", JOB._replace(**changes), {}, {}, seconds, {}, {}, [], [], 0, "")
 
     runs = [run(3), run(9, n=1_000), run(1, repeat=1), run(2, repeat=2)]
-    groups = scale.repeats_of(runs)
+    groups = ingest_runs.repeats_of(runs)
     assert [[each.total_seconds for each in group] for group in groups] == [[3, 1, 2], [9]]
-    assert scale.middle(groups[0]).total_seconds == 2
+    assert ingest_runs.middle(groups[0]).total_seconds == 2

@@ -11,7 +11,7 @@ from workbook import paths
 from workbook.corpora import corpora
 from workbook.embedding import encoders, recipes
 from workbook.errors import WorkbookError
-from workbook.training import starts
+from workbook.training import start_models
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "bank", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
@@ -68,7 +68,7 @@ def tiny(tmp_path_factory):
 
 def test_a_copy_is_a_model_of_its_own(tiny):
     before = table(tiny[0])
-    copied = starts.copy(tiny[0])
+    copied = start_models.copy(tiny[0])
     np.testing.assert_array_equal(copied.encode(["river bank"]), tiny[0].encode(["river bank"]))
     copied[0].embedding.weight.data += 1
     copied[0].tokenizer.enable_truncation(max_length=1)
@@ -77,7 +77,7 @@ def test_a_copy_is_a_model_of_its_own(tiny):
 
 
 def test_a_trained_copy_leaves_the_original_as_it_was(tiny):
-    before, copied = table(tiny[0]), starts.copy(tiny[0])
+    before, copied = table(tiny[0]), start_models.copy(tiny[0])
     copied(copied.preprocess(["river bank"]))["sentence_embedding"].sum().backward()
     torch.optim.Adam(copied.parameters(), lr=0.1).step()
     assert not np.array_equal(table(copied), before)
@@ -89,7 +89,7 @@ def test_a_copy_is_float32_and_reads_to_the_end(pieces):
     model = static(pieces)
     model[0].embedding.weight.data = model[0].embedding.weight.data.half()
     model[0].tokenizer.enable_truncation(max_length=2)
-    copied = starts.copy(model)
+    copied = start_models.copy(model)
     assert copied[0].embedding.weight.dtype == torch.float32
     assert tokens(copied, "the bank the bank") == ["the", "bank", "the", "bank"]
 
@@ -97,7 +97,7 @@ def test_a_copy_is_float32_and_reads_to_the_end(pieces):
 def test_words_that_three_texts_have_become_tokens(pieces, transformer):
     model = static(pieces)
     before = table(model)
-    grown = starts.with_words(model, transformer, TEXTS)
+    grown = start_models.with_words(model, transformer, TEXTS)
     assert tokens(model, "wombat") == ["w", "##o", "##m", "##b", "##a", "##t"]
     assert tokens(grown, "The Wombat") == ["the", "wombat"]
     assert tokens(grown, "quokka") == tokens(model, "quokka"), "two texts are not enough, however often they say it"
@@ -106,7 +106,7 @@ def test_words_that_three_texts_have_become_tokens(pieces, transformer):
 
 
 def test_each_token_is_encoded_alone_rotated_and_weighted_by_its_place(pieces, transformer):
-    grown = starts.with_words(static(pieces, dimensions=16), transformer, TEXTS)
+    grown = start_models.with_words(static(pieces, dimensions=16), transformer, TEXTS)
     share = 1 / np.arange(2, len(PIECES) + 3)
     share /= share.sum()
     rows = table(grown) / (1e-4 / (1e-4 + share))[:, None]
@@ -120,7 +120,7 @@ def test_each_token_is_encoded_alone_rotated_and_weighted_by_its_place(pieces, t
 
 
 def test_words_of_a_word_tokenizer_are_never_cut_so_none_is_added(tiny):
-    grown = starts.with_words(*tiny, corpora.load("sample").document_texts)
+    grown = start_models.with_words(*tiny, corpora.load("sample").document_texts)
     assert grown[0].tokenizer.get_vocab() == tiny[0][0].tokenizer.get_vocab()
     assert table(grown).shape == table(tiny[0]).shape
 
@@ -136,12 +136,12 @@ def test_words_of_a_word_tokenizer_are_never_cut_so_none_is_added(tiny):
 )
 def test_a_tokenizer_that_would_not_find_the_words_is_refused(transformer, model):
     with pytest.raises(WorkbookError, match="distilled from the given transformer, with WordPiece tokens"):
-        starts.with_words(static(tokenizer_of(model)), transformer, TEXTS)
+        start_models.with_words(static(tokenizer_of(model)), transformer, TEXTS)
 
 
 def test_a_transformer_cannot_give_more_dimensions_than_it_has(pieces, transformer):
     with pytest.raises(WorkbookError, match="a transformer of 16 dimensions cannot give the start its 17"):
-        starts.with_words(static(pieces, dimensions=17), transformer, TEXTS)
+        start_models.with_words(static(pieces, dimensions=17), transformer, TEXTS)
 
 
 def test_rows_are_weighted_by_what_the_corpus_says():
@@ -149,7 +149,7 @@ def test_rows_are_weighted_by_what_the_corpus_says():
     model = static(tokenizer_of(models.WordLevel(vocabulary, unk_token="[UNK]")))
     model[0].embedding.weight.data[0] = 0
     before = table(model)
-    weighted = table(starts.weighted(model, ["the bank", "the the", "bank the"]))
+    weighted = table(start_models.weighted(model, ["the bank", "the the", "bank the"]))
 
     share = np.array([1, 5, 3, 1]) / 10  # each seen once more than it is
     weights = 1e-4 / (1e-4 + share)
@@ -161,7 +161,7 @@ def test_rows_are_weighted_by_what_the_corpus_says():
 
 
 def test_a_frequent_token_gets_a_shorter_row_than_a_rare_one(tiny):
-    weighted = starts.weighted(tiny[0], corpora.load("sample").document_texts)
+    weighted = start_models.weighted(tiny[0], corpora.load("sample").document_texts)
     number = weighted[0].tokenizer.token_to_id
     lengths = np.linalg.norm(table(weighted), axis=1)
     assert lengths[number("the")] < lengths[number("bank")] < lengths[number("willow")]
@@ -169,7 +169,7 @@ def test_a_frequent_token_gets_a_shorter_row_than_a_rare_one(tiny):
 
 def test_dimensions_are_added_behind_those_that_were_there(tiny):
     before = table(tiny[0])
-    wide = table(starts.widened(tiny[0], 2048, seed=0))
+    wide = table(start_models.widened(tiny[0], 2048, seed=0))
     assert wide.shape == (len(before), 2048)
     np.testing.assert_array_equal(wide[:, :64], before)
     lengths = np.linalg.norm(before, axis=1)
@@ -180,7 +180,7 @@ def test_dimensions_are_added_behind_those_that_were_there(tiny):
 
 
 def test_the_seed_decides_the_added_dimensions(tiny):
-    first, again, other = (table(starts.widened(tiny[0], 80, seed)) for seed in (0, 0, 1))
+    first, again, other = (table(start_models.widened(tiny[0], 80, seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first[:, 64:], other[:, 64:])
 
@@ -188,16 +188,16 @@ def test_the_seed_decides_the_added_dimensions(tiny):
 @pytest.mark.parametrize("dimensions", [64, 32])
 def test_a_model_that_is_wide_already_is_not_widened(tiny, dimensions):
     with pytest.raises(WorkbookError, match=f"has 64 dimensions already: it cannot be widened to {dimensions}"):
-        starts.widened(tiny[0], dimensions, seed=0)
+        start_models.widened(tiny[0], dimensions, seed=0)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        starts.copy,
-        lambda model: starts.with_words(model, model, TEXTS),
-        lambda model: starts.weighted(model, TEXTS),
-        lambda model: starts.widened(model, 128, 0),
+        start_models.copy,
+        lambda model: start_models.with_words(model, model, TEXTS),
+        lambda model: start_models.weighted(model, TEXTS),
+        lambda model: start_models.widened(model, 128, 0),
     ],
     ids=["copy", "with_words", "weighted", "widened"],
 )

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from workbook.conclusions import published
+from workbook.conclusions import published_scores
 from workbook.corpora import corpora
 from workbook.embedding import models
 from workbook.errors import WorkbookError
@@ -22,7 +22,7 @@ def row_of(table):
 
 
 def test_the_table_is_about_things_the_workbook_knows():
-    table = published.read()
+    table = published_scores.read()
     assert set(table["dataset"]) <= set(corpora.BEIR)
     assert set(table["model"]) <= {*models.MODELS, "BM25"}
     assert set(table["setting"]) <= {*quantization.SETTINGS, "sparse"}
@@ -40,21 +40,21 @@ def test_the_table_is_about_things_the_workbook_knows():
     ],
 )
 def test_a_published_value_is_the_same_or_in_our_interval_or_outside(value, low, high, verdict):
-    row = row_of(published.compare(pd.DataFrame([ours(value, low, high)])))
+    row = row_of(published_scores.compare(pd.DataFrame([ours(value, low, high)])))
     assert row["verdict"] == verdict
     assert row["difference"] == pytest.approx(value - 0.64508)
 
 
 def test_only_whole_vectors_are_compared():
-    row = row_of(published.compare(pd.DataFrame([ours(0.64508), ours(0.1, dimension=32)])))
+    row = row_of(published_scores.compare(pd.DataFrame([ours(0.64508), ours(0.1, dimension=32)])))
     assert row["ours"] == 0.64508
 
 
 def test_what_was_not_run_says_so():
-    table = published.compare(pd.DataFrame([ours(0.64508)]))
+    table = published_scores.compare(pd.DataFrame([ours(0.64508)]))
     others = table[table["model"] != "all-MiniLM-L6-v2"]
     assert (others["verdict"] == "not run").all() and others["ours"].isna().all()
-    assert len(table) == len(published.read())
+    assert len(table) == len(published_scores.read())
 
 
 def test_bm25_of_a_notebook_is_compared_with_the_published():
@@ -68,8 +68,8 @@ def test_bm25_of_a_notebook_is_compared_with_the_published():
         "n": 300,
     }
     others = [{**row, "work": "a + BM25 (rrf)"}, {**row, "metric": "mrr@10"}]
-    table = published.compare(
-        pd.concat([pd.DataFrame([ours(0.6)]), published.as_published(pd.DataFrame([row, *others]))])
+    table = published_scores.compare(
+        pd.concat([pd.DataFrame([ours(0.6)]), published_scores.as_published(pd.DataFrame([row, *others]))])
     )
     found = table[(table["model"] == "BM25") & (table["dataset"] == "scifact")]
     assert found["verdict"].tolist() == ["in our interval"] * 2 and set(found["ours"]) == {0.6834}
@@ -87,21 +87,21 @@ other,c,float32,exact,ndcg@10,0.3,first
 
 @pytest.fixture
 def published_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "FILE", tmp_path / "published.csv")
-    published.FILE.write_text(HEADER + PUBLISHED)
-    return published.FILE
+    monkeypatch.setattr(published_scores, "FILE", tmp_path / "published.csv")
+    published_scores.FILE.write_text(HEADER + PUBLISHED)
+    return published_scores.FILE
 
 
 def test_scores_are_the_first_of_each_model_without_binary_and_other_metrics(published_file):
-    assert published.scores("known") == {"a": 0.5, "BM25": 0.7}
-    assert published.scores("other") == {"c": 0.3}
+    assert published_scores.scores("known") == {"a": 0.5, "BM25": 0.7}
+    assert published_scores.scores("other") == {"c": 0.3}
 
 
 def test_a_dataset_nobody_published_anything_for_has_no_scores(published_file):
-    assert published.scores("sample") == {}
+    assert published_scores.scores("sample") == {}
 
 
 def test_a_published_value_without_its_source_is_refused(published_file):
     published_file.write_text(f"{HEADER}known,a,float32,exact,ndcg@10,0.5,\n")
     with pytest.raises(WorkbookError, match=r"published\.csv: every published value needs its source"):
-        published.scores("known")
+        published_scores.scores("known")

@@ -2,13 +2,13 @@
 
 import pandas as pd
 import pytest
-from workbook.conclusions import claims
+from workbook.conclusions import speed_claims
 from workbook.corpora import beir_sets, corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.experiments import footprint
-from workbook.experiments.pipeline import Job
-from workbook.experiments.scale import Run
+from workbook.experiments.ingest import Job
+from workbook.experiments.ingest_runs import Run
 
 
 def ratio(work, value):
@@ -40,22 +40,22 @@ def large():
 
 
 def test_each_claim_has_value_work_and_source():
-    read = claims.read()
+    read = speed_claims.read()
     assert read.index.tolist() == ["queries", "documents", "size", "minutes"]
     assert read["value"].tolist() == [397, 500, 15, 7.5]
 
 
 def test_a_claim_without_its_source_is_refused(tmp_path, monkeypatch):
     file = tmp_path / "claims.csv"
-    file.write_text(claims.FILE.read_text().rsplit(",", 1)[0] + ",\n")
-    monkeypatch.setattr(claims, "FILE", file)
+    file.write_text(speed_claims.FILE.read_text().rsplit(",", 1)[0] + ",\n")
+    monkeypatch.setattr(speed_claims, "FILE", file)
     with pytest.raises(WorkbookError, match="every claim needs"):
-        claims.read()
+        speed_claims.read()
 
 
 def test_each_claim_is_answered_with_its_own_rows(large):
     runs = [run(1_000, True, 1), run(2_000, True, 90), run(2_000, False, 150)]
-    table = claims.table(RATIOS, runs, large.name, large.name).set_index("claim")
+    table = speed_claims.table(RATIOS, runs, large.name, large.name).set_index("claim")
     same, equal = (table[column] for column in ("measured here on the same kind of work", "on equal terms"))
     assert same.iloc[0] == "400 [399, 401] times, 8 words, tiny-transformer"
     assert equal.iloc[0] == "30 [29, 31] times, 8 words, small (int8)", "the fastest variant, not the first"
@@ -69,15 +69,15 @@ def test_each_claim_is_answered_with_its_own_rows(large):
 
 
 def test_what_was_not_run_is_said(large):
-    table = claims.table(RATIOS, [run(1_000, True, 60)], large.name, large.name)
+    table = speed_claims.table(RATIOS, [run(1_000, True, 60)], large.name, large.name)
     assert table["measured here on the same kind of work"].iloc[3] == "not run"
 
 
 def test_minutes_are_shown_only_beside_as_many_documents():
-    [(label, seconds)] = claims.minutes(beir_sets.BEIR["trec-covid"].documents).items()
+    [(label, seconds)] = speed_claims.minutes(beir_sets.BEIR["trec-covid"].documents).items()
     assert label.startswith("Qdrant")
     assert seconds == 450
-    assert claims.minutes(10_000) == {}
+    assert speed_claims.minutes(10_000) == {}
 
 
 def test_sizes_are_of_real_models(data, large):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbook import paths
-from workbook.corpora import corpora, lines, tables
+from workbook.corpora import corpora, lines, table_files
 from workbook.corpora.beir_sets import BEIR, check_links, is_beir_folder
 from workbook.corpora.corpora import Document
 from workbook.corpora.defects import NOT_ASKED, QUERY_OUT, ROW_OUT, STRICT, BadRow, Defects
@@ -209,7 +209,7 @@ def _from_column(source: Source, defects: Defects) -> Iterator[Judgement]:
                 else _document(row, str(number), place, columns)[0]
             )
         except BadRow as bad:
-            if source.file.suffix.lower() in tables.PARQUET:  # of which a column may be bad alone
+            if source.file.suffix.lower() in table_files.PARQUET:  # of which a column may be bad alone
                 defects.add(QUERY_OUT, bad)
             continue  # `documents` tells of it
         try:
@@ -247,24 +247,24 @@ def _resolve(
     """The column of each role: the given one, else the one usually called so, if it is there."""
     if not isinstance(given, Mapping) or not set(given) <= set(roles):
         raise WorkbookError(f"{parameter} says which column is {', '.join(roles)}, and nothing else: not {given!r}")
-    present = tables.columns_of(file)
+    present = table_files.columns_of(file)
     usual = {role: next((name for name in names if name in present), None) for role, names in roles.items()}
     columns = {role: name for role, name in usual.items() if name and name not in given.values()} | dict(given)
     for role in sorted(needed - set(columns)):
         raise WorkbookError(
             f"no column {role!r} in {file}: it has {', '.join(present)}"
-            + (tables.separated(file, present) or f"; say by {parameter} which it is")
+            + (table_files.separated(file, present) or f"; say by {parameter} which it is")
         )
     if len(set(columns.values())) < len(columns):
         raise WorkbookError(f"{parameter} gives one column to two: {columns}; give each its own")
-    tables.check(file, columns.values())
+    table_files.check(file, columns.values())
     return columns
 
 
 def _rows(file: Path, columns: Mapping[str, str], roles: set[str]) -> Iterator[tuple[str, dict[str, Any] | BadRow]]:
     """Place of each row and its values by role."""
     wanted = {role: column for role, column in columns.items() if role in roles}
-    for place, row in tables.rows(file, wanted.values()):
+    for place, row in table_files.rows(file, wanted.values()):
         yield place, row if isinstance(row, BadRow) else {role: row[column] for role, column in wanted.items()}
 
 

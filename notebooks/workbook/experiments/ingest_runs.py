@@ -10,12 +10,12 @@ from typing import NamedTuple
 import psutil
 
 from workbook import isolated, locks, paths
-from workbook.corpora import corpora, streams
+from workbook.corpora import corpora, document_streams
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments import pipeline
-from workbook.experiments.pipeline import Job
+from workbook.experiments import ingest
+from workbook.experiments.ingest import Job
 from workbook.progress import bar
 from workbook.qdrant import edge, engine, quantization, server
 from workbook.qdrant.client import ANYWHERE, Placement
@@ -104,21 +104,21 @@ def measure(job: Job) -> Run:
     """
     check(job)
     corpus, encoder = corpora.load(job.corpus), encoders.load(job.model)
-    stream = streams.of(corpus, job.n, job.seed)
+    stream = document_streams.of(corpus, job.n, job.seed)
     where = {}
     if job.is_remote:
         where = {"engine_name": job.engine_name, "placement": asdict(job.placement), "server": server.identity()}
     done = {name: value for name, value in job._asdict().items() if name not in ("engine_name", "placement")}
     about = results.plain({
         **done, **where, "corpus": corpus.sha256, "texts": stream.identity, "model": encoder.identity("document"),
-        "shard": streams.SHARD, "batch": pipeline.BATCH, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT,
+        "shard": document_streams.SHARD, "batch": ingest.BATCH, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT,
     })  # fmt: skip
     folder = paths.DATA / "scale" / results.key_of(about)
 
     def work() -> dict:
         check_room(job)
         with bar(total=job.n, desc=f"{job.n:,} documents", unit=" documents") as progress:
-            return isolated.run(pipeline.run, job, folder, progress=progress.update, gently=job.is_remote)
+            return isolated.run(ingest.run, job, folder, progress=progress.update, gently=job.is_remote)
 
     with locks.alone(folder):
         record = results.remember("scale", about, work)

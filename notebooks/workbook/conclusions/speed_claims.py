@@ -12,7 +12,7 @@ from workbook import paths
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.evaluation.stopwatch import Times
-from workbook.experiments.scale import Run, repeats_of
+from workbook.experiments.ingest_runs import Run, repeats_of
 
 FILE = paths.ROOT / "data" / "claims.csv"
 COLUMNS = ["id", "claim", "value", "unit", "claimed on", "documents", "source"]

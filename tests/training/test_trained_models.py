@@ -10,13 +10,13 @@ import pytest
 from workbook import paths
 from workbook.corpora import corpora
 from workbook.corpora.corpora import Document
-from workbook.embedding import cards, encoders
+from workbook.embedding import encoders, model_cards
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
-from workbook.experiments import sweep
-from workbook.training import custom, training
-from workbook.training.custom import Variant
+from workbook.experiments import grid
+from workbook.training import trained_models, training
 from workbook.training.settings import Settings
+from workbook.training.trained_models import Variant
 
 SETTINGS = Settings.of(dimensions=[32, 16], batch_size=64, epochs=2)
 
@@ -28,13 +28,13 @@ def sample():
 
 @pytest.fixture(scope="module")
 def models(task):
-    return custom.trained(task, SETTINGS, [0, 1])
+    return trained_models.trained(task, SETTINGS, [0, 1])
 
 
 def cell(setting, scores):
     judgements = pd.DataFrame({"ndcg@10": scores}, index=pd.Index([f"q{n}" for n in range(len(scores))], name="query"))
     search = "exact" if setting == "float32" else "full-ef"
-    return sweep.Cell("tiny-static", 64, setting, search, "a key", 10, judgements, "sha", 0, [0, 0], 8, 0, 0, [], [])
+    return grid.Cell("tiny-static", 64, setting, search, "a key", 10, judgements, "sha", 0, [0, 0], 8, 0, 0, [], [])
 
 
 def planted(label, float32, binary):
@@ -56,7 +56,7 @@ def test_a_score_is_the_mean_over_the_seeds_query_by_query():
 
 def test_rows_have_the_interval_over_queries_and_the_range_over_seeds(sample):
     variant = planted("a", [[0.2, 0.4], [0.6, 0.6], [0.4, 0.5]], [[0.1, 0.3]] * 3)
-    rows = custom.rows(sample, [variant])
+    rows = trained_models.rows(sample, [variant])
     assert rows[["setting", "search", "metric"]].to_numpy().tolist() == [
         ["float32", "exact", "ndcg@10"], ["float32", "exact", "ndcg@10 over seeds"],
         ["binary", "full-ef", "ndcg@10"], ["binary", "full-ef", "ndcg@10 over seeds"],
@@ -74,7 +74,7 @@ def test_rows_have_the_interval_over_queries_and_the_range_over_seeds(sample):
 def test_a_comparison_is_paired_by_query_and_made_of_both_settings(sample):
     better = planted("new", [[0.6, 0.2, 0.9], [0.8, 0.4, 0.9]], [[0.5, 0.1, 0.3]] * 2)
     base = planted("old", [[0.5, 0.1, 0.7]], [[0.7, 0.3, 0.5]])
-    rows = custom.compare(sample, [better], {"new": base}).set_index("setting")
+    rows = trained_models.compare(sample, [better], {"new": base}).set_index("setting")
     assert set(rows["work"]) == {"new, against old"} and set(rows["metric"]) == {"ndcg@10 difference"}
     assert rows.loc["float32", "value"] == pytest.approx(0.2) and rows.loc["float32", "n"] == 3
     assert rows.loc["binary", "value"] == pytest.approx(-0.2)
@@ -83,18 +83,18 @@ def test_a_comparison_is_paired_by_query_and_made_of_both_settings(sample):
 
 def test_a_variant_without_a_baseline_is_left_out(sample):
     one, other = planted("one", [[0.5, 0.1]], [[0.5, 0.1]]), planted("other", [[0.4, 0.1]], [[0.4, 0.1]])
-    assert set(custom.compare(sample, [one, other], {"other": one})["work"]) == {"other, against one"}
-    assert custom.compare(sample, [one, other], {}).empty
+    assert set(trained_models.compare(sample, [one, other], {"other": one})["work"]) == {"other, against one"}
+    assert trained_models.compare(sample, [one, other], {}).empty
 
 
 def test_variants_of_other_queries_are_not_compared(sample):
     one, other = planted("one", [[0.5, 0.1]], [[0.5, 0.1]]), planted("other", [[0.4]], [[0.4]])
     with pytest.raises(WorkbookError, match="same queries"):
-        custom.compare(sample, [one], {"one": other})
+        trained_models.compare(sample, [one], {"one": other})
 
 
 def test_a_variant_is_measured_as_the_sweep_measures_its_models(sample, models):
-    variant = custom.variant(sample, "trained", models)
+    variant = trained_models.variant(sample, "trained", models)
     assert variant.models == models
     assert [
         [(one.model, one.dimension, one.setting, one.search) for one in cells]
@@ -103,14 +103,14 @@ def test_a_variant_is_measured_as_the_sweep_measures_its_models(sample, models):
         [(model.name, 64, setting, search) for model in models]
         for setting, search in [("float32", "exact"), ("binary", "full-ef")]
     ]
-    exact = [sweep.measure(sample, model, [64], ["float32"], ["exact"])[0].judgements["ndcg@10"] for model in models]
+    exact = [grid.measure(sample, model, [64], ["float32"], ["exact"])[0].judgements["ndcg@10"] for model in models]
     np.testing.assert_allclose(variant.scores(), (exact[0] + exact[1]) / 2)
     assert not np.allclose(*exact), "two seeds are two models"
     assert list(variant.scores().index) == list(sample.queries)
 
 
 def test_trained_models_are_one_for_each_seed_and_load_by_name(task, models):
-    assert [cards.read(model.folder)["seed"] for model in models] == [0, 1]
+    assert [model_cards.read(model.folder)["seed"] for model in models] == [0, 1]
     for model in models:
         assert re.fullmatch("custom-sample-[0-9a-f]{8}", model.name)
         assert model.folder == paths.DATA / "models" / model.name
@@ -122,20 +122,22 @@ def test_trained_models_are_one_for_each_seed_and_load_by_name(task, models):
 
 def test_what_was_trained_before_is_not_trained_again(task, models, monkeypatch):
     monkeypatch.setattr(training, "_fit", lambda *_: pytest.fail("a model was trained again"))
-    assert [model.name for model in custom.trained(task, SETTINGS, [1, 0])] == [model.name for model in models[::-1]]
+    assert [model.name for model in trained_models.trained(task, SETTINGS, [1, 0])] == [
+        model.name for model in models[::-1]
+    ]
 
 
 def test_untrained_is_the_start_with_its_settings_and_nothing_learnt(task):
     plain = replace(SETTINGS, words=False)
-    (start,) = custom.untrained(task, plain, 0)
+    (start,) = trained_models.untrained(task, plain, 0)
     np.testing.assert_array_equal(table_of(start), table_of(task.start))
-    (wide,) = custom.untrained(task, replace(plain, width=96), 0)
+    (wide,) = trained_models.untrained(task, replace(plain, width=96), 0)
     assert table_of(wide).shape == (len(table_of(start)), 96)
     np.testing.assert_array_equal(table_of(wide)[:, :64], table_of(start))
 
 
 def test_averaged_is_the_mean_of_the_tables(models):
-    (soup,) = custom.averaged(models, "sample")
+    (soup,) = trained_models.averaged(models, "sample")
     np.testing.assert_allclose(table_of(soup), (table_of(models[0]) + table_of(models[1])) / 2, rtol=1e-6)
     assert soup.matryoshka == (64, 32, 16)
 
@@ -150,15 +152,15 @@ def test_averaged_is_the_mean_of_the_tables(models):
     ],
 )
 def test_settings_are_told_by_what_they_change(changes, words):
-    assert custom.in_words(Settings.of(**changes)) == words
+    assert trained_models.in_words(Settings.of(**changes)) == words
 
 
 def test_sizes_tell_what_training_took_where_there_was_any(sample, task, models):
-    found = custom.sizes(sample, [task.start, models[0]])
+    found = trained_models.sizes(sample, [task.start, models[0]])
     assert set(found["corpus"]) == {"sample"}
     start, trained = (found[found["model"] == model.name] for model in (task.start, models[0]))
     assert start["metric"].tolist() == ["parameters", "megabytes"]
-    facts = cards.read(models[0].folder)
+    facts = model_cards.read(models[0].folder)
     files = [file for file in models[0].folder.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files if file.name not in ("README.md", "training.json"))
     assert dict(zip(trained["metric"], trained["value"], strict=True)) == {
@@ -169,13 +171,13 @@ def test_sizes_tell_what_training_took_where_there_was_any(sample, task, models)
 
 
 def test_sizes_give_no_training_to_a_start_or_an_average(sample, task, models):
-    others = [*custom.untrained(task, Settings(), 0), *custom.averaged(models, "sample")]
-    assert set(custom.sizes(sample, others)["metric"]) == {"parameters", "megabytes"}
+    others = [*trained_models.untrained(task, Settings(), 0), *trained_models.averaged(models, "sample")]
+    assert set(trained_models.sizes(sample, others)["metric"]) == {"parameters", "megabytes"}
 
 
 def test_each_row_has_the_key_of_its_own_measurement(sample, models):
-    measured = custom.variant(sample, "trained", models)
-    keys = custom.rows(sample, [measured]).groupby("setting")["key"].unique()
+    measured = trained_models.variant(sample, "trained", models)
+    keys = trained_models.rows(sample, [measured]).groupby("setting")["key"].unique()
     assert keys["float32"].tolist() == [measured.float32[0].key]
     assert keys["binary"].tolist() == [measured.binary[0].key] != keys["float32"].tolist()
 
@@ -183,7 +185,7 @@ def test_each_row_has_the_key_of_its_own_measurement(sample, models):
 def test_the_table_has_a_row_for_each_variant_and_no_comparison_with_itself():
     judge = planted("judge", [[0.6, 0.8]], [[0.5, 0.5]])
     plain = planted("trained", [[0.2, 0.4], [0.4, 0.6]], [[0.1, 0.3], [0.1, 0.3]])
-    table = custom.table([judge, plain], judge, plain)
+    table = trained_models.table([judge, plain], judge, plain)
     assert table.T.to_dict() == {
         "judge": {
             "NDCG@10": "0.700 [0.600, 0.800]", "range over seeds": "",
@@ -201,7 +203,7 @@ def test_the_table_has_a_row_for_each_variant_and_no_comparison_with_itself():
 def test_the_model_trained_on_a_corpus_is_found_by_its_card(data):
     """By the documents it was trained on, whatever their folder is called: two corpora may be called docs."""
     documents = {"d1": Document("", "to be trained on")}
-    assert custom.found(documents) == ""
+    assert trained_models.found(documents) == ""
     same, other = training.documents_sha256(documents), "of other documents"
     trained = {
         "custom-docs-00000001": ("docs", 0, 0.7, same),
@@ -215,4 +217,4 @@ def test_the_model_trained_on_a_corpus_is_found_by_its_card(data):
         card = {"name": corpus, "documents": 90, "extra_pairs": extra, "history": history, "documents_sha256": sha256}
         (data / "models" / name).mkdir(parents=True)
         (data / "models" / name / "training.json").write_text(json.dumps(card), encoding="utf-8")
-    assert custom.found(documents) == "custom-docs-00000002"
+    assert trained_models.found(documents) == "custom-docs-00000002"

@@ -7,7 +7,7 @@ from workbook import isolated
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments import cold
+from workbook.experiments import cold_start
 
 KEPT = {
     "model": "some", "variant": "float32", "words": 3, "threads": 2, "speed_only": False, "megabytes": 12.5,
@@ -19,7 +19,7 @@ TEXT = {"first text ms", "warm text ms"}
 
 
 def metrics(**changed):
-    return set(cold.rows("sample", [KEPT | changed])["metric"])
+    return set(cold_start.rows("sample", [KEPT | changed])["metric"])
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def runs(monkeypatch):
 
 @pytest.mark.parametrize(("name", "variant"), [("tiny-static", "float32"), ("tiny-transformer", "int8")])
 def test_a_model_is_measured_in_fresh_processes_and_only_once(data, name, variant):
-    measured = cold.measure(name, variant, "the river bank", 2)
+    measured = cold_start.measure(name, variant, "the river bank", 2)
     plain = encoders.load(name)
     assert measured["model"] == (name if variant == "float32" else f"{name} ({variant})")
     assert measured["megabytes"] == pytest.approx(encoders.megabytes(plain))
@@ -44,13 +44,13 @@ def test_a_model_is_measured_in_fresh_processes_and_only_once(data, name, varian
         assert len(measured[what]) == 2
         assert min(measured[what]) > 0
     assert all(peak > before for peak, before in zip(measured["peak_bytes"], measured["before_bytes"], strict=True))
-    assert cold.measure(name, variant, "the river bank", 2) == measured, "the same measurement was made again"
+    assert cold_start.measure(name, variant, "the river bank", 2) == measured, "the same measurement was made again"
     assert len(list((data / "results" / "cold").iterdir())) == 1
 
 
 def test_each_repeat_has_a_process_of_its_own_and_the_folder_is_made_before(data, runs):
-    cold.measure("tiny-static", "float32", "bank", 3, thread_count=1)
-    assert runs == [(cold._once, "tiny-static", "float32", "bank", 1)] * 3
+    cold_start.measure("tiny-static", "float32", "bank", 3, thread_count=1)
+    assert runs == [(cold_start._once, "tiny-static", "float32", "bank", 1)] * 3
     assert list((data / "models").glob("tiny-static-*"))
 
 
@@ -60,7 +60,7 @@ def test_another_text_thread_count_or_variant_is_another_measurement(data, runs)
         ("tiny-transformer", "float32", "river", 1), ("tiny-transformer", "float32", "bank", 1, 1),
         ("tiny-transformer", "float32", "bank", 2, 1),
     ]  # fmt: skip
-    assert len({cold.measure(*each)["key"] for each in asked}) == len(asked)
+    assert len({cold_start.measure(*each)["key"] for each in asked}) == len(asked)
     assert len(runs) == 6
 
 
@@ -69,15 +69,15 @@ def test_one_repeat_encodes_the_text_until_it_is_warm(data, monkeypatch):
     texts, ticks = [], iter(range(100))
     encode = encoders.Encoder.encode
     monkeypatch.setattr(encoders.Encoder, "encode", lambda self, own: texts.append(own) or encode(self, own))
-    monkeypatch.setattr(cold.time, "perf_counter", lambda: next(ticks))
-    sample = cold._once("tiny-static", "float32", "bank", 1, None)
+    monkeypatch.setattr(cold_start.time, "perf_counter", lambda: next(ticks))
+    sample = cold_start._once("tiny-static", "float32", "bank", 1, None)
     assert texts == [["bank"]] * 10
     assert [sample[f"{what}_seconds"] for what in ("load", "first", "warm")] == [1, 1, 1]
     assert os.environ.get("TOKENIZERS_PARALLELISM") is None
 
 
 def test_rows_are_medians_in_their_units():
-    rows = cold.rows("sample", [KEPT]).set_index("metric")
+    rows = cold_start.rows("sample", [KEPT]).set_index("metric")
     assert set(rows.index) == MODEL | TEXT | {"megabytes"}
     assert rows.loc["load seconds", ["value", "low", "high", "n"]].tolist() == [0.5, 0.25, 1.0, 3]
     assert rows.loc["first text ms", ["value", "low", "high"]].tolist() == pytest.approx([200, 100, 400])
@@ -96,7 +96,7 @@ def test_a_variant_has_no_smaller_file_and_random_weights_are_not_loaded():
 
 
 def test_a_model_of_random_weights_has_no_folder(data, runs):
-    measured = cold.measure("mpnet-shape-random", "float32", "bank", 1)
+    measured = cold_start.measure("mpnet-shape-random", "float32", "bank", 1)
     assert (measured["speed_only"], measured["megabytes"]) == (True, None)
     assert not (data / "models").exists()
 
@@ -111,5 +111,5 @@ def test_a_model_of_random_weights_has_no_folder(data, runs):
 )
 def test_what_cannot_be_measured_is_refused_before_a_process_is_started(data, runs, arguments, message):
     with pytest.raises(WorkbookError, match=message):
-        cold.measure(*arguments)
+        cold_start.measure(*arguments)
     assert not runs

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from workbook.corpora import corpora
-from workbook.embedding import encoders, words
-from workbook.embedding.words import WordTokenizer
+from workbook.embedding import encoders, word_tokenizer
+from workbook.embedding.word_tokenizer import WordTokenizer
 from workbook.errors import WorkbookError
 
 ODD = [
@@ -73,7 +73,7 @@ def test_a_model_gives_the_same_vectors():
     texts = corpora.load("sample").document_texts + ODD
     encoder = encoders.load("tiny-static")
     expected = encoder.encode(texts)
-    known = words.install(encoder.model)
+    known = word_tokenizer.install(encoder.model)
     assert np.array_equal(encoder.encode(texts), expected)
     assert 0 < len(known) <= len(set(" ".join(texts).split(" ")))
 
@@ -85,7 +85,7 @@ def test_a_prompt_stands_before_each_text():
 
 
 def test_words_are_forgotten_when_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(words, "MOST", 3)
+    monkeypatch.setattr(word_tokenizer, "MOST", 3)
     own = WordTokenizer(bert())
     own.preprocess(["a b c d e"])
     assert len(own) == 5
@@ -119,7 +119,7 @@ def test_tokens_with_a_space_and_truncation_are_refused():
 
 def test_a_difference_from_the_tokenizer_stops_the_work(monkeypatch):
     plain = tokenizer(splitter=pre_tokenizers.Whitespace())
-    monkeypatch.setattr(words, "_check_splits_at_spaces", lambda tokenizer: None)
+    monkeypatch.setattr(word_tokenizer, "_check_splits_at_spaces", lambda tokenizer: None)
     own = WordTokenizer(plain)
     own.preprocess(["a b"])
     own._ids[:] = 2
@@ -129,4 +129,4 @@ def test_a_difference_from_the_tokenizer_stops_the_work(monkeypatch):
 
 def test_a_transformer_is_refused():
     with pytest.raises(WorkbookError, match="transformer"):
-        words.install(encoders.load("tiny-transformer").model)
+        word_tokenizer.install(encoders.load("tiny-transformer").model)

@@ -25,7 +25,7 @@ from workbook.evaluation import results, statistics
 from workbook.evaluation.metrics import METRICS
 from workbook.evaluation.stopwatch import Times
 from workbook.experiments import encoding_speed
-from workbook.experiments.scale import Run, middle, repeats_of
+from workbook.experiments.ingest_runs import Run, middle, repeats_of
 from workbook.figures import plots
 from workbook.figures.plots import MARKERS, STYLE, set_title
 from workbook.figures.training_plots import DASHES

@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from workbook import memory
-from workbook.corpora import corpora, streams
+from workbook.corpora import corpora, document_streams
 from workbook.corpora.corpora import Corpus
-from workbook.corpora.streams import Stream
-from workbook.embedding import encoders, vectors, words
+from workbook.corpora.document_streams import Stream
+from workbook.embedding import encoders, vectors, word_tokenizer
 from workbook.embedding.encoders import Encoder
 from workbook.embedding.vectors import Shards
 from workbook.errors import WorkbookError
@@ -42,7 +42,7 @@ class Job(NamedTuple):
     """What to do: n documents made from a corpus with a seed, encoded, truncated and stored with a setting.
 
     `waiting`: shards that may wait between encoder and engine, so memory for the texts does not grow with n.
-    `words_once`: tokenize each distinct word once (see `words`), instead of as Sentence Transformers does.
+    `words_once`: tokenize each distinct word once (see `word_tokenizer`), instead of as Sentence Transformers does.
     `repeat`: which time this is, from 0. `placement`: where a server keeps it.
     """
 
@@ -102,7 +102,7 @@ def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
     not finite, a full disk, a setting that did not apply, and a server that does not take it.
     """
     corpus, encoder = corpora.load(job.corpus), _ready(job)
-    stream = streams.of(corpus, job.n, job.seed)
+    stream = document_streams.of(corpus, job.n, job.seed)
     shards, peaks = Shards(folder / "shards"), {"start": memory.resident()}
     started = time.perf_counter() - shards.spent
     with _told_what_is_kept(job, shards), closing(_empty_index(job, folder / "index")) as backend:
@@ -152,7 +152,7 @@ def _ready(job: Job) -> Encoder:
     encoder = encoders.load(job.model)
     encoder.encode(corpora.load("sample").document_texts)
     if job.words_once:
-        words.install(encoder.model)
+        word_tokenizer.install(encoder.model)
     return encoder
 
 

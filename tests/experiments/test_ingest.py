@@ -6,11 +6,11 @@ import signal
 import numpy as np
 import pytest
 from workbook import isolated
-from workbook.corpora import corpora, streams
+from workbook.corpora import corpora, document_streams
 from workbook.embedding import encoders, vectors
 from workbook.errors import WorkbookError
-from workbook.experiments import pipeline
-from workbook.experiments.pipeline import Job
+from workbook.experiments import ingest
+from workbook.experiments.ingest import Job
 from workbook.qdrant import engine, quantization
 from workbook.qdrant.client import Placement
 from workbook.qdrant.edge import EdgeIndex
@@ -23,7 +23,7 @@ SHARD = 512
 
 @pytest.fixture(autouse=True)
 def small_shards(data, monkeypatch):
-    monkeypatch.setattr(streams, "SHARD", SHARD)
+    monkeypatch.setattr(document_streams, "SHARD", SHARD)
 
 
 def ignore(count):
@@ -35,8 +35,8 @@ def test_everything_is_stored_in_order_and_timed(tmp_path, monkeypatch):
     prove = engine.prove
     monkeypatch.setattr(engine, "prove", lambda index, rows: kept.append(rows(np.arange(JOB.n))) or prove(index, rows))
     counts = []
-    values = pipeline.run(JOB, tmp_path / "run", counts.append)
-    texts = [text for shard in streams.of(corpora.load("sample"), JOB.n, JOB.seed).shards() for text in shard]
+    values = ingest.run(JOB, tmp_path / "run", counts.append)
+    texts = [text for shard in document_streams.of(corpora.load("sample"), JOB.n, JOB.seed).shards() for text in shard]
     expected = vectors.truncate(encoders.load("tiny-static").encode(texts), 64)
     assert np.allclose(kept[0], expected, atol=1e-6)
     assert counts == [SHARD] * 5 + [JOB.n - 5 * SHARD]
@@ -56,14 +56,14 @@ def test_both_tokenizations_give_the_same_index(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(engine, "prove", lambda index, rows: kept.append(rows(np.arange(JOB.n))))
     for words_once in (True, False):
-        pipeline.run(JOB._replace(words_once=words_once), tmp_path / "run", ignore)
+        ingest.run(JOB._replace(words_once=words_once), tmp_path / "run", ignore)
     assert np.array_equal(*kept)
 
 
 def killed_after(shards, folder, report):
-    streams.SHARD = SHARD
+    document_streams.SHARD = SHARD
     left = iter(range(shards))
-    pipeline.run(JOB, folder, lambda count: next(left, None) is None and os.kill(os.getpid(), signal.SIGKILL))
+    ingest.run(JOB, folder, lambda count: next(left, None) is None and os.kill(os.getpid(), signal.SIGKILL))
 
 
 def test_a_killed_run_loses_no_more_than_a_shard(tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_a_killed_run_loses_no_more_than_a_shard(tmp_path, monkeypatch):
         return encode(self, texts, *arguments, **options)
 
     monkeypatch.setattr(encoders.Encoder, "encode", counted)
-    values = pipeline.run(JOB, tmp_path / "run", ignore)
+    values = ingest.run(JOB, tmp_path / "run", ignore)
     assert values["resumed"] == whole * SHARD
     queries_and_warm_up = len(corpora.load("sample").queries) + len(corpora.load("sample").documents)
     assert sum(encoded) == JOB.n - whole * SHARD + queries_and_warm_up, "what was encoded is not encoded again"
@@ -97,7 +97,7 @@ def test_a_server_stores_what_is_encoded_here(tmp_path, server, monkeypatch):
         "prove",
         lambda index, rows: kept.append((index.n, index._backend.placed().shard_number, index._backend.indexed())),
     )
-    values = pipeline.run(ON_SERVER, tmp_path / "run", ignore)
+    values = ingest.run(ON_SERVER, tmp_path / "run", ignore)
     assert kept == [(2_000, 3, 2_000)]
     assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
     assert min(values["busy"].values()) > 0 and np.mean(values["precision"]) == 1
@@ -109,7 +109,7 @@ def test_a_server_stores_what_is_encoded_here(tmp_path, server, monkeypatch):
 
 @needs_server
 def test_a_real_server_stores_and_quantizes_what_is_encoded_here(tmp_path):
-    values = pipeline.run(JOB._replace(engine_name="server"), tmp_path / "run", ignore)
+    values = ingest.run(JOB._replace(engine_name="server"), tmp_path / "run", ignore)
     assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
     assert 0.5 < np.mean(values["precision"]) <= 1 and min(values["latency"]) > 0
 
@@ -117,7 +117,7 @@ def test_a_real_server_stores_and_quantizes_what_is_encoded_here(tmp_path):
 def test_a_placement_that_cannot_be_had_is_refused_before_the_first_text(tmp_path, server):
     counts = []
     with pytest.raises(WorkbookError, match="asked for replication_factor 2, the server reports 1"):
-        pipeline.run(ON_SERVER, tmp_path / "run", counts.append)
+        ingest.run(ON_SERVER, tmp_path / "run", counts.append)
     assert counts == [] and server.collections == []
 
 
@@ -132,17 +132,17 @@ def test_a_server_that_goes_is_one_line_and_what_was_encoded_is_kept(tmp_path, s
     """It goes after a share of the requests of a whole run: while it stores, is proven or is searched."""
     asked_before(server)
     job = ON_SERVER._replace(placement=Placement())
-    whole = pipeline.run(job, tmp_path / "run", ignore)
+    whole = ingest.run(job, tmp_path / "run", ignore)
     server.requests_to_live = round(share * len(server.requests))
     with pytest.raises(WorkbookError, match="does not answer") as raised:
-        pipeline.run(job, tmp_path / "run", ignore)
+        ingest.run(job, tmp_path / "run", ignore)
     assert "\n" not in str(raised.value) and "what was encoded is kept, the next run goes on from there" in str(
         raised.value
     )
     encoded = len(list((tmp_path / "run" / "shards").glob("0*.npy")))
     [left] = server.collections
     server.revive()
-    values = pipeline.run(job, tmp_path / "run", ignore)
+    values = ingest.run(job, tmp_path / "run", ignore)
     assert values["resumed"] == min(encoded * SHARD, job.n) > 0
     assert values["precision"] == whole["precision"]
     assert ("DELETE", f"/collections/{left}") in server.requests and server.collections == []
@@ -151,7 +151,7 @@ def test_a_server_that_goes_is_one_line_and_what_was_encoded_is_kept(tmp_path, s
 @pytest.fixture
 def cluster(server, monkeypatch):
     """Three nodes, of which the last goes when told to; asked few queries, as each is a place to go at."""
-    monkeypatch.setattr(pipeline, "QUERIES", 5)
+    monkeypatch.setattr(ingest, "QUERIES", 5)
     server.nodes = 3
     return server
 
@@ -164,10 +164,10 @@ def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_co
         engine, "prove", lambda index, rows: kept.append(index._backend.indexed()) or prove(index, rows)
     )
     job = ON_SERVER._replace(n=1_000)
-    whole = pipeline.run(job, tmp_path / "run", ignore)
+    whole = ingest.run(job, tmp_path / "run", ignore)
     for request in range(len(cluster.requests)):
         cluster.lost, cluster.lose_after = None, request
-        values = pipeline.run(job, tmp_path / "run", ignore)
+        values = ingest.run(job, tmp_path / "run", ignore)
         assert (values["precision"], values["disk"]) == (whole["precision"], whole["disk"])
         assert values["resumed"] == 0 and kept.pop() == job.n and cluster.lost == 3
 
@@ -175,30 +175,30 @@ def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_co
 def test_a_node_lost_with_the_only_copy_is_one_line_and_when_it_is_back_the_run_goes_on(tmp_path, cluster):
     asked_before(cluster)
     job = ON_SERVER._replace(n=1_000, placement=Placement(3, 1))
-    whole = pipeline.run(job, tmp_path / "run", ignore)
+    whole = ingest.run(job, tmp_path / "run", ignore)
     for request in range(0, len(cluster.requests) - 1, 2):  # what comes last is the end of the collection
         cluster.lost, cluster.lose_after = None, request
         with pytest.raises(WorkbookError, match="Failed to connect") as raised:
-            pipeline.run(job, tmp_path / "run", ignore)
+            ingest.run(job, tmp_path / "run", ignore)
         told, encoded = str(raised.value), any((tmp_path / "run" / "shards").glob("0*.npy"))
         assert "\n" not in told
         assert told.endswith("; what was encoded is kept, the next run goes on from there") == encoded
         cluster.lost = None
-        values = pipeline.run(job, tmp_path / "run", ignore)
+        values = ingest.run(job, tmp_path / "run", ignore)
         assert values["resumed"] >= SHARD * encoded and values["precision"] == whole["precision"]
         assert cluster.collections == []
 
 
 def killed_on_a_server(folder, report):
-    streams.SHARD = SHARD
-    pipeline.run(ON_SERVER._replace(placement=Placement()), folder, lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    document_streams.SHARD = SHARD
+    ingest.run(ON_SERVER._replace(placement=Placement()), folder, lambda _: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def test_a_run_killed_beside_a_server_goes_on_from_its_shards(tmp_path, server):
     with pytest.raises(WorkbookError, match="exit code -9"):
         isolated.run(killed_on_a_server, tmp_path / "run")
     [left] = server.collections
-    values = pipeline.run(ON_SERVER._replace(placement=Placement()), tmp_path / "run", ignore)
+    values = ingest.run(ON_SERVER._replace(placement=Placement()), tmp_path / "run", ignore)
     assert values["resumed"] >= SHARD
     assert ("DELETE", f"/collections/{left}") in server.requests and server.collections == []
 
@@ -212,7 +212,7 @@ def test_an_error_of_the_encoder_stops_the_run_and_keeps_the_shards(tmp_path, mo
 
     monkeypatch.setattr(encoders.Encoder, "encode", broken)
     with pytest.raises(WorkbookError, match="not finite"):
-        pipeline.run(JOB, tmp_path / "run", ignore)
+        ingest.run(JOB, tmp_path / "run", ignore)
     assert len(list((tmp_path / "run" / "shards").glob("0*.npy"))) == 5
 
 
@@ -222,10 +222,10 @@ def test_an_error_of_the_engine_stops_the_run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(EdgeIndex, "upsert", full)
     with pytest.raises(OSError, match="No space left"):
-        pipeline.run(JOB, tmp_path / "run", ignore)
+        ingest.run(JOB, tmp_path / "run", ignore)
 
 
 def test_a_setting_that_did_not_apply_stops_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(EdgeIndex, "applied", lambda self: {})
     with pytest.raises(WorkbookError, match="asked for quantization"):
-        pipeline.run(JOB, tmp_path / "run", ignore)
+        ingest.run(JOB, tmp_path / "run", ignore)

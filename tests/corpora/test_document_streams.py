@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from workbook.corpora import beir_sets, corpora, streams
+from workbook.corpora import beir_sets, corpora, document_streams
 from workbook.errors import WorkbookError
 
 
@@ -29,19 +29,19 @@ def texts(stream):
 
 
 def test_assembled_texts_are_as_many_and_as_long_as_asked(sample, data):
-    found = texts(streams.of(sample, 5_000, seed=0))
+    found = texts(document_streams.of(sample, 5_000, seed=0))
     assert len(found) == 5_000
     lengths = [len(text.split()) for text in found]
-    assert np.mean(lengths) == pytest.approx(streams.WORDS, rel=0.04)
-    assert min(lengths) < streams.WORDS / 3
-    assert max(lengths) > streams.WORDS * 3
+    assert np.mean(lengths) == pytest.approx(document_streams.WORDS, rel=0.04)
+    assert min(lengths) < document_streams.WORDS / 3
+    assert max(lengths) > document_streams.WORDS * 3
     assert len(set(found)) == 5_000
     assert set(" ".join(found).split()) == set(" ".join(sample.document_texts).split())
 
 
 def test_a_text_is_two_passages_of_the_corpus(sample, data):
     whole = " ".join(" ".join(sample.document_texts).split())
-    for text in texts(streams.of(sample, 200, seed=3)):
+    for text in texts(document_streams.of(sample, 200, seed=3)):
         words = text.split()
         half = len(words) // 2
         assert " ".join(words[:half]) in whole
@@ -49,43 +49,45 @@ def test_a_text_is_two_passages_of_the_corpus(sample, data):
 
 
 def test_the_same_seed_gives_the_same_shards(sample, data, monkeypatch):
-    monkeypatch.setattr(streams, "SHARD", 64)
-    shards = list(streams.of(sample, 200, seed=0).shards())
+    monkeypatch.setattr(document_streams, "SHARD", 64)
+    shards = list(document_streams.of(sample, 200, seed=0).shards())
     assert [len(shard) for shard in shards] == [64, 64, 64, 8]
-    assert shards == list(streams.of(sample, 200, seed=0).shards())
-    assert shards[0] != next(streams.of(sample, 200, seed=1).shards())
-    assert shards[0] == next(streams.of(sample, 100, seed=0).shards()), "a longer stream begins with a shorter one"
+    assert shards == list(document_streams.of(sample, 200, seed=0).shards())
+    assert shards[0] != next(document_streams.of(sample, 200, seed=1).shards())
+    assert shards[0] == next(document_streams.of(sample, 100, seed=0).shards()), (
+        "a longer stream begins with a shorter one"
+    )
 
 
 def test_long_texts_make_shorter_shards(sample, data, monkeypatch):
-    monkeypatch.setattr(streams, "CHARACTERS", 5_000)
-    shards = list(streams.of(sample, 100, seed=0).shards())
+    monkeypatch.setattr(document_streams, "CHARACTERS", 5_000)
+    shards = list(document_streams.of(sample, 100, seed=0).shards())
     assert len(shards) > 10
     assert sum(map(len, shards)) == 100
     assert all(len(shard) == 1 or sum(map(len, shard)) <= 5_000 for shard in shards)
 
 
 def test_label_and_identity_say_what_it_is(sample, data):
-    stream = streams.of(sample, 100, seed=7)
+    stream = document_streams.of(sample, 100, seed=7)
     assert stream.label == "assembled from sample, seed 7"
-    assert stream.identity != streams.of(sample, 100, seed=8).identity
+    assert stream.identity != document_streams.of(sample, 100, seed=8).identity
     assert stream.identity["corpus"] == sample.sha256
 
 
 def test_the_real_set_is_taken_when_it_is_here(sample, trec_covid):
-    stream = streams.of(sample, 4, seed=0)
+    stream = document_streams.of(sample, 4, seed=0)
     assert (stream.label, texts(stream)) == ("TREC-COVID", ["Title text 0", "Title text 1", "Title text 2", ""])
-    assert texts(streams.of(sample, 5, seed=0))[-1] == "Title text 4"
+    assert texts(document_streams.of(sample, 5, seed=0))[-1] == "Title text 4"
 
 
 def test_more_than_the_real_set_has_are_assembled(sample, trec_covid):
     more = beir_sets.BEIR["trec-covid"].documents + 1
-    assert streams.of(sample, more, seed=0).label.startswith("assembled")
+    assert document_streams.of(sample, more, seed=0).label.startswith("assembled")
 
 
 def test_a_real_set_cut_short_or_not_text_is_told(sample, trec_covid):
     with pytest.raises(WorkbookError, match="ends after 5 of 6 documents"):
-        texts(streams.of(sample, 6, seed=0))
+        texts(document_streams.of(sample, 6, seed=0))
     trec_covid.write_bytes(b'{"_id": "1", "text": "\xff\xfe"}\n')
     with pytest.raises(WorkbookError, match="not valid UTF-8"):
-        texts(streams.of(sample, 1, seed=0))
+        texts(document_streams.of(sample, 1, seed=0))

@@ -14,12 +14,12 @@ import pandas as pd
 
 from workbook import paths
 from workbook.corpora.corpora import Corpus, Document
-from workbook.embedding import cards, encoders
+from workbook.embedding import encoders, model_cards
 from workbook.embedding.encoders import Encoder
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
-from workbook.experiments import sweep
-from workbook.experiments.sweep import Cell
+from workbook.experiments import grid
+from workbook.experiments.grid import Cell
 from workbook.training import training
 from workbook.training.settings import Settings
 from workbook.training.training import Task
@@ -45,10 +45,10 @@ class Variant(NamedTuple):
 def variant(corpus: Corpus, label: str, models: Sequence[Encoder], engine_name: str = "edge") -> Variant:
     """Measure models, one for each seed: whole vectors, float32 searched exactly and one bit at full ef."""
     cells = [
-        sweep.measure(corpus, model, [model.dimensions], ["float32", "binary"], ["exact", "full-ef"], engine_name)
+        grid.measure(corpus, model, [model.dimensions], ["float32", "binary"], ["exact", "full-ef"], engine_name)
         for model in models
     ]
-    by_setting = [[sweep.find(own, setting=name, search=search) for own in cells] for name, search in (FLOAT32, BINARY)]
+    by_setting = [[grid.find(own, setting=name, search=search) for own in cells] for name, search in (FLOAT32, BINARY)]
     return Variant(label, list(models), *by_setting)
 
 
@@ -62,7 +62,7 @@ def found(documents: Mapping[str, Document]) -> str:
 
     Of several the best by held-out score, and of equals the newest.
     """
-    cards_of = {folder: cards.read(folder) for folder in (paths.DATA / "models").glob("custom-*")}
+    cards_of = {folder: model_cards.read(folder) for folder in (paths.DATA / "models").glob("custom-*")}
     facts = {
         folder: card for folder, card in cards_of.items()
         if re.fullmatch(rf"custom-{re.escape(str(card.get('name')))}-[0-9a-f]{{8}}", folder.name)
@@ -103,7 +103,7 @@ def sizes(corpus: Corpus, models: Sequence[Encoder]) -> pd.DataFrame:
     for model in models:
         found.append((model.name, "parameters", model.parameters()))
         found.append((model.name, "megabytes", encoders.megabytes(model)))
-        facts = cards.read(model.folder) if model.folder else {}
+        facts = model_cards.read(model.folder) if model.folder else {}
         if facts.get("history"):
             found.append((model.name, "training seconds", facts["seconds"]))
             found.append((model.name, "peak memory MB", facts["peak_memory_mb"]))

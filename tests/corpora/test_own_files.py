@@ -4,8 +4,8 @@ import re
 import shutil
 
 import pytest
-from workbook.corpora import sources
-from workbook.corpora.sources import Source
+from workbook.corpora import own_files
+from workbook.corpora.own_files import Source
 from workbook.errors import WorkbookError
 
 
@@ -25,14 +25,14 @@ def test_a_good_source_passes_unread(folder, beir_folder):
         Source(str(folder / "x.csv"), {"title": "asked"}, str(folder / "j.csv"), {"document": "document"}),
         Source(str(beir_folder)), Source("sample"), Source("scifact"), Source("python-docs:1000"),
     ):  # fmt: skip
-        sources.check(source)
+        own_files.check(source)
 
 
 def test_columns_are_found_by_their_usual_names(folder):
     file = str(folder / "x.csv")
-    assert sources.columns_of(Source(file)) == {"id": "id", "title": "title", "text": "text"}
+    assert own_files.columns_of(Source(file)) == {"id": "id", "title": "title", "text": "text"}
     other = Source(file, {"text": "asked", "query": "text"})
-    assert sources.columns_of(other) == {"id": "id", "title": "title", "text": "asked", "query": "text"}
+    assert own_files.columns_of(other) == {"id": "id", "title": "title", "text": "asked", "query": "text"}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_bad_source_is_refused_unread(folder, values, complaint):
     places = {name: str(folder / values[name]) for name in ("corpus", "judged") if name in values}
     source = Source(**{"corpus": str(folder / "x.csv"), **values, **places})
     with pytest.raises(WorkbookError, match=f"^{re.escape(complaint.format(folder=folder))}[^\n]*$"):
-        sources.check(source)
+        own_files.check(source)
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,17 @@ def test_a_bad_source_is_refused_unread(folder, values, complaint):
 )
 def test_a_registered_corpus_has_its_own_columns_and_judgements(values):
     with pytest.raises(WorkbookError, match="for a file of your own; sample has its own"):
-        sources.check(Source("sample", **values))
+        own_files.check(Source("sample", **values))
 
 
 def test_a_folder_with_judgements_takes_no_others(beir_folder, folder):
     with pytest.raises(WorkbookError, match=r"judgements are in qrels/test\.tsv and in j\.csv: give one of them"):
-        sources.check(Source(str(beir_folder), judged=str(folder / "j.csv")))
+        own_files.check(Source(str(beir_folder), judged=str(folder / "j.csv")))
 
 
 def test_a_folder_may_have_any_sets_name(beir_folder, tmp_path):
     shutil.copytree(beir_folder, tmp_path / "arguana")
-    sources.check(Source(str(tmp_path / "arguana")))
+    own_files.check(Source(str(tmp_path / "arguana")))
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_a_folder_may_have_any_sets_name(beir_folder, tmp_path):
 def test_a_file_with_another_separator_is_told_from_one_without_the_column(tmp_path, name, header, hint):
     (tmp_path / name).write_text(f"{header}\n1;a;b\n")
     with pytest.raises(WorkbookError, match=f"{re.escape(hint)}$"):
-        sources.check(Source(str(tmp_path / name)))
+        own_files.check(Source(str(tmp_path / name)))

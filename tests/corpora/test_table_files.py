@@ -10,7 +10,7 @@ import re
 import pyarrow
 import pytest
 from pyarrow import parquet
-from workbook.corpora import tables
+from workbook.corpora import table_files
 from workbook.corpora.defects import BadRow
 from workbook.errors import WorkbookError
 
@@ -24,7 +24,7 @@ def written(file, rows=ROWS, end="\n"):
     if file.suffix == ".parquet":
         parquet.write_table(pyarrow.table({name: [row[name] for row in rows] for name in names}), file)
         return file
-    if file.suffix in tables.JSONL:
+    if file.suffix in table_files.JSONL:
         file.write_bytes("".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode())
         return file
     with file.open("w", encoding="utf-8", newline="") as stream:
@@ -37,7 +37,7 @@ def written(file, rows=ROWS, end="\n"):
 
 def values(file, columns=("nr", "body")):
     """The rows; what is wrong with the first that is bad is raised."""
-    found = [row for _, row in tables.rows(file, columns)]
+    found = [row for _, row in table_files.rows(file, columns)]
     for row in found:
         if isinstance(row, BadRow):
             raise row
@@ -51,7 +51,7 @@ def file(request, tmp_path):
 
 def test_rows_come_back_as_they_are(file):
     assert values(file) == ROWS
-    assert tables.columns_of(file) == ["nr", "body"]
+    assert table_files.columns_of(file) == ["nr", "body"]
 
 
 def test_only_the_named_columns_are_given(file):
@@ -60,7 +60,7 @@ def test_only_the_named_columns_are_given(file):
 
 def test_a_missing_column_is_told_with_those_present(file):
     with pytest.raises(WorkbookError, match=f"^no column 'text' in {re.escape(str(file))}: it has nr, body$"):
-        next(tables.rows(file, ["nr", "text"]))
+        next(table_files.rows(file, ["nr", "text"]))
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
@@ -72,9 +72,13 @@ def test_windows_line_ends_blank_lines_and_a_byte_order_mark_change_nothing(tmp_
 
 
 def test_a_place_is_the_line_where_the_row_begins(tmp_path):
-    assert [place.rpartition(":")[2] for place, _ in tables.rows(written(tmp_path / "x.jsonl"), ["nr"])] == list("123")
-    assert [place.rpartition(":")[2] for place, _ in tables.rows(written(tmp_path / "x.csv"), ["nr"])] == list("245")
-    places = [place for place, _ in tables.rows(written(tmp_path / "x.parquet"), ["nr"])]
+    assert [place.rpartition(":")[2] for place, _ in table_files.rows(written(tmp_path / "x.jsonl"), ["nr"])] == list(
+        "123"
+    )
+    assert [place.rpartition(":")[2] for place, _ in table_files.rows(written(tmp_path / "x.csv"), ["nr"])] == list(
+        "245"
+    )
+    places = [place for place, _ in table_files.rows(written(tmp_path / "x.parquet"), ["nr"])]
     assert places == [f"{tmp_path / 'x.parquet'}, row {number}" for number in (1, 2, 3)]
 
 
@@ -88,7 +92,7 @@ def test_values_keep_their_types_and_nan_is_nothing(tmp_path):
 def test_a_column_of_a_jsonl_may_first_come_in_a_later_row(tmp_path):
     file = tmp_path / "x.jsonl"
     file.write_text('{"text": "a"}\n' * 500 + '{"text": "b", "title": "B"}\n')
-    assert tables.columns_of(file) == ["text", "title"]
+    assert table_files.columns_of(file) == ["text", "title"]
     assert values(file, ["title"])[499:] == [{"title": None}, {"title": "B"}]
 
 
@@ -146,7 +150,7 @@ def test_a_bad_file_is_refused_with_its_place(tmp_path, name, content, complaint
 
 
 def test_a_quote_left_open_does_not_take_in_the_whole_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "LONGEST_FIELD", 10_000)
+    monkeypatch.setattr(table_files, "LONGEST_FIELD", 10_000)
     file = tmp_path / "x.csv"
     file.write_text('a,b\n1,2\n3,"4\n' + "5,6\n" * 10_000)
     with pytest.raises(WorkbookError, match=r"x\.csv:3: not valid CSV \(field larger than field limit \(10000\)\)"):
@@ -237,7 +241,7 @@ def test_a_text_in_parquet_is_read_however_it_is_stored(tmp_path, stored, read, 
 )  # fmt: skip
 def test_the_rows_around_a_bad_one_are_read(tmp_path, name, content, good, bad):
     (tmp_path / name).write_bytes(content)
-    rows = [row for _, row in tables.rows(tmp_path / name, ["a"])]
+    rows = [row for _, row in table_files.rows(tmp_path / name, ["a"])]
     assert [row["a"] for row in rows if not isinstance(row, BadRow)] == good
     complaints = [str(row).removeprefix(f"{tmp_path / name}:") for row in rows if isinstance(row, BadRow)]
     assert len(complaints) == len(bad)
@@ -246,7 +250,7 @@ def test_the_rows_around_a_bad_one_are_read(tmp_path, name, content, good, bad):
 
 def test_a_bad_row_of_several_lines_names_them_all(tmp_path):
     (tmp_path / "x.csv").write_text('a,b\n1,"two\nlines",3\n')
-    ((_, row),) = tables.rows(tmp_path / "x.csv", ["a"])
+    ((_, row),) = table_files.rows(tmp_path / "x.csv", ["a"])
     assert row.place == f"{tmp_path / 'x.csv'}:2-3"
 
 
@@ -259,7 +263,7 @@ def test_a_quote_left_open_that_closes_in_a_later_row_stops_the_reading(tmp_path
 def test_a_jsonl_that_breaks_off_is_no_bad_row(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"a": "1"}\n{"a": "2"')
     with pytest.raises(WorkbookError, match=r"x\.jsonl:2: not valid JSON .*; is the file cut short\?"):
-        list(tables.rows(tmp_path / "x.jsonl", ["a"]))
+        list(table_files.rows(tmp_path / "x.jsonl", ["a"]))
 
 
 def test_a_missing_value_is_one_in_json_and_in_parquet(tmp_path):
@@ -271,11 +275,11 @@ def test_a_missing_value_is_one_in_json_and_in_parquet(tmp_path):
 
 
 def test_a_parquet_that_says_one_long_text_in_every_row_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "WORST", 2**22)
+    monkeypatch.setattr(table_files, "WORST", 2**22)
     once = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 200, pyarrow.int32()), pyarrow.array(["x" * 2**20]))
     parquet.write_table(pyarrow.table({"a": once}), tmp_path / "x.parquet", compression="zstd", store_schema=False)
     assert (tmp_path / "x.parquet").stat().st_size < 10_000
-    rows = tables.rows(tmp_path / "x.parquet", ["a"])
+    rows = table_files.rows(tmp_path / "x.parquet", ["a"])
     held = [pyarrow.total_allocated_bytes() for _ in rows]
     assert len(held) == 200
     assert max(held) < 2**25

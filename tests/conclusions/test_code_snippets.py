@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 from standin import skip_if_too_old
-from workbook.conclusions import snippets
+from workbook.conclusions import code_snippets
 from workbook.errors import WorkbookError
 from workbook.qdrant.quantization import SETTINGS
 
@@ -38,7 +38,7 @@ def run(code):
 
 @every_setting
 def test_the_client_code_asks_a_server_for_the_setting(setting, server, unit_vectors):
-    names = run(snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
+    names = run(code_snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
     names["store"](IDS, unit_vectors, PAYLOADS)
     assert names["search"](unit_vectors[7], limit=3)[0].payload == {"row": 7}
     found = names["client"].get_collection("my-collection").config
@@ -61,7 +61,7 @@ def test_the_client_code_asks_a_server_for_the_setting(setting, server, unit_vec
 
 def test_the_key_comes_from_the_environment(server, monkeypatch):
     monkeypatch.setenv("QDRANT_API_KEY", "secret")
-    code = snippets.client_code("binary", 32, "default-ef")
+    code = code_snippets.client_code("binary", 32, "default-ef")
     with pytest.warns(UserWarning, match="insecure connection"):
         run(code)["client"].close()
     assert "secret" not in code
@@ -69,7 +69,7 @@ def test_the_key_comes_from_the_environment(server, monkeypatch):
 
 
 def test_default_ef_tells_the_server_not_to_rescore(server, unit_vectors):
-    names = run(snippets.client_code("binary", 64, "default-ef"))
+    names = run(code_snippets.client_code("binary", 64, "default-ef"))
     names["search"](unit_vectors[0])
     names["client"].close()
     assert server.asked[-1][2]["params"] == {"quantization": {"rescore": False}}
@@ -78,7 +78,7 @@ def test_default_ef_tells_the_server_not_to_rescore(server, unit_vectors):
 def test_float32_code_runs_in_memory_too(unit_vectors):
     """There it is float32 alone: QdrantClient(":memory:") would drop a quantization without a word."""
     code = re.sub(
-        r"QdrantClient\(url.*\)", 'QdrantClient(":memory:")', snippets.client_code("float32", 64, "default-ef")
+        r"QdrantClient\(url.*\)", 'QdrantClient(":memory:")', code_snippets.client_code("float32", 64, "default-ef")
     )
     names = run(code)
     names["store"](IDS, unit_vectors, PAYLOADS)
@@ -93,7 +93,7 @@ def test_the_client_code_creates_the_setting_on_a_server(setting, unit_vectors, 
     with_client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
     with_client.delete_collection(collection)
     try:
-        names = run(snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, collection=collection))
+        names = run(code_snippets.client_code(setting, 32, search_of(setting), whole=64, m=8, collection=collection))
         names["store"](IDS, unit_vectors, PAYLOADS)
         found = names["client"].get_collection(collection)
         assert names["search"](unit_vectors[7], limit=1)[0].id == 7
@@ -107,7 +107,7 @@ def test_the_client_code_creates_the_setting_on_a_server(setting, unit_vectors, 
 @every_setting
 def test_the_edge_code_creates_the_setting(setting, unit_vectors, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = run(snippets.edge_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
+    names = run(code_snippets.edge_code(setting, 32, search_of(setting), whole=64, m=8, ef_construct=50))
     names["store"](IDS, unit_vectors, PAYLOADS)
     names["shard"].optimize()
     names["shard"].flush()
@@ -126,7 +126,7 @@ def test_the_edge_code_creates_the_setting(setting, unit_vectors, tmp_path, monk
     assert (config["hnsw_config"]["m"], config["hnsw_config"]["ef_construct"]) == (8, 50)
 
 
-@pytest.mark.parametrize("write", [snippets.client_code, snippets.edge_code])
+@pytest.mark.parametrize("write", [code_snippets.client_code, code_snippets.edge_code])
 @pytest.mark.parametrize("whole", [64, 128])
 def test_the_code_is_as_ruff_would_format_it(write, whole, tmp_path):
     for setting in SETTINGS:
@@ -139,7 +139,7 @@ def test_the_code_is_as_ruff_would_format_it(write, whole, tmp_path):
         assert told.returncode == 0, told.stdout + told.stderr
 
 
-@pytest.mark.parametrize("write", [snippets.client_code, snippets.edge_code])
+@pytest.mark.parametrize("write", [code_snippets.client_code, code_snippets.edge_code])
 @pytest.mark.parametrize(
     ("setting", "dimension", "search", "message"),
     [
