@@ -1,9 +1,8 @@
-"""A retrieval corpus from the docstrings of the packages pinned in requirements.txt: on every machine, no download.
+"""A retrieval corpus from the docstrings of the installed packages that python_docs.txt lists. Nothing is downloaded.
 
-Query: the summary line of a docstring. Document: the rest of it. Sources are parsed with `ast`, never imported.
-The docstrings outside the corpus that are not nearly the same as one in it are kept beside it, to train on.
-What it deliberately is not: a benchmark to compare with others' numbers. It changes when a pinned version changes, so
-its hash is recorded with every row.
+The summary line of a docstring is a query, and the rest of it is the document that answers. Sources are parsed with
+`ast`, never imported. The docstrings that are neither in the corpus nor nearly the same as one in it are kept beside
+it, to train on. The corpus is no benchmark: it changes when the list changes, so its scores compare with no others.
 """
 
 import ast
@@ -25,6 +24,7 @@ from workbook.progress import bar
 
 FORMAT = 6  # raise it when the rules below change, so that older builds are not used
 DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
+PACKAGES = Path(__file__).with_name("python_docs.txt")
 OUTSIDE = "outside.jsonl"  # in the corpus's folder: the docstrings that are not in the corpus
 SUMMARY_WORDS, BODY_WORDS = range(4, 41), range(20, 121)  # MiniLM reads 256 tokens: about 120 words of these
 
@@ -57,7 +57,7 @@ def build(name: str) -> Path:
     Raises WorkbookError when the packages do not hold as many documents as asked for.
     """
     size = size_of(name)
-    versions = pinned()
+    versions = packages()
     key = hashlib.sha256(json.dumps([FORMAT, QUERIES, SEED, versions]).encode()).hexdigest()[:12]
     folder = paths.DATA / "python-docs" / f"{size}-{key}"
     if folder.is_dir():
@@ -92,21 +92,20 @@ def _outside(harvest: list[Docstring], taken: set[str]) -> Iterator[Docstring]:
     return (entry for entry, group in zip(harvest, groups, strict=True) if group not in near)
 
 
-def pinned(requirements: Path | None = None) -> dict[str, str]:
-    """Installed version of every package that requirements.txt pins.
+def packages() -> dict[str, str]:
+    """The packages of the corpus and their versions, by name.
 
-    Raises WorkbookError if one is missing or at another version: the corpus would be another.
+    Raises WorkbookError if one is not installed, or at another version: the corpus would be another.
     """
-    text = (requirements or paths.REQUIREMENTS).read_text(encoding="utf-8")
     versions = {}
-    for package, wanted in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", text, flags=re.MULTILINE):
+    for package, wanted in re.findall(r"^([\w.-]+)==([\w.]+)$", PACKAGES.read_text(encoding="utf-8"), re.MULTILINE):
         try:
             versions[package] = importlib.metadata.version(package).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "nothing"
         if versions[package] != wanted:
             raise WorkbookError(
-                f"requirements.txt pins {package}=={wanted} but {versions[package]} is there; `make clean`, then again"
+                f"{PACKAGES.name} pins {package}=={wanted} but {versions[package]} is there; `make clean`, then again"
             )
     return dict(sorted(versions.items()))
 
