@@ -12,12 +12,12 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from workbook import paths
-from workbook.corpora import near_duplicates
+from workbook.corpora import lines, near_duplicates
 from workbook.corpora.near_duplicates import plain
 from workbook.errors import WorkbookError
 from workbook.progress import bar
@@ -74,14 +74,13 @@ def build(name: str) -> Path:
     others = draw.sample([entry for entry in harvest if entry.id not in taken], size - QUERIES)
     taken |= {entry.id for entry in others}
     with paths.atomic(folder) as temporary:
-        (temporary / "qrels").mkdir(parents=True)
-        _write_jsonl(temporary / "corpus.jsonl", ((entry.id, "", entry.body) for entry in sorted(asked + others)))
-        _write_jsonl(temporary / "queries.jsonl", ((f"q:{entry.id}", "", entry.summary) for entry in asked))
-        _write_jsonl(temporary / OUTSIDE, _outside(harvest, taken))
-        judgements = (f"q:{entry.id}\t{entry.id}\t1\n" for entry in asked)
-        (temporary / "qrels" / "test.tsv").write_text(
-            "query-id\tcorpus-id\tscore\n" + "".join(judgements), encoding="utf-8"
+        lines.write_beir(
+            temporary,
+            ((entry.id, "", entry.body) for entry in sorted(asked + others)),
+            {f"q:{entry.id}": entry.summary for entry in asked},
+            {f"q:{entry.id}": {entry.id: 1} for entry in asked},
         )
+        lines.write(temporary / OUTSIDE, _outside(harvest, taken))
     return folder
 
 
@@ -151,10 +150,3 @@ def _split(name: str, docstring: str) -> Docstring | None:
 def _is_source(file: Path) -> bool:
     names = {part.lower() for part in file.parts}
     return file.suffix == ".py" and ".." not in names and not names & {"test", "tests", "testing", "_vendor"}
-
-
-def _write_jsonl(file: Path, rows: Iterable[tuple[str, str, str]]) -> None:
-    with file.open("w", encoding="utf-8", newline="\n") as stream:
-        for key, title, text in rows:
-            row = {"_id": key, "title": title, "text": text} if title else {"_id": key, "text": text}
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
