@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 import shutil
+from functools import partial
 from urllib.parse import quote
 
 import pandas as pd
@@ -15,7 +16,7 @@ from test_word_tokenizer import bert, ids_of
 from workbook import errors, names, paths, redact
 from workbook.corpora import corpora, document_streams, lines, own_data, table_files
 from workbook.corpora.corpora import Corpus, Document
-from workbook.corpora.document_streams import SHARD, Assembled, Stream
+from workbook.corpora.document_streams import SHARD, Stream, assembled
 from workbook.corpora.own_data import Source
 from workbook.embedding import encoders, model_files
 from workbook.embedding.word_tokenizer import WordTokenizer
@@ -123,7 +124,7 @@ def test_the_same_documents_and_queries_are_drawn_whatever_the_order_of_the_rows
 @given(DOCUMENTS, st.integers(1, 3 * SHARD), st.integers(0, 2**32))
 def test_an_assembled_stream_is_the_same_each_time_and_of_the_words_of_the_corpus(documents, n, seed):
     corpus = Corpus("made", documents, {}, {})
-    stream = Stream("", n, {}, Assembled(corpus, seed))
+    stream = Stream("", n, {}, partial(assembled, corpus, n, seed))
     shards = list(stream.shards())
     assert [len(shard) for shard in shards[:-1]] == [SHARD] * (len(shards) - 1)
     texts = [text for shard in shards for text in shard]
@@ -135,7 +136,7 @@ def test_an_assembled_stream_is_the_same_each_time_and_of_the_words_of_the_corpu
 @given(DOCUMENTS, st.integers(1, 6))
 def test_a_real_stream_is_the_first_texts_of_its_file(room, documents, n):
     write_beir(room / "trec-covid", documents, {}, {})
-    texts = document_streams.Real(room / "trec-covid" / "corpus.jsonl").texts(n)
+    texts = document_streams.first(room / "trec-covid" / "corpus.jsonl", n)
     if n > len(documents):
         with pytest.raises(WorkbookError, match=r"corpus\.jsonl ends after"):
             list(texts)

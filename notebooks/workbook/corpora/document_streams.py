@@ -1,11 +1,12 @@
-"""Documents by the hundred thousand, one shard after the other: TREC-COVID's, or as many made from a corpus at hand.
+"""Documents by the hundred thousand: TREC-COVID's, or as many made from a corpus at hand.
 
-Only a shard is in memory. A shard is the same texts each time, so work on shards can be taken up where it stopped.
+They come in shards, of which one is in memory. The shards are the same each time, so that work on them can be resumed.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +23,18 @@ SPREAD = 0.6  # standard deviation of the logarithm of the lengths
 
 @dataclass(frozen=True)
 class Stream:
-    """`n` texts: what they are, in words for people (`label`) and as all that decides them (`identity`)."""
+    """`n` texts. `label` tells people what they are; `identity` holds all that decides them. `texts` yields them."""
 
     label: str
     n: int
     identity: dict[str, object]
-    _source: "Assembled | Real"
+    texts: Callable[[], Iterator[str]]
 
     def shards(self) -> Iterator[list[str]]:
-        """The texts in shards of SHARD, or less where they are long; the same shards each time."""
+        """Yield the texts in shards of SHARD, or fewer where they are long."""
         shard: list[str] = []
         size = 0
-        for text in self._source.texts(self.n):
+        for text in self.texts():
             if shard and (len(shard) == SHARD or size + len(text) > CHARACTERS):
                 yield shard
                 shard, size = [], 0
@@ -43,7 +44,7 @@ class Stream:
 
 
 def of(corpus: Corpus, n: int, seed: int) -> Stream:
-    """n documents of TREC-COVID if it is here and has as many, otherwise assembled from the corpus with the seed.
+    """A stream of TREC-COVID's documents if the set is here and has as many, else of texts assembled from the corpus.
 
     TREC-COVID is never downloaded for this. The shards raise WorkbookError for a fault in its file, naming the line.
     """
@@ -52,42 +53,31 @@ def of(corpus: Corpus, n: int, seed: int) -> Stream:
         file = folder / "corpus.jsonl"
         with file.open("rb") as stream:
             identity = {"file": hashlib.file_digest(stream, "sha256").hexdigest(), "n": n}
-        return Stream("TREC-COVID", n, identity, Real(file))
+        return Stream("TREC-COVID", n, identity, partial(first, file, n))
     identity = {"corpus": corpus.sha256, "seed": seed, "words": WORDS, "spread": SPREAD, "n": n}
-    return Stream(f"assembled from {corpus.name}, seed {seed}", n, identity, Assembled(corpus, seed))
+    return Stream(f"assembled from {corpus.name}, seed {seed}", n, identity, partial(assembled, corpus, n, seed))
 
 
-class Real:
-    """The first documents of a corpus.jsonl, read line by line."""
-
-    def __init__(self, file: Path):
-        self._file = file
-
-    def texts(self, n: int) -> Iterator[str]:
-        number = 0
-        for number, (_, _, document) in enumerate(corpora.each_document(self._file), start=1):
-            yield document.full
-            if number == n:
-                return
-        raise WorkbookError(f"{self._file} ends after {number:,} of {n:,} documents; is it cut short?")
+def first(file: Path, n: int) -> Iterator[str]:
+    """Yield the first n documents of a corpus.jsonl, read line by line."""
+    number = 0
+    for number, (_, _, document) in enumerate(corpora.each_document(file), start=1):
+        yield document.full
+        if number == n:
+            return
+    raise WorkbookError(f"{file} ends after {number:,} of {n:,} documents; is it cut short?")
 
 
-class Assembled:
-    """Each text is two passages of the corpus, from two places, so that few are alike; its length varies by chance."""
-
-    def __init__(self, corpus: Corpus, seed: int):
-        self._corpus = corpus
-        self._seed = seed
-
-    def texts(self, n: int) -> Iterator[str]:
-        whole = " ".join(" ".join(self._corpus.document_texts).split())
-        # where each word starts; one long text and numbers take a tenth of the memory of a list of words
-        starts = np.flatnonzero(np.frombuffer(f" {whole} ".encode("utf-32-le"), dtype=np.uint32) == ord(" "))
-        random, most = np.random.default_rng(self._seed), len(starts) - 1
-        mean = np.log(WORDS) - SPREAD**2 / 2
-        for start in range(0, n, SHARD):
-            lengths = np.maximum(2, random.lognormal(mean, SPREAD, (min(SHARD, n - start), 1)).astype(int))
-            halves = np.minimum(np.hstack([lengths // 2, lengths - lengths // 2]), most)
-            places = random.integers(0, most - halves + 1)
-            for (one, other), (end, last) in zip(starts[places], starts[places + halves], strict=True):
-                yield f"{whole[one : end - 1]} {whole[other : last - 1]}"
+def assembled(corpus: Corpus, n: int, seed: int) -> Iterator[str]:
+    """Yield n texts of varying length. Each is two passages from two places of the corpus, so that few are alike."""
+    whole = " ".join(" ".join(corpus.document_texts).split())
+    # where each word starts; one long text and numbers take a tenth of the memory of a list of words
+    starts = np.flatnonzero(np.frombuffer(f" {whole} ".encode("utf-32-le"), dtype=np.uint32) == ord(" "))
+    random, most = np.random.default_rng(seed), len(starts) - 1
+    mean = np.log(WORDS) - SPREAD**2 / 2
+    for start in range(0, n, SHARD):
+        lengths = np.maximum(2, random.lognormal(mean, SPREAD, (min(SHARD, n - start), 1)).astype(int))
+        halves = np.minimum(np.hstack([lengths // 2, lengths - lengths // 2]), most)
+        places = random.integers(0, most - halves + 1)
+        for (one, other), (end, last) in zip(starts[places], starts[places + halves], strict=True):
+            yield f"{whole[one : end - 1]} {whole[other : last - 1]}"

@@ -1,4 +1,4 @@
-"""Texts that say nearly the same: they must not stand on both sides of a split, or its score would be one of memory.
+"""Texts that say nearly the same. If they stood on both sides of a split, its score would be one of memory.
 
 Two texts say nearly the same if they are equal but for case, spaces, punctuation and forms of a character; or have half
 of their shingles of five words in common; or, if both are short, most of their shingles of six characters. In scripts
@@ -7,7 +7,8 @@ without spaces each character counts as a word.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
@@ -17,9 +18,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 SHINGLE, NEAR = 5, 0.5  # words in a row; share of them in common (Jaccard) from which two texts say the same
 SHORT = 200  # characters up to which a text has too few words for that, and is compared by its characters as well
 LETTERS, NEAR_SHORT = 6, 0.7  # characters in a row, and the share: one character of 29 may differ
-ORDERS = (
-    32  # of all shingles: the share of them in which two texts have the same least shingle is nearly what they share
-)
+ORDERS = 32  # of all shingles; in a share of them two texts have the same least shingle: it is nearly what they share
 LOOKS = 28  # at each text among its neighbours; two texts of which half is common are overlooked once in 2**LOOKS
 STEPS = (1, 2, 4)  # to the neighbours that are compared
 # Thai, Lao, Burmese, Khmer, kana and ideographs
@@ -33,7 +32,7 @@ UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\
 
 
 def plain(text: str) -> str:
-    """The text in one form: without differences of case, spaces, unseen characters and Unicode's forms of the same."""
+    """The text without differences of case, spaces, unseen characters, and Unicode's forms of one character."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(UNSEEN.sub("", unicodedata.normalize("NFKC", folded)).split())
 
@@ -46,7 +45,7 @@ def words(text: str) -> list[str]:
 def groups(texts: Sequence[str]) -> np.ndarray:
     """Number the groups of texts that say nearly the same, directly or by way of others: (n,).
 
-    A text of nothing says nothing: it is a group of its own.
+    An empty text says nothing, so it is a group of its own.
     """
     if not len(texts):
         return np.empty(0, dtype=int)
@@ -60,34 +59,26 @@ def groups(texts: Sequence[str]) -> np.ndarray:
 
 def _linked(forms: list[str]) -> np.ndarray:
     said = [" ".join(words(form)) or form for form in forms]
-    by_words = _near(_shingles(said, _by_words), NEAR, np.arange(len(said)))
-    return _near(_shingles([text if len(text) <= SHORT else "" for text in said], _by_letters), NEAR_SHORT, by_words)
-
-
-def _by_words(text: str) -> list[str]:
-    each = text.split(" ")
-    return [" ".join(each[start : start + SHINGLE]) for start in range(len(each) - SHINGLE + 1)]
-
-
-def _by_letters(text: str) -> list[str]:
+    by_words = _shingles(said, analyzer="word", tokenizer=str.split, token_pattern=None, ngram_range=(SHINGLE, SHINGLE))
     edge = "\0" * (LETTERS - 1)
-    padded = f"{edge}{text}{edge}" if text else ""
-    return [padded[start : start + LETTERS] for start in range(len(padded) - LETTERS + 1)]
+    short = [f"{edge}{text}{edge}" if text and len(text) <= SHORT else "" for text in said]
+    by_letters = _shingles(short, analyzer="char", ngram_range=(LETTERS, LETTERS))
+    return _near(by_letters, NEAR_SHORT, _near(by_words, NEAR, np.arange(len(said))))
 
 
-def _shingles(texts: list[str], of: Callable[[str], list[str]]) -> csr_matrix:
+def _shingles(texts: list[str], **options: Any) -> csr_matrix:
     """Which shingles each text has: ones, (n, hashes)."""
     hashing = HashingVectorizer(
-        analyzer=of, norm=None, alternate_sign=False, binary=True, n_features=2**30, dtype=np.float32
+        **options, lowercase=False, norm=None, alternate_sign=False, binary=True, n_features=2**30, dtype=np.float32
     )
     return hashing.transform(texts).tocsr()
 
 
 def _near(shingles: csr_matrix, share: float, numbers: np.ndarray) -> np.ndarray:
-    """Number the groups of rows, joining those of `numbers` that hold rows with that share in common: (n,).
+    """Join the groups in `numbers` that hold rows with that share of shingles in common, and number them anew: (n,).
 
-    Each look sorts the rows by the least of their shingles, in an order of its own of all shingles (MinHash), so that
-    rows that have much in common become neighbours: neither time nor memory grows with the square of the rows.
+    Each look puts all shingles in an order of its own and sorts the rows by the least of their shingles (MinHash). Rows
+    that have much in common become neighbours, so neither time nor memory grows with the square of the rows.
     """
     sizes = np.diff(shingles.indptr)
     there = np.flatnonzero(sizes)
@@ -107,7 +98,7 @@ def _near(shingles: csr_matrix, share: float, numbers: np.ndarray) -> np.ndarray
 
 
 def _joined(numbers: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Number the groups anew, those of each pair of rows being one."""
+    """Join the groups of each pair of rows, and number them anew."""
     links = coo_matrix((np.ones(len(one), dtype=bool), (numbers[one], numbers[other])), (numbers.max() + 1,) * 2)
     return connected_components(links, directed=False)[1][numbers]
 
