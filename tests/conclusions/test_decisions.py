@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import publish
-from workbook.conclusions import answers, decisions, run_rows, ways
+from workbook.conclusions import answers, asked, decisions, run_rows, ways
 from workbook.conclusions.decisions import Needs, Place
 from workbook.corpora import corpora
 from workbook.embedding import encoders
@@ -96,7 +96,8 @@ def test_rows_and_table_show_the_same(found, monkeypatch):
     decided = decide(found, **places)
     rows = decisions.rows(decided, "made")
     assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
-    assert set(rows[rows["work"].str.startswith("tiny: nothing fits")]["metric"].str.split(":").str[0]) == {"place"}
+    nothing_fits = rows[(rows["scenario"] == "tiny") & rows["method"].isna()]
+    assert nothing_fits["metric"].str.startswith("place: ").all() and len(nothing_fits) == 3
     table = decisions.table(decided, ways.find(found, "slow"), places)
     assert table.loc["use", "roomy"] == "slow + BM25 (dbsf)" and table.loc["slow there", "roomy"] == "fits too"
     assert table.loc["stored and searched", "roomy"] == "float32, whole vectors, exact"
@@ -123,13 +124,13 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
     measured = baselines.measure(
         corpus, {label: encoders.load(label) for label in labels}, engine_name=engine_name, repeats=1
     )
-    compared = {"corpus": corpus.name, "model": labels[0], "metric": "share kept", "work": f"against {labels[1]}"}
+    compared = {"corpus": corpus.name, "model": labels[0], "metric": "share kept", "against": labels[1]}
     sizes = [{"corpus": corpus.name, "model": label, "metric": "megabytes", "value": 1.0} for label in labels]
     told = pd.DataFrame([{**compared, "value": 0.9, "n": 25}, *sizes])
     results.publish("01_static_vs_transformer", pd.concat([baselines.rows(corpus, measured, labels[1]), told]))
     read = run_rows.read("made")
     found, problems = ways.read(read)
-    about = answers.asked(read, found)
+    about = asked.of(read, found)
     [smaller] = [one.text for one in answers.answer(about) if one.question == "How much smaller is it?"]
     assert problems == [] and smaller.count("(computed)") == 2
     transformer, places = about.way(about.transformer), {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}

@@ -98,13 +98,15 @@ def test_a_second_measurement_is_the_first(measured, corpus, monkeypatch):
 
 def test_rows_compare_on_the_same_queries(measured, corpus):
     rows = baselines.rows(corpus, measured, MODEL)
-    compared = rows[rows["metric"] == "ndcg@10 difference"].set_index("work")
-    assert list(compared.index) == [f"{label}, against {MODEL}" for label in LABELS if label != MODEL]
+    compared = rows[rows["metric"] == "ndcg@10 difference"].set_index("method")
+    assert list(compared.index) == [label for label in LABELS if label != MODEL] and set(compared["against"]) == {MODEL}
     expected = statistics.mean_difference(scores(measured, BM25), scores(measured, MODEL))
-    assert compared.loc[f"{BM25}, against {MODEL}", ["value", "low", "high", "n"]].tolist() == list(expected)
+    assert compared.loc[BM25, ["value", "low", "high", "n"]].tolist() == list(expected)
     ties = rows[rows["metric"] == "ndcg@10 over tie orders"]
     assert (
-        list(ties["work"]) == LABELS and (ties["low"] <= ties["value"]).all() and (ties["value"] <= ties["high"]).all()
+        list(ties["method"]) == LABELS
+        and (ties["low"] <= ties["value"]).all()
+        and (ties["value"] <= ties["high"]).all()
     )
     times = rows[rows["metric"].isin(["queries/s with encoding", "indexed documents/s", "latency ms with encoding"])]
     assert len(times) == 3 * len(LABELS)
@@ -126,7 +128,7 @@ def test_codes_are_searched_where_they_are_asked_for(data, corpus):
     assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
     cut = baselines.rows(corpus, baselines.measure(corpus, models(), "binary", "default-ef", repeats=1))
-    assert set(cut[cut["metric"] == "tie rate@10"]["work"]) == {BM25, BM25_TOKENS}, "where groups of equals are whole"
+    assert set(cut[cut["metric"] == "tie rate@10"]["method"]) == {BM25, BM25_TOKENS}, "where groups of equals are whole"
 
 
 def test_a_cut_is_stored_cut(data, corpus):
@@ -152,7 +154,7 @@ def test_where_the_engine_does_not_tell_bytes_they_are_computed(measured, server
     for label in LABELS:
         in_blocks = on_edge[label].searched_bytes - there[label].searched_bytes
         assert 0 < in_blocks < 8 * 4096 / 62, "blocks of the disk that eight files begin to fill"
-    rows = baselines.rows(corpus, found).groupby("metric")["work"].apply(list)
+    rows = baselines.rows(corpus, found).groupby("metric")["method"].apply(list)
     assert rows["computed searched bytes per document"] == list(there) and "searched bytes per document" not in rows
 
 

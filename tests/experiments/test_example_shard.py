@@ -16,7 +16,7 @@ def test_it_holds_the_vectors_of_the_corpus(data):
     asked = existing.measure(
         existing.example(corpus, encoder), "", ["binary"], ["rescore-x3"], queries=rows[:20].astype(np.float32)
     )
-    assert asked[asked["work"] == "as it stands"]["value"].iloc[0] == 1
+    assert asked[asked["variant"] == "as it stands"]["value"].iloc[0] == 1
 
 
 def test_it_is_made_once(data):

@@ -35,7 +35,7 @@ def shard(tmp_path, unit_vectors):
 
 def values(frame, metric=PRECISION):
     """The metric's values by work and search."""
-    return frame[frame["metric"] == metric].set_index(["work", "search"])["value"].to_dict()
+    return frame[frame["metric"] == metric].set_index(["variant", "search"])["value"].to_dict()
 
 
 def test_precision_before_and_after_of_a_shard_that_stays_as_it_is(shard):

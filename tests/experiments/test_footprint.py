@@ -69,8 +69,8 @@ def test_every_form_has_a_row_of_each_metric(stored):
         "embedding megabytes", "load ms", "megabytes", "ndcg@10", "ndcg@10 difference"
     ]  # fmt: skip
     assert table.notna().to_numpy().tolist() == [[True] * 4 + [form != "float32"] for form in FORMS]
-    assert stored[["corpus", "model", "dimension", "work"]].drop_duplicates().to_numpy().tolist() == [
-        ["sample", "tiny-static", 64, "stored model"]
+    assert stored[["corpus", "model", "dimension"]].drop_duplicates().to_numpy().tolist() == [
+        ["sample", "tiny-static", 64]
     ]
     timed = stored[~stored["metric"].str.contains("megabytes")]
     assert timed["key"].notna().all()
@@ -177,11 +177,11 @@ def test_a_vocabulary_too_large_is_refused_before_any_work(sample, static, data)
 def test_every_part_of_an_index_is_weighed(weighed, sample):
     assert set(weighed.columns) <= set(results.COLUMNS)
     disk = weighed[weighed["metric"] == "disk bytes per vector"]
-    assert disk.groupby("setting")["work"].apply(list).to_dict() == {
+    assert disk.groupby("setting")["part"].apply(list).to_dict() == {
         setting: ["vectors", "codes", "graph", "other"] for setting in WEIGHED
     }
     for setting in WEIGHED:
-        parts = {part: value(weighed, "disk bytes per vector", setting=setting, work=part) for part in disk["work"]}
+        parts = {part: value(weighed, "disk bytes per vector", setting=setting, part=part) for part in disk["part"]}
         codes = 0 if setting == "float32" else SETTINGS[setting].bytes_per_vector(64)
         n = len(sample.documents)
         assert 256 <= parts["vectors"] <= 256 + 20_000 / n
@@ -197,24 +197,24 @@ def test_every_part_of_an_index_is_weighed(weighed, sample):
 def test_memory_is_the_sum_of_what_is_searched(weighed):
     metric = "computed RAM bytes per vector"
     ram = weighed[weighed["metric"] == metric]
-    assert ram.groupby("setting")["work"].apply(set).to_dict() == {
+    assert ram.groupby("setting")["part"].apply(set).to_dict() == {
         "float32": {"all in RAM"},
         "scalar-int8": {"all in RAM", "originals on disk"},
         "binary": {"all in RAM", "originals on disk"},
     }
     for setting in WEIGHED:
         vectors_, codes, graph = (
-            value(weighed, "disk bytes per vector", setting=setting, work=part)
+            value(weighed, "disk bytes per vector", setting=setting, part=part)
             for part in ("vectors", "codes", "graph")
         )
-        assert value(weighed, metric, setting=setting, work="all in RAM") == pytest.approx(vectors_ + codes + graph)
-    assert value(weighed, metric, setting="binary", work="originals on disk") == pytest.approx(codes + graph)
+        assert value(weighed, metric, setting=setting, part="all in RAM") == pytest.approx(vectors_ + codes + graph)
+    assert value(weighed, metric, setting="binary", part="originals on disk") == pytest.approx(codes + graph)
 
 
 def test_an_index_is_of_the_dimension_that_was_asked_for(sample, static):
     rows = footprint.indexes(sample, static, ["float32"], 16)
     assert set(rows["dimension"]) == {16}
-    assert 64 <= value(rows, "disk bytes per vector", work="vectors") <= 64 + 20_000 / len(sample.documents)
+    assert 64 <= value(rows, "disk bytes per vector", part="vectors") <= 64 + 20_000 / len(sample.documents)
 
 
 def test_what_is_indexed_on_disk_is_what_was_encoded_and_nothing_is_left(sample, static, data, monkeypatch):

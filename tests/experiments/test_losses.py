@@ -87,9 +87,9 @@ def test_every_cell_is_compared_with_its_own_models_whole_vector(cells, sample):
 
 
 def test_the_numpy_codes_rank_as_the_engine_does(cells, sample, data):
-    found = losses.meanings_of_rescoring(sample, encoders.load("tiny-static"), cells).set_index("work")
+    found = losses.meanings_of_rescoring(sample, encoders.load("tiny-static"), cells).set_index("method")
     rows, keys = found["value"], found["key"].dropna()
-    assert set(keys) <= {cell.key for cell in cells} and all("Qdrant" in work for work in keys.index)
+    assert set(keys) <= {cell.key for cell in cells} and all("Qdrant" in method for method in keys.index)
     alone = rows["one-bit query, one-bit documents (numpy)"]
     asymmetric = rows["float32 query, one-bit documents (Sentence Transformers)"]
     assert alone == pytest.approx(ndcg(cells, dimension=64, setting="binary", search="full-ef"))

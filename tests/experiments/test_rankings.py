@@ -99,7 +99,7 @@ def test_a_model_finds_nothing_for_a_query_it_knows_nothing_of(pairs, data, name
         assert both.judgements.loc[unknown].equals(words.loc[unknown]), "it goes by the words alone"
         assert both.judgements.loc["q-1", "ndcg@10"] == 1
     rows = baselines.rows(corpus, list(found.values()))
-    told = rows[rows["metric"] == "queries it finds nothing for"].set_index("work")
+    told = rows[rows["metric"] == "queries it finds nothing for"].set_index("method")
     assert told.loc[name, "value"] == 2 and told.loc[name, "n"] == 12
     assert baselines.table(list(found.values()), name).loc[name, "queries it finds nothing for"] == 2
 

@@ -331,5 +331,5 @@ def test_a_real_collection_is_measured_on_a_copy(unit_vectors, data):
     finally:
         qdrant.delete_collection(name)
         qdrant.close()
-    precision = rows[rows["metric"] == "ann precision@10"].set_index(["work", "search"])["value"]
+    precision = rows[rows["metric"] == "ann precision@10"].set_index(["variant", "search"])["value"]
     assert precision["copy, binary", "default-ef"] < precision["copy, binary", "rescore-x3"] <= 1

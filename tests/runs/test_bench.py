@@ -12,13 +12,14 @@ COLUMNS = ["dimension", "setting", "cells", "build s", "search and judge s per c
 
 
 def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys):
+    speed = {"model": "a", "words": 8, "max_tokens": 0, "threads": 2}
     rows = pd.DataFrame(
         [
-            ("a", "8 words, whole, 2 threads", "texts/s", 100.0, 90.0, 110.0),
-            ("a", "8 words, whole, 2 threads", "best batch", 32.0, None, None),
-            ("a", "1,000 documents, encode", "phase seconds", 1.5, None, None),
-        ],
-        columns=["model", "work", "metric", "value", "low", "high"],
+            {**speed, "metric": "texts/s", "value": 100.0, "low": 90.0, "high": 110.0},
+            {**speed, "metric": "best batch", "value": 32.0},
+            {**speed, "metric": "texts/s tried", "batch": 16, "value": 70.0},
+            {"model": "a", "documents": 1_000, "part": "encode", "metric": "phase seconds", "value": 1.5},
+        ]
     )
 
     def run(profile, overrides, only):
@@ -30,7 +31,7 @@ def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys
     monkeypatch.setattr(runner, "run", run)
     assert __main__.main(["bench", "--corpus", "sample"]) == 0
     printed = capsys.readouterr().out
-    assert "100 [90, 110]" in printed
+    assert "100 [90, 110]" in printed and "8 words, whole, 2 threads" in printed and "batch of 16" in printed
     assert "1.50" in printed
     assert printed.index("Encoding") < printed.index("Encode, store and index")
     assert "Growth" not in printed, "a part without rows is left out"

@@ -249,7 +249,7 @@ def test_nothing_of_this_machine_is_in_any_file(project):
     everything()
     planted = f"at {paths.DATA}/x, {project}, /home/ann/y, with {SECRET}"
     execute("01_first", new_output("stream", text=planted), new_output("display_data", data={"text/html": planted}))
-    publish("01_first", work=planted)
+    publish("01_first", note=planted)
     build(project)
     for file, content in written(project).items():
         if file.suffix != ".ipynb":

@@ -66,7 +66,7 @@ def test_rows_have_the_interval_over_queries_and_the_range_over_seeds(sample):
     np.testing.assert_allclose(values[1], [0.45, 0.3, 0.6, 3])
     np.testing.assert_allclose(values[2][[0, 3]], [0.2, 2])
     np.testing.assert_allclose(values[3], [0.2, 0.2, 0.2, 3])
-    assert rows[["corpus", "model", "dimension", "work"]].drop_duplicates().to_numpy().tolist() == [
+    assert rows[["corpus", "model", "dimension", "method"]].drop_duplicates().to_numpy().tolist() == [
         ["sample", "tiny-static", 64, "a"]
     ]
 
@@ -75,7 +75,8 @@ def test_a_comparison_is_paired_by_query_and_made_of_both_settings(sample):
     better = planted("new", [[0.6, 0.2, 0.9], [0.8, 0.4, 0.9]], [[0.5, 0.1, 0.3]] * 2)
     base = planted("old", [[0.5, 0.1, 0.7]], [[0.7, 0.3, 0.5]])
     rows = trained_models.compare(sample, [better], {"new": base}).set_index("setting")
-    assert set(rows["work"]) == {"new, against old"} and set(rows["metric"]) == {"ndcg@10 difference"}
+    names = rows[["method", "against", "metric"]].drop_duplicates().to_numpy().tolist()
+    assert names == [["new", "old", "ndcg@10 difference"]]
     assert rows.loc["float32", "value"] == pytest.approx(0.2) and rows.loc["float32", "n"] == 3
     assert rows.loc["binary", "value"] == pytest.approx(-0.2)
     assert rows["search"].to_dict() == {"float32": "exact", "binary": "full-ef"}
@@ -83,7 +84,8 @@ def test_a_comparison_is_paired_by_query_and_made_of_both_settings(sample):
 
 def test_a_variant_without_a_baseline_is_left_out(sample):
     one, other = planted("one", [[0.5, 0.1]], [[0.5, 0.1]]), planted("other", [[0.4, 0.1]], [[0.4, 0.1]])
-    assert set(trained_models.compare(sample, [one, other], {"other": one})["work"]) == {"other, against one"}
+    compared = trained_models.compare(sample, [one, other], {"other": one})
+    assert set(compared["method"]) == {"other"} and set(compared["against"]) == {"one"}
     assert trained_models.compare(sample, [one, other], {}).empty
 
 

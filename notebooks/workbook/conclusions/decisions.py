@@ -75,7 +75,7 @@ class Decision:
     """The choice for a place, what it takes, and what the reporting half says: NDCG@10, and against the transformer.
 
     `way` is None where nothing fits, and then `needs` are those of the way that takes the least memory. `rival` are the
-    the limits that the transformer alone exceeds, stored as it fits best; empty if it fits too.
+    limits that the transformer alone exceeds, stored as it fits best; empty if it fits too.
     """
 
     place: str
@@ -85,6 +85,7 @@ class Decision:
     score: Interval | None
     difference: Interval | None
     rival: list[str]
+    transformer: str
 
 
 def needs(way: Way, place: Place, megabytes: Mapping[str, float]) -> Needs:
@@ -129,8 +130,8 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
             "documents": f"{place.documents:,}",
             "use": way.label if way else "nothing fits; the least memory would be",
             "stored and searched": _setting(way) if way else "",
-            "NDCG@10": _short(one.score) if way else "",
-            f"against {transformer.label}": "" if not way or way is transformer else _short(one.difference),
+            "NDCG@10": one.score.text(3) if way else "",
+            f"against {transformer.label}": "" if not way or way is transformer else one.difference.text(3),
             "memory (MB)": f"{one.needs.memory_mb:,.3g}{computed} of {place.memory_mb:,.6g}",
             "to index (h)": f"{one.needs.index_hours:,.2g} of {place.index_hours:g}",
             "a query (ms)": f"{one.needs.query_ms:,.2g} of {place.query_ms:g}",
@@ -140,18 +141,18 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
 
 
 def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
-    """What the table shows, in the long format of `results`; `work` names the place and the way to search."""
+    """What the table shows, in the long format of `results`; `scenario` names the place."""
     found = []
     for one in decisions:
         way = one.way
-        names = {"corpus": corpus, "work": f"{one.place}: {way.label if way else 'nothing fits'}"}
+        names = {"corpus": corpus, "scenario": one.place, "method": way.label if way else None}
         if way:
             names |= {"model": way.model, "dimension": way.dimension, "setting": way.setting, "search": way.search}
             names |= {"key": way.key}
-            found += [
-                {**names, "work": f"{names['work']}, {statistics.REPORTED}", "metric": metric, **interval._asdict()}
-                for metric, interval in (("ndcg@10", one.score), ("ndcg@10 difference", one.difference))
-            ]
+            reported = {**names, "part": statistics.REPORTED}
+            against = {**reported, "against": one.transformer}
+            found.append({**reported, "metric": "ndcg@10", **one.score._asdict()})
+            found.append({**against, "metric": "ndcg@10 difference", **one.difference._asdict()})
         computed = "computed " if one.needs.memory_computed else ""
         for name in LIMITS:
             metric = f"place: {computed if name == 'memory_mb' else ''}{name}"
@@ -169,18 +170,13 @@ def _decide(
     fitting = [way for way in ways if not taken[id(way)].beyond(place)]
     if not fitting:
         least = min(taken.values(), key=lambda each: each.memory_mb)
-        return Decision(name, None, least, 0, None, None, rival)
+        return Decision(name, None, least, 0, None, None, rival, transformer.label)
     best = max(fitting, key=lambda way: (way.scores.iloc[choosing].mean(), -way.searched_bytes))
     scores, other = best.scores.iloc[reporting], transformer.scores.iloc[reporting]
     return Decision(
         name, best, taken[id(best)], len(fitting), statistics.mean(scores), statistics.mean_difference(scores, other),
-        rival,
+        rival, transformer.label,
     )  # fmt: skip
-
-
-def _short(interval: Interval) -> str:
-    """In three digits, which a column of five has room for."""
-    return interval.text(3)
 
 
 def _setting(way: Way) -> str:

@@ -53,7 +53,7 @@ def read(evidence: Evidence) -> tuple[list[Way], list[str]]:
             problems.append(f"{notebook} was run on another corpus than the rest: its ways to search are left out.")
             continue
         measured = {values["label"]: values for values in record["values"]["ways"]}
-        found += [_way(row, measured[row.work], record["about"]["documents"]) for row in own.itertuples()]
+        found += [_way(row, measured[row.method], record["about"]["documents"]) for row in own.itertuples()]
     return found, problems
 
 
@@ -85,8 +85,8 @@ def times_as_fast(way: Way, label: str, ways: list[Way]) -> float | None:
 def _way(row: tuple, values: dict, documents: int) -> Way:
     model, setting, search = (name if isinstance(name, str) else "" for name in (row.model, row.setting, row.search))
     return Way(
-        row.work, model, None if pd.isna(row.dimension) else int(row.dimension), setting, search, row.notebook, row.key,
-        documents, pd.Series(values["judgements"]["ndcg@10"]), values["searched_bytes"],
+        row.method, model, None if pd.isna(row.dimension) else int(row.dimension), setting, search,
+        row.notebook, row.key, documents, pd.Series(values["judgements"]["ndcg@10"]), values["searched_bytes"],
         values.get("bytes_computed", False),  # Edge's records do not say
         Times.of([1000 * seconds for seconds in values["latency"]]), Times.of(values["indexing"]),
     )  # fmt: skip

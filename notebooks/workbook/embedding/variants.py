@@ -65,6 +65,11 @@ def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> 
     )  # fmt: skip
 
 
+def without_format(encoder: Encoder) -> str:
+    """The shown name of an encoder's model, without the number format that `make` adds to it."""
+    return encoder.name.replace(f" ({encoder.dtype})", "", 1)
+
+
 def _check_cut(encoder: Encoder, max_tokens: int) -> None:
     least = 1 if encoder.kind == "static" else 1 + SPECIAL_TOKENS
     most = encoder.max_tokens

@@ -38,13 +38,30 @@ class Interval(NamedTuple):
     high: float
     n: int
 
+    @classmethod
+    def of(cls, row: pd.Series) -> "Interval":
+        """The interval of a row of `results`."""
+        return cls(row["value"], row["low"], row["high"], int(row["n"]))
+
     def __str__(self) -> str:
         return self.text(4)
 
     def text(self, digits: int, sign: str = "") -> str:
         """The estimate with its interval; `sign` "+" writes one before what is above zero too."""
-        value, low, high = (f"{number:{sign}.{digits}f}" for number in self[:3])
-        return f"{value} (too few queries)" if math.isnan(self.low) else f"{value} [{low}, {high}]"
+        form = f"{sign}.{digits}f"
+        unknown = f"{formatted(self.value, form)} (too few queries)"
+        return unknown if math.isnan(self.low) else with_range(*self[:3], form)
+
+
+def with_range(value: float, low: float, high: float, form: str) -> str:
+    """A number with the ends of its interval or range, all in one format, such as ",.2f": "12.30 [11.90, 12.80]"."""
+    return f"{formatted(value, form)} [{formatted(low, form)}, {formatted(high, form)}]"
+
+
+def formatted(value: float, form: str) -> str:
+    """A number in a format; where that shows every sign, minus is written as such and not as a hyphen."""
+    text = f"{value:{form}}"
+    return text.replace("-", "\N{MINUS SIGN}") if form.startswith("+") else text
 
 
 class Verdict(NamedTuple):

@@ -78,8 +78,3 @@ def threads(count: int) -> Iterator[None]:
             del os.environ[TOKENIZERS]
         else:
             os.environ[TOKENIZERS] = tokenizers
-
-
-def threads_label(count: int) -> str:
-    """The number of threads as rows tell it."""
-    return f"{count} thread{'' if count == 1 else 's'}"

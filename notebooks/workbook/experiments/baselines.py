@@ -150,8 +150,8 @@ def rows(corpus: Corpus, baselines: Sequence[Baseline], against: str = "") -> pd
     others = [each for each in baselines if against and each.label != against]
     for each in others:
         interval = statistics.mean_difference(each.judgements["ndcg@10"], find(baselines, against)["ndcg@10"])
-        work = f"{each.label}, against {against}"
-        found.append({**_names(corpus, each), "work": work, "metric": "ndcg@10 difference", **interval._asdict()})
+        names = {**_names(corpus, each), "against": against}
+        found.append({**names, "metric": "ndcg@10 difference", **interval._asdict()})
     return pd.DataFrame(found)
 
 
@@ -311,7 +311,7 @@ def _in_words(samples: Sequence[float], digits: int) -> str:
 def _names(corpus: Corpus, each: Baseline) -> dict[str, object]:
     return {
         "corpus": corpus.name, "model": each.model, "dimension": each.dimension, "setting": each.setting,
-        "search": each.search, "work": each.label, "key": each.key,
+        "search": each.search, "method": each.label, "key": each.key,
     }  # fmt: skip
 
 

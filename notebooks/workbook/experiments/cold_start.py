@@ -84,7 +84,7 @@ def _seconds(encoder: encoders.Encoder, text: str) -> float:
 def _rows(corpus_name: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     names = {
         "corpus": corpus_name, "model": values["model"], "key": values["key"],
-        "work": f"one text of {values['words']} words, {stopwatch.threads_label(values['threads'])}, fresh process",
+        "words": values["words"], "threads": values["threads"],
     }  # fmt: skip
     for metric, samples in _samples(values).items():
         yield {**names, "metric": metric, **Times.of(samples)._asdict()}

@@ -142,12 +142,12 @@ def _fitting(named: Mapping[str, Search], setting: Setting) -> dict[str, Search]
 
 
 def _rows(
-    one: Existing, asked: Questions, facts: Facts, work: str, searches: Mapping[str, Search | None]
+    one: Existing, asked: Questions, facts: Facts, variant: str, searches: Mapping[str, Search | None]
 ) -> Iterator[dict]:  # fmt: skip
     for name, search in searches.items():
         names = {
-            "corpus": facts.name, "dimension": facts.size, "setting": facts.setting, "search": name, "work": work,
-            "key": (facts.sha256 or "")[:16],
+            "corpus": facts.name, "dimension": facts.size, "setting": facts.setting, "search": name,
+            "variant": variant, "key": (facts.sha256 or "")[:16],
         }  # fmt: skip
         found, _, _ = one.search(asked.vectors, asked.limit, search)
         precision = pd.Series(existing_truth.precision(one, facts, asked, found))

@@ -84,7 +84,7 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
 def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """The verdicts in the long format of `results`: the difference with the interval that decides it."""
     names = table[["model", "dimension", "setting", "search", "key"]].assign(
-        corpus=corpus.name, work="minus the whole float32 vector", n=table["n"]
+        corpus=corpus.name, against="the whole float32 vector", n=table["n"]
     )
     interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})
     return names.assign(metric="ndcg@10 difference").join(interval).reset_index(drop=True)
@@ -121,11 +121,12 @@ def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell
     }
     for cell in own:
         if cell.setting == "binary" and cell.dimension == dimension and cell.search.startswith("rescore"):
-            work = f"one-bit codes, then original vectors (Qdrant, {cell.search})"
-            judged[work], keys[work] = cell.judgements["ndcg@10"], cell.key
+            method = f"one-bit codes, then original vectors (Qdrant, {cell.search})"
+            judged[method], keys[method] = cell.judgements["ndcg@10"], cell.key
     names = {"corpus": corpus.name, "model": encoder.name, "dimension": dimension, "metric": "ndcg@10"}
     return pd.DataFrame(
-        {**names, "work": work, **statistics.mean(one)._asdict(), "key": keys.get(work)} for work, one in judged.items()
+        {**names, "method": method, **statistics.mean(one)._asdict(), "key": keys.get(method)}
+        for method, one in judged.items()
     )
 
 

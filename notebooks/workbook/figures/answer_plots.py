@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook.conclusions import ways
-from workbook.conclusions.answers import Asked, compressed, interval, signed, times
+from workbook.conclusions.answers import times
+from workbook.conclusions.asked import Asked, compressed
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval
@@ -90,8 +91,8 @@ def _searches(about: Asked) -> list[Bar]:
 
 def _compressed(about: Asked) -> list[Bar]:
     whole = 4 * about.rows.loc[about.rows["model"] == about.static, "dimension"].max()  # bytes of float32
-    found = compressed(about)
-    return [Bar(name, interval(row), whole / size) for name, size, row in found]
+    found = [*compressed(about, "03"), *compressed(about, "04")]
+    return [Bar(name, Interval.of(row), whole / size) for name, size, row in found]
 
 
 def _differences(axis: Axes, bars: list[Bar], margin: float) -> None:
@@ -145,6 +146,6 @@ def _finding(about: Asked) -> str:
     speed = ways.times_as_fast(best, about.transformer, about.ways)
     fast = f", with {times(speed)} its documents a second" if speed else ""
     return (
-        f"{best.label}: NDCG@10 {signed(ways.difference(best, both))} against {both.label}, "
-        f"{signed(ways.difference(best, transformer))} against {transformer.label} alone{fast}"
+        f"{best.label}: NDCG@10 {ways.difference(best, both).text(3, '+')} against {both.label}, "
+        f"{ways.difference(best, transformer).text(3, '+')} against {transformer.label} alone{fast}"
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from workbook import paths, redact
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import answers, asked, run_rows, ways
 from workbook.errors import WorkbookError
 from workbook.written import markdown
 
@@ -22,7 +22,7 @@ def write(file: Path, run: str, command: str) -> None:
     found, left_out = ways.read(read)
     if problems := [*read.problems, *left_out]:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
-    about = answers.asked(read, found)
+    about = asked.of(read, found)
     answered, said = answers.answer(about), answers.headline(about)
     if missing := next((text for text in (*(one.text for one in answered), said) if answers.MISSING in text), ""):
         raise WorkbookError(f"run {run} cannot answer. {missing}")
