@@ -223,7 +223,7 @@ def test_a_run_in_rows():
     seconds = {"encode": 4, "upsert": 0.4, "index": index, "total": 4.4 + index, "busy encode": 4_000 / 1_100}
     for phase, value in {**seconds, "busy upsert": 1}.items():
         assert value_of(rows, "phase seconds", f"4,000 documents, {phase}") == pytest.approx(value)
-    assert value_of(rows, "documents/s", growth.SEARCHED) == pytest.approx(4_000 / (4.4 + index))
+    assert value_of(rows, "documents/s", f"4,000 documents, {growth.SEARCHED}") == pytest.approx(4_000 / (4.4 + index))
     assert value_of(rows, "peak MB", "4,000 documents, encode") == 501
     assert value_of(rows, "disk bytes per document", "4,000 documents, graph") == 100
     searched = rows[rows["search"] == "rescore-x3"].set_index("metric")

@@ -47,7 +47,7 @@ def test_float32_is_the_model_as_it_is_loaded(data, name):
 @pytest.mark.parametrize("variant", CONVERTED)
 def test_a_variant_gives_nearly_the_same_vectors_and_says_in_its_name_and_identity_what_it_is(data, variant):
     plain, made = encoders.load("tiny-transformer"), variants.make("tiny-transformer", variant)
-    assert made.name == f"tiny-transformer ({variant})"
+    assert made.name == f"tiny-transformer ({variant})" and variants.without_format(made) == plain.name
     changed = {"model": made.name, "dtype": variant}
     assert made.identity("document") == plain.identity("document") | changed
     assert (made.dimensions, made.kind, made.max_tokens) == (64, "transformer", 256)

@@ -22,12 +22,7 @@ from workbook.figures.axes import SMALL, End
 from workbook.figures.plots import DASHES, MARKERS, STYLE, set_title
 
 MS = 1e-3
-SECONDS = {
-    "total": "total seconds",
-    "encode": "encode seconds",
-    "index": "index seconds",
-    "upsert, busy": "upsert busy seconds",
-}
+SECONDS = {name: f"{name} seconds" for name in ("total", "encode", "index")} | {"upsert, busy": "upsert busy seconds"}
 MEGABYTES = {"disk, all files": "bytes on disk", "peak memory,\nabove the start": "peak memory above the start"}
 PHASES = {"encode": "encode, upsert alongside", "upsert": "rest of the upsert", "index": "HNSW and quantization"}
 ON_A_SERVER = {
@@ -98,13 +93,21 @@ def phases(runs: Mapping[str, Run], references: Mapping[str, float] | None = Non
             axis.barh(place, seconds, 0.62, color="white", edgecolor="#777777", ls="--")
             _beside(axis, seconds, place, _seconds(seconds))
         for place, run in enumerate(runs.values()):
-            _stack(axis, place, run)
+            left = 0.0
+            for phase, (fill, _) in FILLS.items():
+                axis.barh(place, run.seconds[phase], 0.62, left=left, color=fill, edgecolor="black", lw=0.8)
+                left += run.seconds[phase]
         names = ON_A_SERVER if any(run.job.is_remote for run in runs.values()) else PHASES
         handles = [Patch(fc=FILLS[phase][0], ec="black", lw=0.8, label=name) for phase, name in names.items()]
         axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=SMALL)
         set_title(figure, _phases_finding(runs))
         middle = [f"each the middle one of {repeats} runs"] if repeats > 1 else []
-        plots.note(figure, *middle, *_about(runs.values()), *_interruptions(runs))
+        interrupted = [
+            f"{label}: an interrupted attempt encoded {run.resumed:,} documents, its seconds are counted in"
+            for label, run in runs.items()
+            if run.resumed
+        ]
+        plots.note(figure, *middle, *_about(runs.values()), *interrupted)
         figure.draw_without_rendering()
         for place, run in enumerate(runs.values()):
             _write_seconds(axis, place, run)
@@ -149,13 +152,6 @@ def _precision(axis: Axes, runs: Sequence[Run]) -> list[End]:
     return [End(runs[-1].n, last, f"mean {last:.3f}", "C0")]
 
 
-def _stack(axis: Axes, place: int, run: Run) -> None:
-    left = 0.0
-    for phase in PHASES:
-        axis.barh(place, run.seconds[phase], 0.62, left=left, color=FILLS[phase][0], edgecolor="black", lw=0.8)
-        left += run.seconds[phase]
-
-
 def _write_seconds(axis: Axes, place: int, run: Run) -> None:
     """Write the seconds into each part of a bar that has room for them, the others' and the total after its end."""
     left, outside = 0.0, []
@@ -190,16 +186,13 @@ def _grown(fit: Fit) -> str:
 
 def _growth_notes(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> list[str]:
     queries = max(len(run.latency) for run in runs)
-    hollow = "; hollow: not in the fit" if _is_any_hollow(runs, fitted) else ""
+    is_any_hollow = any(len(points(runs, what, line.smallest)[0]) < len(runs) for what, line in fitted.items())
+    hollow = "; hollow: not in the fit" if is_any_hollow else ""
     return [
         f"{len(runs)} runs of {runs[0].n:,} to {runs[-1].n:,} documents{hollow}",
         "exponents of n documents with 95% intervals (Student's t)",
         f"{queries:,} queries one at a time: median and range of latency, mean precision with 95% bootstrap interval",
     ]
-
-
-def _is_any_hollow(runs: Sequence[Run], fitted: Mapping[str, Fit]) -> bool:
-    return any(len(points(runs, what, line.smallest)[0]) < len(runs) for what, line in fitted.items())
 
 
 def _phases_finding(runs: Mapping[str, Run]) -> str:
@@ -215,14 +208,6 @@ def _phases_finding(runs: Mapping[str, Run]) -> str:
 def _about(runs: Iterable[Run]) -> list[str]:
     kinds = [f"{run.corpus}; {run.model}, {run.dimension} dimensions, {run.setting}" for run in runs]
     return [*dict.fromkeys(kinds), results.machine_label(), *dict.fromkeys(run.on for run in runs if run.on)]
-
-
-def _interruptions(runs: Mapping[str, Run]) -> list[str]:
-    return [
-        f"{label}: an interrupted attempt encoded {run.resumed:,} documents, its seconds are counted in"
-        for label, run in runs.items()
-        if run.resumed
-    ]
 
 
 def _seconds(value: float) -> str:
