@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from workbook import evaluation, paths
+from workbook import corpora, evaluation, figures, paths
 
 
 def test_a_module_is_imported_when_it_is_first_named_and_not_before():
@@ -16,6 +16,14 @@ def test_a_module_is_imported_when_it_is_first_named_and_not_before():
 
 
 def test_what_a_room_does_not_have_is_no_attribute_of_it():
-    with pytest.raises(AttributeError, match=r"workbook\.evaluation has no module missing"):
+    with pytest.raises(AttributeError, match=r"workbook\.figures has no module missing"):
+        figures.missing  # noqa: B018
+    with pytest.raises(AttributeError, match=r"workbook\.evaluation\.evaluation' has no attribute 'missing'"):
         evaluation.missing  # noqa: B018
     assert not hasattr(evaluation, "__path_of_nothing__")
+
+
+def test_the_names_of_the_module_that_is_called_as_its_room_are_the_rooms_too():
+    from workbook.corpora.corpora import load
+
+    assert corpora.load is load
