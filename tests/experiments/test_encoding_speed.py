@@ -10,17 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from workbook.corpora import corpora
 from workbook.embedding import encoders, stages, variants
 from workbook.errors import WorkbookError
 from workbook.evaluation import batches, results, stopwatch
 from workbook.experiments import encoding_speed
 from workbook.experiments.encoding_speed import Speed, Times
-
-
-@pytest.fixture(scope="module")
-def sample():
-    return corpora.load("sample")
 
 
 def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="key", doubt="", plain=None):

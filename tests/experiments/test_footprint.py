@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import paths
-from workbook.corpora import corpora
 from workbook.embedding import encoders, exports, vectors
 from workbook.embedding.exports import FLOAT32, Form
 from workbook.errors import WorkbookError
-from workbook.evaluation import results, statistics, stopwatch
+from workbook.evaluation import evaluation, results, statistics, stopwatch
 from workbook.experiments import footprint, grid
 from workbook.experiments.footprint import Stored
 from workbook.qdrant import engine
@@ -17,18 +15,6 @@ from workbook.qdrant.quantization import SETTINGS
 SIZES = [200, 20]
 FORMS = ["float32", "float16", "int8", "vocabulary 200", "vocabulary 20"]
 WEIGHED = ["float32", "scalar-int8", "binary"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        yield paths.DATA
-
-
-@pytest.fixture(scope="module")
-def sample(folder):
-    return corpora.load("sample")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +113,7 @@ def test_a_score_is_that_of_the_stored_form(stored, sample, static):
     documents, queries = model.encode(sample.document_texts), model.encode(sample.query_texts)
     best = np.argsort(-(queries @ documents.T), axis=1, kind="stable")[:, :100]
     ranked = [[sample.document_ids[number] for number in row] for row in best]
-    found = footprint.sweep.evaluation.judge(sample, ranked)["ndcg@10"].mean()
+    found = evaluation.judge(sample, ranked)["ndcg@10"].mean()
     assert value(stored, "ndcg@10", setting=form.name) == pytest.approx(found, abs=0.01)
     assert value(stored, "ndcg@10 difference", setting=form.name) < -0.05, "20 rows for all words must lose"
 

@@ -35,7 +35,7 @@ GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
 
 
 class Stored:
-    """A static model in one stored form, encoding as model2vec does: to `sweep` and `vectors` an encoder as any."""
+    """A static model in one stored form, encoding as model2vec does: to `grid` and `vectors` an encoder as any."""
 
     speed_only = False
 
