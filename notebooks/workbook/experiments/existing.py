@@ -23,13 +23,13 @@ from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.stopwatch import Times
-from workbook.experiments import existing_truth
+from workbook.experiments import existing_truth, grid
 from workbook.experiments.existing_truth import Existing, Questions
 from workbook.progress import bar
 from workbook.qdrant import engine, existing_collection, existing_facts, existing_shard, quantization, server
 from workbook.qdrant.engine import ALL, Search
 from workbook.qdrant.existing_facts import Facts
-from workbook.qdrant.quantization import CENTROIDS, SETTINGS
+from workbook.qdrant.quantization import SETTINGS
 
 LATENCY_QUERIES = 100  # searched one by one
 AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the collection does as it is used to
@@ -79,11 +79,7 @@ def measure(
     with _opened(collection, vector_name) as one, bar(total=2 + len(settings), unit="setting") as steps:
         facts = one.facts()
         quantization.check(list(settings), [facts.size])
-        if facts.vectors <= CENTROIDS and any(SETTINGS[name].family == "product" for name in settings):
-            raise WorkbookError(
-                f"{facts.name} has {facts.vectors} vectors: product codebooks of {CENTROIDS} hold them all and would "
-                f"lose nothing; leave the product settings out"
-            )
+        grid.check_codebooks(f"{facts.name} has {facts.vectors} vectors", facts.vectors, settings)
         for name, search in named.items():
             if search.hnsw_ef == ALL:  # of so many vectors all may be candidates
                 named[name] = search._replace(hnsw_ef=facts.vectors)

@@ -72,18 +72,11 @@ def measure(
     engine.check(engine_name, settings, searches)
     if engine_name == "server":
         server.check_version(settings)
-    quantization.check(list(settings), list(dimensions))
-    if encoder.speed_only:
-        raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
+    check_model(encoder, dimensions, settings)
     named = {name: Search.named(name) for name in searches}
     codes, whole = ([name for name in named if not getattr(named[name], what)] for what in ("exact", "rescore"))
     plan = {setting: whole if setting == "float32" else codes for setting in settings}
-    encoders.check_dimensions(encoder, dimensions)
-    if len(corpus.documents) <= quantization.CENTROIDS and any(name.startswith("product") for name in settings):
-        raise WorkbookError(
-            f"{corpus.name} has {len(corpus.documents)} documents: product codebooks of {quantization.CENTROIDS} hold "
-            f"them all and would lose nothing; leave the product settings out"
-        )
+    check_codebooks(f"{corpus.name} has {len(corpus.documents)} documents", len(corpus.documents), settings)
     document_vectors, query_vectors = encode(corpus, encoder)
     fixed = {
         "corpus": corpus.sha256, "documents": encoder.identity("document"), "queries": encoder.identity("query"),
@@ -106,6 +99,23 @@ def measure(
                     cells.append(Cell(encoder.name, dimension, setting, name, record["key"], limit, **values))
                     progress.update()
     return cells
+
+
+def check_model(encoder: Encoder, dimensions: Sequence[int], settings: Sequence[str]) -> None:
+    """Raise WorkbookError for a setting or dimension that does not fit the model, and for random weights."""
+    quantization.check(list(settings), list(dimensions))
+    if encoder.speed_only:
+        raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
+    encoders.check_dimensions(encoder, dimensions)
+
+
+def check_codebooks(told: str, n: int, settings: Sequence[str]) -> None:
+    """Raise WorkbookError, which says what was told, if product codebooks hold all of so few vectors."""
+    if n <= quantization.CENTROIDS and any(quantization.SETTINGS[name].family == "product" for name in settings):
+        raise WorkbookError(
+            f"{told}: product codebooks of {quantization.CENTROIDS} hold them all and would lose nothing; "
+            f"leave the product settings out"
+        )
 
 
 def encode(corpus: Corpus, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:

@@ -17,14 +17,14 @@ import pandas as pd
 from workbook.corpora.corpora import Corpus
 from workbook.embedding import encoders
 from workbook.embedding.encoders import Encoder
-from workbook.errors import WorkbookError
 from workbook.evaluation import batches, evaluation, results, statistics, stopwatch
 from workbook.evaluation.statistics import Interval
 from workbook.evaluation.stopwatch import Times
+from workbook.experiments import grid
 from workbook.experiments.rankings import DEPTH, RetrievalMethod
 from workbook.names import BM25, BM25_BY_SHARD, BM25_TOKENS, with_bm25
 from workbook.progress import bar
-from workbook.qdrant import engine, quantization, server
+from workbook.qdrant import engine, server
 from workbook.qdrant.bm25 import Bm25, average_tokens, average_words
 from workbook.qdrant.client import ANYWHERE, Placement
 from workbook.qdrant.engine import Index, Search
@@ -107,11 +107,8 @@ def measure(
     engine.check(engine_name, [setting], [search])
     if engine_name == "server":
         server.check_version([setting, *engine.FUSIONS])
-    quantization.check([setting], [dimension or encoder.dimensions for encoder in models.values()])
     for encoder in models.values():
-        encoders.check_dimensions(encoder, [dimension] if dimension else [])
-        if encoder.speed_only:
-            raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
+        grid.check_model(encoder, [dimension or encoder.dimensions], [setting])
     about = {
         "corpus": corpus.sha256, "documents": len(corpus.documents), "labels": list(models), "dimension": dimension,
         "models": [[each.identity(role) for role in ("document", "query")] for each in models.values()],
@@ -194,7 +191,7 @@ def _measure(
         method.ask(indexes[method.stored], *method.encode(texts, "query"))
 
     with ExitStack() as stack, stopwatch.threads(results.machine()["cores"]):
-        for method in bar(methods, desc=f"baselines on {corpus.name}", unit="method"):
+        for method in bar(methods, desc=f"retrieval methods on {corpus.name}", unit="method"):
             if method.stored not in indexes:
                 index, storing[method.stored] = _built(corpus, method, engine_name, placement, repeats)
                 indexes[method.stored] = stack.enter_context(index)
