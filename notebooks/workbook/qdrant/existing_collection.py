@@ -11,16 +11,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from qdrant_client import models
 
 from workbook.errors import WorkbookError
-from workbook.qdrant import existing_facts, server
+from workbook.qdrant import client, existing_facts, server
 from workbook.qdrant.edge import Answers
-from workbook.qdrant.engine import Search
 from workbook.qdrant.existing_facts import Facts
 from workbook.qdrant.patience import patiently
-from workbook.qdrant.quantization import Setting, client_config
+from workbook.qdrant.quantization import Search, Setting, client_config
 from workbook.qdrant.server import Server
 from workbook.qdrant.strict_mode import CHANGE_IT, CONDITIONS, NEW, StrictMode
 
@@ -90,16 +88,13 @@ class Collection:
         return np.array([found[each] for each in ids], dtype=np.float32)
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
-        """Search float32 queries (q, size) in batches; None: the server is told nothing and does as it is used to.
+        """Search float32 queries (q, size) in batches; None: the server searches by its own defaults.
 
         Seconds are those of the calls, network included.
         """
-        params = search and models.SearchParams(
-            hnsw_ef=search.hnsw_ef, exact=search.exact,
-            quantization=models.QuantizationSearchParams(rescore=search.rescore, oversampling=search.oversampling),
-        )  # fmt: skip
+        told = search and client.params(search)
         requests = [
-            models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=params)
+            models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=told)
             for query in queries
         ]
         return self._query(self._searched, requests, conditions=0)
@@ -130,11 +125,8 @@ class Collection:
         `limit`: results of each search; `searches`: how the copy will be searched.
         """
         _check_original(self._strict[self._name], self._name, limit)
-        self._strict[self._copy].check(
-            _needed(limit, searches) | {"max_points_count": self._count(self._has_it)},
-            NEW,
-            CHANGE_IT,
-        )
+        needed = _needed(limit, searches) | {"max_points_count": self._count(self._has_it)}
+        self._strict[self._copy].check(needed, NEW, CHANGE_IT)
 
     def rebuild(self) -> None:
         """Fill the copy, index every vector of it, and search that from now on."""
@@ -150,7 +142,7 @@ class Collection:
 
     def quantize(self, setting: Setting) -> None:
         """Give the copy that quantization and wait. Raises WorkbookError if the server does not report it then."""
-        config = client_config(setting) or models.Disabled.DISABLED
+        config = client_config(setting.config) or models.Disabled.DISABLED
         patiently(self._qdrant.update_collection, self._searched, quantization_config=config)
         self._wait(setting.config)
 
@@ -161,10 +153,10 @@ class Collection:
         params, placed = models.VectorParams(**self._params | {"quantization_config": None}), info.config.params
         server.create(
             self._qdrant, copy,
-            vectors_config={self._vector: params} if self._vector else params,
+            vectors_config=self._named(params),
             hnsw_config=models.HnswConfigDiff(**info.config.hnsw_config.model_dump(exclude_none=True)),
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
-            quantization_config=_rest(self._quantization(info)),
+            quantization_config=client_config(self._quantization(info)),
             shard_number=placed.shard_number,
             replication_factor=placed.replication_factor,
             write_consistency_factor=placed.write_consistency_factor,
@@ -179,7 +171,7 @@ class Collection:
     def _own(self, record: models.Record) -> list[float]:
         return record.vector[self._vector] if isinstance(record.vector, dict) else record.vector
 
-    def _named(self, vector: list[float]) -> dict[str, list[float]] | list[float]:
+    def _named(self, vector: Any) -> Any:
         return {self._vector: vector} if self._vector else vector
 
     def _scroll(
@@ -274,7 +266,3 @@ def _vectors(info: models.CollectionInfo) -> tuple[dict[str, dict[str, Any]], li
     dense = {"": params.vectors} if isinstance(params.vectors, models.VectorParams) else params.vectors or {}
     told = {name: each.model_dump(mode="json", exclude_none=True) for name, each in dense.items()}
     return told, list(params.sparse_vectors or {})
-
-
-def _rest(quantization: dict[str, Any]) -> models.QuantizationConfig | None:
-    return TypeAdapter(models.QuantizationConfig).validate_python(quantization) if quantization else None

@@ -20,9 +20,8 @@ from workbook import locks, paths
 from workbook.errors import WorkbookError
 from workbook.qdrant import edge, existing_facts
 from workbook.qdrant.edge import BATCH, Answers
-from workbook.qdrant.engine import Search
 from workbook.qdrant.existing_facts import Facts
-from workbook.qdrant.quantization import Setting
+from workbook.qdrant.quantization import Search, Setting
 
 
 def look(folder: Path, vector_name: str) -> tuple[str, dict[str, Any]]:
@@ -96,15 +95,12 @@ class Shard:
         return np.array([found[each] for each in ids], dtype=np.float32)
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
-        """Search float32 queries (q, size) as one batch; None: the shard is told nothing and does as it is used to."""
-        told = search and edge.params(search.exact, search.hnsw_ef, search.rescore, search.oversampling)
-        nearest = [qdrant_edge.Query.Nearest(query, using=self._vector or None) for query in queries]
-        requests = [qdrant_edge.QueryRequest(limit=limit, query=query, params=told) for query in nearest]
-        return edge.query(self._shard, requests)
+        """Search float32 queries (q, size) as one batch; None: the shard searches by its own defaults."""
+        return edge.nearest(self._shard, queries, limit, search and edge.params(search), self._vector)
 
     def scores(self, queries: np.ndarray, ids: Sequence[Sequence]) -> list[list[float]]:
         """Exact scores of some points for each query, best first."""
-        told = edge.params(exact=True, hnsw_ef=None, rescore=False, oversampling=None)
+        told = edge.params(Search(exact=True))
         requests = [
             qdrant_edge.QueryRequest(
                 limit=len(wanted), query=qdrant_edge.Query.Nearest(query, using=self._vector or None), params=told,

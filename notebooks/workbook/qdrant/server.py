@@ -32,6 +32,7 @@ from workbook.errors import WorkbookError
 from workbook.qdrant import patience
 from workbook.qdrant.edge import Answers
 from workbook.qdrant.patience import NO_QDRANT, patiently
+from workbook.qdrant.quantization import SETTINGS
 
 BATCH = 500  # points or queries per request, at most
 NUMBERS = 2**20  # of vectors in one request: 20 MB as JSON, and Qdrant takes 32
@@ -42,12 +43,7 @@ PATIENCE = 3_600  # seconds to wait for a server to index more
 GRPC_PORT = 6334  # Qdrant's own
 GRPC_SECONDS = 5  # to wait for whatever answers there
 OLDEST = (1, 15)  # what this was written for begins there
-SINCE = {  # first version of what was not always there
-    **dict.fromkeys(("binary-1.5bit", "binary-2bit", "binary-scalar8-query"), (1, 15)),
-    "rrf": (1, 16),  # with its constant told
-    **dict.fromkeys(("turbo-1bit", "turbo-1.5bit", "turbo-2bit", "turbo-4bit"), (1, 18)),
-    "turbo-8bit": (1, 20),
-}
+RRF_SINCE = (1, 16)  # the first version that can be told the constant of reciprocal rank fusion
 LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
 T = TypeVar("T")
 _answered: set[str] = set()  # servers that have answered this process
@@ -73,14 +69,15 @@ class Server(QdrantClient):
 
     def choose_bulk(self) -> None:
         """Keep gRPC if what answers there is this very server, which the names of its collections tell."""
-        names, asked = self._names(), (_url_sha256(), _grpc_port())
+        names, port = self._names(), _grpc_port()
+        asked = _url_sha256(), port
         if asked not in _by_grpc:
             _by_grpc[asked] = self._is_bulk(names)
         if not _by_grpc[asked]:
             self.bulk.close()
             self.bulk = self
             _tell_at_first(
-                f"port {_grpc_port()} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
+                f"port {port} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
                 f"(set QDRANT_GRPC_PORT if it has another port)"
             )
 
@@ -141,9 +138,10 @@ def check_version(names: Sequence[str]) -> None:
     """Raise WorkbookError if the server is too old for one of these settings or fusions, or as `connect` does."""
     with closing(connect()) as qdrant:
         own = parse_version(qdrant.version)[:2]
+    since = {"rrf": RRF_SINCE} | {name: setting.since for name, setting in SETTINGS.items()}
     for name in names:
-        if (first := SINCE.get(name, (0, 0))) > own:
-            needs = ".".join(map(str, first))
+        if since.get(name, own) > own:
+            needs = ".".join(map(str, since[name]))
             raise WorkbookError(f"{name} needs Qdrant {needs}, this is {qdrant.version}: leave it out or update Qdrant")
 
 
@@ -263,7 +261,7 @@ def _remove_leftovers(qdrant: QdrantClient) -> None:
 
 
 def _ledger() -> Path:
-    """A folder for each collection that may be on a server, named as it is; in it which server."""
+    """The folder with a folder for each collection that may be on a server, of its name; in it a file says which."""
     return paths.DATA / "server"
 
 
