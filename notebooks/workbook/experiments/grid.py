@@ -77,7 +77,9 @@ def measure(
         raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
     plan = [(setting, name) for setting in settings for name in searches if _means_something(setting, name)]
     encoders.check_dimensions(encoder, dimensions)
-    if len(corpus.documents) <= quantization.CENTROIDS and any(name.startswith("product") for name in settings):
+    if len(corpus.documents) <= quantization.CENTROIDS and any(
+        quantization.SETTINGS[name].family == "product" for name in settings
+    ):
         raise WorkbookError(
             f"{corpus.name} has {len(corpus.documents)} documents: product codebooks of {quantization.CENTROIDS} hold "
             f"them all and would lose nothing; leave the product settings out"
