@@ -3,13 +3,13 @@
 The server's part runs where QDRANT_URL is set.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from standin import needs_server
 from workbook.errors import WorkbookError
-from workbook.qdrant import bm25, edge, engine, quantization, server
+from workbook.qdrant import edge, engine, quantization, server
 from workbook.qdrant.bm25 import Bm25
 from workbook.qdrant.client import Placement
 from workbook.qdrant.edge import EdgeIndex
@@ -17,21 +17,6 @@ from workbook.qdrant.engine import ALL, Search
 from workbook.qdrant.quantization import SETTINGS, binary_scores
 
 EXACT = Search(exact=True)
-needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
-
-
-@pytest.fixture(scope="module")
-def queries(unit_vectors):
-    """Twenty queries that are no document; longer than 1, as cosine distance must not care."""
-    return 3 * unit_vectors[:20] + 2 * unit_vectors[20:40]
-
-
-@pytest.fixture(scope="module")
-def top_ten(unit_vectors, queries):
-    """What exact search must find, by numpy: ids and cosines."""
-    cosines = queries @ unit_vectors.T / np.linalg.norm(queries, axis=1, keepdims=True)
-    ids = np.argsort(-cosines, axis=1)[:, :10]
-    return ids, np.take_along_axis(cosines, ids, axis=1)
 
 
 def assert_hits(hits, expected):
@@ -74,87 +59,6 @@ class TestEveryEngine:
         index.close()  # a second time is harmless
         with pytest.raises(Exception, match=r"closed|not initialized|not found|doesn't exist"):
             index.search(queries, 10, EXACT)
-
-
-@pytest.fixture(scope="module")
-def texts():
-    """500 texts of some of forty words, of different lengths; the first twenty are also asked for."""
-    random, words = np.random.default_rng(1), [f"word{number}" for number in range(40)]
-    return [" ".join(random.choice(words, random.integers(1, 12))) for _ in range(500)]
-
-
-@pytest.mark.parametrize("name", ["edge", "memory", pytest.param("server", marks=needs_server)])
-class TestWordsOnEveryEngine:
-    """BM25 alone, and fused with vectors: the same on each engine."""
-
-    @pytest.fixture
-    def model(self, texts):
-        return Bm25(bm25.average_words(texts))
-
-    @pytest.fixture
-    def words(self, texts, model):
-        """Of twenty texts that are asked for."""
-        return model.queries(texts[:20])
-
-    @pytest.fixture
-    def best(self, texts, model, words):
-        """Their ten best scores by the formula."""
-        return -np.sort(-bm25.scores(words, model.documents(texts)), axis=1)[:, :10]
-
-    @pytest.fixture
-    def index(self, name, unit_vectors, texts, model, monkeypatch):
-        monkeypatch.setattr(edge, "BATCH", 200)
-        monkeypatch.setattr(server, "BATCH", 200)
-        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
-            yield index
-
-    def test_words_alone_need_no_vectors(self, name, texts, model, words, best):
-        with engine.build(None, engine=name, words=model.documents(texts)) as index:
-            np.testing.assert_allclose(index.search_words(words, 10).scores, best, rtol=1e-4)
-
-    def test_words_are_ranked_by_the_formula_beside_vectors(self, index, words, best, queries, top_ten):
-        np.testing.assert_allclose(index.search_words(words, 10).scores, best, rtol=1e-4)
-        assert_hits(index.search(queries, 10, EXACT), top_ten)
-
-    def test_a_query_without_a_word_finds_nothing(self, index, model):
-        assert (index.search_words(model.queries(["the of", "word1"]), 5).ids[0] == -1).all()
-
-    def test_a_text_without_a_word_is_never_found(self, name, unit_vectors, texts, model, words):
-        spoilt = ["the of", *texts[1:]]
-        with engine.build(unit_vectors, engine=name, words=model.documents(spoilt)) as index:
-            hits = index.search_words(words, 500)
-        assert not (hits.ids == 0).any() and (hits.ids >= 0).any()
-
-    def test_reciprocal_ranks_are_added_up(self, index, words, queries):
-        fused = index.fuse(queries, words, 20, EXACT, "rrf", candidates=10)
-        legs = index.search(queries, 10, EXACT).ids, index.search_words(words, 10).ids
-        for row in range(20):
-            expected = {}
-            for leg in legs:
-                for rank, number in enumerate(leg[row][leg[row] >= 0]):
-                    expected[number] = expected.get(number, 0) + 1 / (edge.RRF_K + rank)
-            best = sorted(expected.values(), reverse=True)
-            np.testing.assert_allclose(fused.scores[row][: len(best)], best, rtol=1e-5)
-            assert set(fused.ids[row]) - {-1} == set(expected)
-
-    def test_scores_are_brought_to_a_common_scale(self, index, words, queries):
-        fused = index.fuse(queries, words, 20, EXACT, "dbsf", candidates=10)
-        kept = fused.ids >= 0
-        assert fused.scores[kept].min() >= 0 and 1 < fused.scores[kept].max() <= 2, "found by both: above 1"
-        assert all((np.diff(row[row > -np.inf]) <= 0).all() for row in fused.scores)
-
-    def test_an_unknown_fusion_is_refused(self, index, words, queries):
-        with pytest.raises(WorkbookError, match="unknown fusion 'sum': give one of rrf, dbsf"):
-            index.fuse(queries, words, 10, EXACT, "sum")
-
-
-def test_edge_and_memory_fuse_alike(unit_vectors, texts, queries):
-    """By scores: by ranks, equals in BM25's ranking may be in another order."""
-    model, found = Bm25(6), []
-    for name in ("edge", "memory"):
-        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
-            found.append(index.fuse(queries, model.queries(texts[:20]), 10, EXACT, "dbsf").scores)
-    np.testing.assert_allclose(*found, atol=1e-3)
 
 
 @pytest.mark.parametrize("setting", ["scalar-int8", "binary"])

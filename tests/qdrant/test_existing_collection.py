@@ -1,10 +1,9 @@
 """A collection on a server is only read, its copy deleted, whatever happens in between."""
 
-import os
-
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
+from standin import needs_server
 from workbook.errors import WorkbookError
 from workbook.experiments import existing
 from workbook.qdrant import existing_collection
@@ -317,7 +316,7 @@ def measured():
     return rows[rows["metric"] != "latency ms"].to_csv()
 
 
-@pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
+@needs_server
 def test_a_real_collection_is_measured_on_a_copy(unit_vectors, data):
     name, qdrant = "workbook-test-existing", remote.connect()
     qdrant.delete_collection(name)

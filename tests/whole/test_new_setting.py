@@ -1,5 +1,8 @@
 """A new quantization setting of a known family takes one file: named in `quantization`, it is in all that follows."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 from workbook.conclusions import code_snippets, recommend
 from workbook.corpora import corpora
@@ -12,7 +15,7 @@ from workbook.qdrant.quantization import SETTINGS, Setting
 
 NEW = "one-bit-scalar4-query"  # the name does not begin with that of its family: nothing may read it from there
 CONFIG = {"binary": {"encoding": "one_bit", "query_encoding": "scalar4bits"}}
-MARGIN = 0.5  # wide enough for the sample's few queries to decide
+MARGIN, MANY = 0.1, 10
 
 
 @pytest.fixture
@@ -37,7 +40,9 @@ def test_it_is_in_the_grid_the_verdicts_the_figures_and_the_recommendation(new, 
     [oversampling] = [axis for axis in grid_plots.oversampling(rows, {model.name: 64}).axes if axis.get_lines()]
     assert NEW in [line.get_label() for line in oversampling.get_lines()]
 
-    found = recommend.choose(cells, MARGIN)
+    # the sample has too few queries to recommend by: each counts as many
+    many = [replace(cell, judgements=pd.concat([cell.judgements] * MANY, ignore_index=True)) for cell in cells]
+    found = recommend.choose(many, MARGIN)
     smallest = next(choice.cell for choice in found.choices if choice.role == "smallest")
     assert smallest.setting == NEW and NEW in recommend.summary(found)
     assert NEW in set(recommend.rows(sample.name, found)["setting"])

@@ -179,10 +179,6 @@ class ClientIndex:
                 f"{lost} of {len(shards)} copies of shards cannot be reached: a node is lost, others do its work"
             )
 
-    def code_bytes(self) -> int:
-        """Not told by a server: 0."""
-        return 0
-
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Answers:
         """Search vectors in batches of requests: ids, scores, and the seconds of the calls, network included."""
         told = self._told(search)

@@ -59,10 +59,9 @@ class Index:
     computed_bytes: float | None = None  # `searched_bytes` where the engine does not tell it
 
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
-        """Search float32 queries (q, d); one of zeros, of which a model knows nothing, finds nothing.
+        """Search float32 queries (q, d). A query of zeros, whose text the model knows nothing of, finds nothing.
 
-        To an engine it is as near to one document as to any. Raises WorkbookError for a search this engine would
-        silently ignore.
+        Raises WorkbookError for a search this engine would silently ignore.
         """
         search, limit = self._checked(search), min(limit, self.n)
         known = np.flatnonzero(queries.any(axis=1))
@@ -80,7 +79,7 @@ class Index:
     ) -> Hits:  # fmt: skip
         """Search float32 queries (q, d) and their words for so many candidates each; the engine fuses the rankings.
 
-        A query of zeros is searched for by its words alone. Raises WorkbookError for an unknown fusion, or a search
+        A query of zeros is searched by its words alone. Raises WorkbookError for an unknown fusion, or a search
         this engine would silently ignore.
         """
         check_fusion(fusion)
@@ -105,8 +104,8 @@ class Index:
     def searched_bytes(self) -> float | None:
         """Bytes of one document that a search reads: codes (float32: the vector), HNSW graph, and the index of words.
 
-        What one would keep in RAM, with original vectors, ids and texts on disk. Edge's files are measured; for another
-        engine it is computed, see `quantization.searched_bytes`, and None for an index that `build` did not make.
+        This is what one would keep in RAM, with original vectors, ids and texts on disk. Edge's files are measured; for
+        other engines `quantization.searched_bytes` computes it. None for an index that `build` did not make.
         """
         if self.engine != "edge":
             return self.computed_bytes
@@ -199,8 +198,9 @@ def finish(backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: in
     backend.optimize()
     seconds = time.perf_counter() - started
     chosen = SETTINGS[setting]
-    code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
-    return Index(backend.name, chosen, n, dimension, seconds, seconds, code_bytes, backend)
+    measured = backend.code_bytes() // n if backend.name == "edge" else 0  # other engines do not tell it
+    size = measured or chosen.bytes_per_vector(dimension)
+    return Index(backend.name, chosen, n, dimension, seconds, seconds, size, backend)
 
 
 def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray], words: int = 0) -> None:

@@ -45,7 +45,7 @@ def opened(collection: str, vector_name: str) -> Iterator["Collection"]:
 
 
 class Collection:
-    """A collection, seen as the one vector that is meant; after `rebuild`, its copy."""
+    """One vector of a collection; after `rebuild`, of its copy."""
 
     def __init__(
         self, qdrant: Server, name: str, vector: str, params: dict[str, Any], strict: StrictMode,

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def opened(folder: Path, vector_name: str) -> Iterator["Shard"]:
 
 
 class Shard:
-    """An open copy of a shard, seen as the one vector that is meant."""
+    """One vector of a shard, in an open copy."""
 
     def __init__(self, folder: Path, vector: str, params: dict[str, Any], sha256: str):
         self._folder, self._vector, self._params, self._sha256 = folder, vector, params, sha256
@@ -111,7 +111,7 @@ class Shard:
         return edge.query(self._shard, requests)[1]
 
     def check(self, limit: int, searches: Sequence[Search]) -> None:
-        """Nothing that is asked of a shard is forbidden: strict mode is a server's."""
+        """Do nothing: only a server has a strict mode, which may forbid searches."""
 
     def rebuild(self) -> None:
         """Index every vector in one segment, with the quantization and the HNSW settings that the shard has."""
@@ -186,7 +186,10 @@ def copy_of(folder: Path) -> Iterator[tuple[Path, str]]:
     copy = scratch.path / folder.resolve().name
     try:
         with paths.told_when_unwritable(copy):
-            before = fingerprint(folder, copy)
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    _copy(file, copy / file.relative_to(folder))
+        before = fingerprint(copy)
         yield copy, before
     finally:
         scratch.close()
@@ -194,34 +197,27 @@ def copy_of(folder: Path) -> Iterator[tuple[Path, str]]:
         raise WorkbookError(f"{folder} changed while its copy was measured: stop what writes to it and measure again")
 
 
-def fingerprint(folder: Path, target: Path | None = None) -> str:
-    """sha256 of the name and content of every file; with `target`, what is hashed is copied there, too."""
+def fingerprint(folder: Path) -> str:
+    """sha256 of the name and content of every file."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            name = file.relative_to(folder)
-            digest.update(f"{name.as_posix()}\0{_copied(file, target and target / name)}\n".encode())
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def _copied(file: Path, copy: Path | None) -> str:
-    """sha256 of the content; `copy` gets that content, blocks of zeros as holes: the files of a shard are full of them.
-
-    Not shutil.copy, which fills every hole: 70 MB for a hundred vectors.
-    """
-    digest = hashlib.sha256()
-    if copy:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("rb") as stream, copy.open("wb") if copy else nullcontext() as written:
+def _copy(file: Path, copy: Path) -> None:
+    """Copy a file with its blocks of zeros as holes: shutil.copy would fill them, 70 MB for a hundred vectors."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as stream, copy.open("wb") as written:
         while block := stream.read(BLOCK):
-            digest.update(block)
-            if written and any(block):
+            if any(block):
                 written.write(block)
-            elif written:
+            else:
                 written.seek(len(block), 1)
-        if written:
-            written.truncate()  # a hole at the end has not been written
-    return digest.hexdigest()
+        written.truncate()  # a hole at the end has not been written
 
 
 def _room_for(folder: Path) -> Path:
