@@ -74,15 +74,15 @@ class Collection:
     def ids(self) -> list:
         """Ids of the points that have the vector, in order."""
         pages = self._scroll(self._name, self._has_it, self._strict[self._name].page(IDS), with_vectors=False)
-        return [record.id for page in pages for record in page]
+        return [each for page in pages for each in page]
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
         found, step = {}, self._strict[self._searched].listed(self._size)
         for start in range(0, len(ids), step):
             wanted = _only(ids[start : start + step])
-            for page in self._scroll(self._searched, wanted, step, with_vectors=self._wanted):
-                found |= {record.id: self._own(record) for record in page}
+            for page in self._scroll(self._searched, wanted, step):
+                found |= page
         if len(found) < len(set(ids)):
             raise self._changed("measured")
         return np.array([found[each] for each in ids], dtype=np.float32)
@@ -132,8 +132,8 @@ class Collection:
         """Fill the copy, index every vector of it, and search that from now on."""
         own, copy = self._quantization(self._info()), self._copy
         step = min(self._strict[self._name].page(self._size), self._strict[copy].points(self._size))
-        for page in self._scroll(self._name, self._has_it, step, with_vectors=self._wanted):
-            points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in page]
+        for page in self._scroll(self._name, self._has_it, step):
+            points = [models.PointStruct(id=each, vector=self._named(vector)) for each, vector in page.items()]
             patiently(self._qdrant.bulk.upsert, copy, points, wait=True)
         expected, self._searched = self._count(self._has_it), copy
         if self._count(None) != expected:
@@ -164,27 +164,24 @@ class Collection:
         self._strict[copy] = StrictMode.of(patiently(self._qdrant.get_collection, copy))
         return copy
 
-    @property
-    def _wanted(self) -> bool | list[str]:
-        return [self._vector] if self._vector else True
-
-    def _own(self, record: models.Record) -> list[float]:
-        return record.vector[self._vector] if isinstance(record.vector, dict) else record.vector
+    def _own(self, vector: Any) -> Any:
+        """This vector of those that a point was read with: one that has no name may come with others or alone."""
+        return vector[self._vector] if isinstance(vector, dict) and vector else vector
 
     def _named(self, vector: Any) -> Any:
         return {self._vector: vector} if self._vector else vector
 
     def _scroll(
-        self, collection: str, which: models.Filter, limit: int, with_vectors: bool | list[str]
-    ) -> Iterator[list[models.Record]]:  # fmt: skip
-        """Points page by page, in the order of their ids."""
-        offset = None
+        self, collection: str, which: models.Filter, limit: int, with_vectors: bool = True
+    ) -> Iterator[dict[int | str, Any]]:
+        """Points page by page, in the order of their ids: each id with its vector, if these are wanted."""
+        wanted, offset = [self._vector] if with_vectors and self._vector else with_vectors, None
         while True:
             records, offset = patiently(
                 self._qdrant.scroll, collection, which, limit=limit, offset=offset, with_payload=False,
-                with_vectors=with_vectors,
+                with_vectors=wanted,
             )  # fmt: skip
-            yield records
+            yield {record.id: self._own(record.vector) for record in records}
             if offset is None:
                 return
 
