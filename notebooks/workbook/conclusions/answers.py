@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from workbook import written
-from workbook.conclusions import ways
 from workbook.conclusions.asked import Asked, compressed
-from workbook.conclusions.ways import Way
+from workbook.conclusions.methods_of_run import times_as_fast
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told, with_range
 from workbook.experiments import encoding_speed
+from workbook.experiments.retrieval_methods import MeasuredMethod
 from workbook.names import BM25, DISTILLED, TRAINED
 
 MISSING = "Not measured"
@@ -51,18 +51,18 @@ def in_words(answered: list[Answer]) -> str:
 
 def headline(about: Asked) -> str:
     """Should you pay attention? With BM25 beside both, and against the transformer alone."""
-    transformer, pairs = about.way(about.transformer), about.alike()
+    transformer, pairs = about.method(about.transformer), about.alike()
     if not (transformer and pairs):
         return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
     best, both = pairs[0]
-    alike, alone = ways.difference(best, both), ways.difference(best, transformer)
+    alike, alone = best.minus(both), best.minus(transformer)
     first = {
         BETTER: f"Not on this corpus: {best.label} is better than {both.label}",
         EQUAL: f"Not on this corpus: {best.label} and {both.label} are equal within {about.margin:g}",
         WORSE: f"On this corpus, yes: {best.label} is worse than {both.label}",
         NOT_SETTLED: f"Not settled with {alike.n} queries: {best.label} against {both.label}",
     }[decide(alike, about.margin)]
-    speed = ways.times_as_fast(best, about.transformer, about.ways)
+    speed = times_as_fast(best, about.transformer, about.methods)
     fast = f", and {times(speed)} as many documents a second, encoded (that in float32) and indexed" if speed else ""
     return (
         f"{first}, {alike.text(3, '+')} NDCG@10. "
@@ -112,17 +112,17 @@ def _faster(about: Asked) -> Answer | None:
 
 
 def _smaller(about: Asked) -> Answer | None:
-    sizes, way, other = about.megabytes, about.way(about.static), about.way(about.transformer)
-    known = way and other and way.searched_bytes and other.searched_bytes
+    sizes, one, other = about.megabytes, about.method(about.static), about.method(about.transformer)
+    known = one and other and one.searched_bytes and other.searched_bytes
     if not (known and {about.static, about.transformer} <= set(sizes)):
         return None
     text = (
         f"{about.static} has {sizes[about.static]:,.1f} MB on disk and {about.transformer} "
-        f"{sizes[about.transformer]:,.1f}; of a document a search reads {way.searched_bytes:,.0f} bytes"
-        f"{' (computed)' * way.bytes_computed} with the one and {other.searched_bytes:,.0f}"
+        f"{sizes[about.transformer]:,.1f}; of a document a search reads {one.searched_bytes:,.0f} bytes"
+        f"{' (computed)' * one.bytes_computed} with the one and {other.searched_bytes:,.0f}"
         f"{' (computed)' * other.bytes_computed} with the other."
     )
-    return _by_ways(text, way, other)._replace(n=None)
+    return _by_methods(text, one, other)._replace(n=None)
 
 
 def _cut(about: Asked) -> Answer | None:
@@ -174,24 +174,24 @@ def _training(about: Asked) -> Answer | None:
 
 
 def _words(about: Asked) -> Answer | None:
-    words, transformer = about.way(BM25), about.way(about.transformer)
+    words, transformer = about.method(BM25), about.method(about.transformer)
     if not (words and transformer):
         return None
-    speed = ways.times_as_fast(words, about.transformer, about.ways)
+    speed = times_as_fast(words, about.transformer, about.methods)
     fast = f", with {times(speed)} as many documents a second" if speed else ""
-    compared = _judged(ways.difference(words, transformer), about.margin)
-    return _by_ways(f"BM25 against {transformer.label} alone: {compared}{fast}.", words, transformer)
+    compared = _judged(words.minus(transformer), about.margin)
+    return _by_methods(f"BM25 against {transformer.label} alone: {compared}{fast}.", words, transformer)
 
 
 def _hybrid(about: Asked) -> Answer | None:
-    words, pairs = about.way(BM25), about.alike()
+    words, pairs = about.method(BM25), about.alike()
     if not (words and pairs):
         return None
     found = [
-        f"{best.label} against {label}: {_judged(ways.difference(best, other), about.margin)}"
+        f"{best.label} against {label}: {_judged(best.minus(other), about.margin)}"
         for best, other, label in [*((*pair, pair[1].label) for pair in pairs), (pairs[0][0], words, "BM25 alone")]
     ]
-    return _by_ways("; ".join(found) + ".", *(way for pair in pairs for way in pair), words)
+    return _by_methods("; ".join(found) + ".", *(way for pair in pairs for way in pair), words)
 
 
 def _own(about: Asked) -> Answer | None:
@@ -235,8 +235,8 @@ def _from(rows: pd.DataFrame, text: str, n: int | None) -> Answer:
     return Answer("", text, n, tuple(dict.fromkeys(rows["notebook"])), tuple(dict.fromkeys(rows["key"].dropna())))
 
 
-def _by_ways(text: str, *used: Way) -> Answer:
-    notebooks, keys = (tuple(dict.fromkeys(getattr(way, name) for way in used)) for name in ("notebook", "key"))
+def _by_methods(text: str, *used: MeasuredMethod) -> Answer:
+    notebooks, keys = (tuple(dict.fromkeys(getattr(each, name) for each in used)) for name in ("notebook", "key"))
     return Answer("", text, len(used[0].scores), notebooks, keys)
 
 

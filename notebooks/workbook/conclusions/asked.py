@@ -1,23 +1,25 @@
-"""What questions are answered from: the rows of a run, its ways to search, the two models compared, and the margin."""
+"""What questions are answered from: rows of a run, its retrieval methods, the two models compared, the margin."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
-from workbook.conclusions import ways
 from workbook.conclusions.run_rows import Evidence
-from workbook.conclusions.ways import Way
 from workbook.evaluation import statistics
-from workbook.names import TRAINED
+from workbook.experiments.retrieval_methods import MeasuredMethod, find
+from workbook.names import TRAINED, with_bm25
 from workbook.qdrant.engine import FUSIONS, Search
 
 
 class Asked(NamedTuple):
-    """What a question is answered from: rows, their machine, the ways to search, the two models, and the margin."""
+    """What a question is answered from: rows, their machine, measured methods, the two models, and the margin.
+
+    The methods are those that search whole float32 vectors, or words alone.
+    """
 
     rows: pd.DataFrame
     machine: str
-    ways: list[Way]
+    methods: list[MeasuredMethod]
     static: str
     transformer: str
     margin: float
@@ -38,30 +40,30 @@ class Asked(NamedTuple):
     @property
     def best(self) -> str:
         """The static model to ask with: the one trained here, or else the general one."""
-        return TRAINED if self.way(TRAINED) else self.static
+        return TRAINED if self.method(TRAINED) else self.static
 
-    def way(self, label: str) -> Way | None:
-        return ways.find(self.ways, label)
+    def method(self, label: str) -> MeasuredMethod | None:
+        return find(self.methods, label)
 
-    def fused(self, label: str) -> dict[str, Way]:
+    def fused(self, label: str) -> dict[str, MeasuredMethod]:
         """A model with BM25, by each fusion that was measured."""
-        return {how: way for how in FUSIONS if (way := self.way(f"{label} + BM25 ({how})"))}
+        return {how: found for how in FUSIONS if (found := self.method(with_bm25(label, how)))}
 
-    def alike(self) -> list[tuple[Way, Way]]:
+    def alike(self) -> list[tuple[MeasuredMethod, MeasuredMethod]]:
         """The static model and the transformer, with BM25 by the same fusion; first where the static does worse."""
         static, transformer = self.fused(self.best), self.fused(self.transformer)
         pairs = [(static[how], transformer[how]) for how in FUSIONS if how in static and how in transformer]
-        return sorted(pairs, key=lambda pair: ways.difference(*pair).value)
+        return sorted(pairs, key=lambda pair: pair[0].minus(pair[1]).value)
 
 
-def of(evidence: Evidence, found: list[Way], margin: float = statistics.MARGIN) -> Asked:
+def of(evidence: Evidence, found: list[MeasuredMethod], margin: float = statistics.MARGIN) -> Asked:
     """What can be asked of a run. The models are those that notebook 01 compares; empty names if it was not run."""
-    rows = evidence.rows
+    rows, whole = evidence.rows, [each for each in found if each.is_whole]
     compared = rows[rows["notebook"].str.startswith("01") & (rows["metric"] == "share kept")]
     if compared.empty:
-        return Asked(rows, evidence.machine, found, "", "", margin)
+        return Asked(rows, evidence.machine, whole, "", "", margin)
     row = compared.iloc[0]
-    return Asked(rows, evidence.machine, found, row["model"], row["against"], margin)
+    return Asked(rows, evidence.machine, whole, row["model"], row["against"], margin)
 
 
 def compressed(about: Asked, notebook: str) -> list[tuple[str, float, pd.Series]]:

@@ -15,7 +15,7 @@ PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
     """NDCG@10, milliseconds of a query and documents indexed per second: a panel each, the ways to search below.
 
-    `rows` are those of `baselines.rows`; ways with one of the `transformers` have a colour of their own.
+    `rows` are those of `retrieval_methods.rows`; methods with one of the `transformers` have a colour of their own.
     """
     scores = rows[rows["metric"] == "ndcg@10"].sort_values("value", ascending=False)
     order = list(scores["method"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from workbook import paths, redact
-from workbook.conclusions import answers, asked, run_rows, ways
+from workbook.conclusions import answers, asked, methods_of_run, run_rows
 from workbook.errors import WorkbookError
 from workbook.written import markdown
 
@@ -19,7 +19,7 @@ def write(file: Path, run: str, command: str) -> None:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
     read = run_rows.read(run)
-    found, left_out = ways.read(read)
+    found, left_out = methods_of_run.read(read)
     if problems := [*read.problems, *left_out]:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
     about = asked.of(read, found)

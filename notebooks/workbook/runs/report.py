@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from workbook import paths, redact
-from workbook.conclusions import answers, asked, run_rows, ways
+from workbook.conclusions import answers, asked, methods_of_run, run_rows
 from workbook.evaluation import results
 from workbook.runs import page, runner
 from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
@@ -53,7 +53,7 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
         else:
             target.unlink(missing_ok=True)  # of an earlier report
     facts = _facts(pages, found) | _verdicts(entries, values)
-    measured, left_out = ways.read(found)
+    measured, left_out = methods_of_run.read(found)
     about = asked.of(found, measured)
     problems = _problems(entries, [*found.problems, *left_out])
     answered = answers.answer(about) if len(found.rows) and READS in planned else []
