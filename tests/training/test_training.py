@@ -11,69 +11,24 @@ import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
+from sample_training import SAMPLE, USUAL, settings, table, table_in, unusable
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, pre_tokenizers
 from workbook import paths
-from workbook.corpora import corpora, pairs
+from workbook.corpora import pairs
 from workbook.corpora.corpora import Document
 from workbook.corpora.pairs import Pair
 from workbook.embedding import encoders, model_cards
 from workbook.errors import WorkbookError
 from workbook.training import objective, trainer, training
-from workbook.training.settings import Settings
 
-SAMPLE = corpora.unlabelled("sample")
 STEPS = 4  # an epoch of the sample's pairs
-
-
-def settings(**values):
-    return Settings.of(**{"dimensions": [32, 16], "batch_size": 64, "epochs": 2, "words": False, **values})
-
-
-USUAL = settings(epochs=3)
-
-
-def table(model):
-    return model[0].embedding.weight.detach().numpy().copy()
-
-
-def table_in(folder):
-    return table(encoders.load(str(folder)).model)
 
 
 def trained_on(task):
     """The pairs of a task with the usual settings and seed 0."""
     return pairs.make({key: SAMPLE[key] for key in SAMPLE if key not in task.held_out}, pairs.KINDS, 5, 0)
-
-
-def unusable(*_, **__):
-    raise AssertionError("this must not be called")
-
-
-@pytest.fixture(scope="module")
-def untouched(task):
-    """The start's table before anything was trained."""
-    return table(task.start.model)
-
-
-@pytest.fixture(scope="module")
-def trained(task, untouched):
-    """Folder of a model trained with the USUAL settings and seed 0."""
-    return training.train(task, USUAL, seed=0)
-
-
-@pytest.fixture
-def given(monkeypatch):
-    """What the trainer is given, instead of training."""
-    seen = {}
-
-    def fit(model, columns, loss, score, work, **options):
-        seen.update(options, table=table(model), loss=loss.loss, dimensions=loss.matryoshka_dims, **columns)
-        return [{"epoch": 0.0, "seconds": 0.0, "score": 0.5, "error": 0.1, "rank": 0.0}]
-
-    monkeypatch.setattr(trainer, "fit", fit)
-    return seen
 
 
 def works(data):

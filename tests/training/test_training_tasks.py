@@ -7,9 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
+from sample_training import SAMPLE, USUAL, settings, table, table_in, unusable
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, StaticEmbedding
-from test_training import SAMPLE, USUAL, given, settings, table, table_in, trained, untouched, unusable  # noqa: F401
 from tokenizers import Tokenizer, models
 from workbook.corpora import corpora, pairs
 from workbook.corpora.corpora import Document
