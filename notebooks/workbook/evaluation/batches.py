@@ -39,13 +39,13 @@ def find(encode: Encode, texts: Callable[[int], list[str]], sizes: Sequence[int]
     """
     tried: dict[int, Tried] = {}
     for size in sorted(set(sizes)):
-        if tried and size / _fastest(tried) > LONGEST * seconds:
+        if tried and size / tried[best(tried)].fastest > LONGEST * seconds:
             break
         warm_up(encode, texts(size), size)
         count, spent = fill(encode, texts, size, seconds)
         tried[size] = Tried(count, [count / spent])
     for size, one in tried.items():
-        if len(tried) > 1 and one.fastest >= CLOSE * _fastest(tried):
+        if len(tried) > 1 and one.fastest >= CLOSE * tried[best(tried)].fastest:
             one.rates.append(one.texts / seconds_of(partial(encode, texts(one.texts), size)))
     return tried
 
@@ -82,10 +82,6 @@ def doubt(tried: Sequence[int], asked: Sequence[int], seconds: float) -> str:
         (left_out, f"batches of {_listed(left_out)} texts take more than {LONGEST * seconds:g} s each"),
     ]
     return "; ".join(text for holds, text in reasons if holds)
-
-
-def _fastest(tried: dict[int, Tried]) -> float:
-    return max(one.fastest for one in tried.values())
 
 
 def _listed(sizes: Sequence[int]) -> str:

@@ -108,15 +108,10 @@ def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:
     first_ten = {query: dict(list(ranked.items())[:10]) for query, ranked in run.items()}
     whole = _trec_eval(corpus, run, {"ndcg_cut.10", "recall.100"})
     reciprocal = _trec_eval(corpus, first_ten, {"recip_rank"})
-    scores = [
-        (
-            whole.get(query, {}).get("ndcg_cut_10", 0.0),
-            whole.get(query, {}).get("recall_100", 0.0),
-            reciprocal.get(query, {}).get("recip_rank", 0.0),
-        )
-        for query in corpus.queries
-    ]
-    return pd.DataFrame(scores, columns=METRICS, index=pd.Index(corpus.queries, name="query"))
+    nothing = {"ndcg_cut_10": 0.0, "recall_100": 0.0, "recip_rank": 0.0}  # in the order of METRICS
+    scores = [{**nothing, **whole.get(query, {}), **reciprocal.get(query, {})} for query in corpus.queries]
+    frame = pd.DataFrame(scores, columns=list(nothing), index=pd.Index(corpus.queries, name="query"))
+    return frame.set_axis(METRICS, axis=1)
 
 
 def _trec_eval(corpus: Corpus, run: dict, measures: set[str]) -> dict[str, dict[str, float]]:
