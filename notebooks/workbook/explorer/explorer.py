@@ -129,12 +129,19 @@ class Explorer:
         search = Search(self._hnsw_ef, rescore=rescore, oversampling=oversampling)
         # one thread: more wait for each other in a text this short
         with stopwatch.threads(1):
-            asked = {each.name: (_timed(partial(_encode, each, query)), each.knows([query])[0]) for each in self.models}
+            asked = {
+                each.name: (*_timed(partial(each.encode, [query], "query")), each.knows([query])[0])
+                for each in self.models
+            }
         words = _timed(partial(self._bm25.queries, [query]))
         by_vectors = partial(self._by_vectors, asked, dimension, setting, search)
+        untrained = (
+            f"No model trained on {self.corpus.name} is in data/models. To train one: "
+            f"make run-notebooks NOTEBOOK=05_train_your_own CORPUS={self.corpus.name}"
+        )
         return [
             by_vectors(STATIC),
-            by_vectors(CUSTOM) if self.custom else self._untrained(),
+            by_vectors(CUSTOM) if self.custom else Answer(CUSTOM, "", problem=untrained),
             *([by_vectors(TRANSFORMER)] if self.transformer else []),
             self._by_words(*words),
             by_vectors(HYBRID, *words),
@@ -193,7 +200,7 @@ class Explorer:
     ) -> Answer:  # fmt: skip
         """Search by a model's vectors, or, given words, by these too; `asked`: see `ask`."""
         encoder = self.encoder(way)
-        (rows, seconds), known = asked[encoder.name]
+        rows, seconds, known = asked[encoder.name]
         name = f"{encoder.name} + BM25 ({self._fusion})" if words else encoder.name
         if not (rows.any() and known):
             unknown = f"{encoder.name} knows no word of this query."
@@ -222,11 +229,6 @@ class Explorer:
             BM25, "", bytes_of_words=self._bytes_of_words, encode_ms=1000 * seconds, search_ms=1000 * hits.seconds,
             found=found, problem="" if found else NO_WORD,
         )  # fmt: skip
-
-    def _untrained(self) -> Answer:
-        name = self.corpus.name
-        command = f"make run-notebooks NOTEBOOK=05_train_your_own CORPUS={name}"
-        return Answer(CUSTOM, "", problem=f"No model trained on {name} is in data/models. To train one: {command}")
 
     def _compared(self, hits: engine.Hits, reference: engine.Hits) -> tuple[list[Found], list[Found]]:
         """The documents of one query, and those of the reference's first that are not among them."""
@@ -257,8 +259,3 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.perf_counter()
     found = work()
     return found, time.perf_counter() - started
-
-
-def _encode(encoder: Encoder, query: str) -> np.ndarray:
-    """The query's vector, (1, d), not normalised."""
-    return encoder.encode([query], "query")
