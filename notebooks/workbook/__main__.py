@@ -46,11 +46,11 @@ def _report(options: argparse.Namespace) -> int:
 
 def _readme(options: argparse.Namespace) -> int:
     from workbook import paths
-    from workbook.runs import front_page, plan, runner
+    from workbook.runs import front_page, outcomes, plan
 
     profile, overrides = options.profile, _overrides(options)
     plan.prepare(plan.read(plan.PLAN), profile, overrides, [], ask=False)
-    run, command = runner.run_name(profile, overrides), runner.command_of(profile, overrides)
+    run, command = outcomes.run_name(profile, overrides), outcomes.command_of(profile, overrides)
     front_page.write(paths.ROOT / "README.md", run, command)
     print("the answer is written into README.md")
     return 0

@@ -6,7 +6,7 @@ import pandas as pd
 from workbook import __main__, paths
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
-from workbook.runs import bench, runner
+from workbook.runs import bench, outcomes, runner
 
 COLUMNS = ["dimension", "setting", "cells", "build s", "search and judge s per cell"]
 
@@ -23,7 +23,7 @@ def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys
 
     def run(profile, overrides, only):
         assert (profile, overrides, only) == ("scale", {"corpus": "sample"}, ["02_encoding_speed"])
-        monkeypatch.setenv("WORKBOOK_RUN", runner.run_name(profile, overrides))
+        monkeypatch.setenv("WORKBOOK_RUN", outcomes.run_name(profile, overrides))
         results.publish("02_encoding_speed", rows)
         return 0
 

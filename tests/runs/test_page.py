@@ -166,7 +166,7 @@ def test_characters_stand_as_they_are():
 
 def test_an_empty_notebook_is_a_page_too():
     empty = new_notebook()
-    assert (page.title_of(empty), page.picture_of(empty)) == ("", None)
+    assert (page.title_of(empty), page.thumbnail(empty)) == ("", None)
     html5lib.HTMLParser(strict=True).parse(page.render(empty, "Nothing", PLACE))
 
 
@@ -175,8 +175,9 @@ def test_the_first_figure_is_the_notebooks_picture():
     whole.cells.append(
         new_code_cell("x", outputs=[shown({"image/png": png(8, 8)}, **{"image/png": {"alt": "second"}})])
     )
-    assert page.picture_of(whole).alt == "first"
-    small = base64.b64decode(page.thumbnail(page.picture_of(whole).png).partition(",")[2])
+    address, alt = page.thumbnail(whole)
+    small = base64.b64decode(address.partition(",")[2])
+    assert alt == "first"
     assert Image.open(io.BytesIO(small)).size == (480, 240)
 
 

@@ -16,7 +16,7 @@ from workbook import __main__, paths
 from workbook.conclusions import run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.runs import report, runner
+from workbook.runs import outcomes, report
 
 ENDED = {
     "end_time": "2026-01-02T03:04:05.6+00:00",
@@ -198,7 +198,7 @@ def test_how_a_notebook_ended_is_said_on_the_index_and_on_its_page(project, spoi
 def test_a_notebook_that_is_not_run_leaves_no_page_of_an_earlier_report(project):
     everything()
     index = build(project)
-    running = runner.running_file(index.parent.name, "02_second")
+    running = outcomes.running_file(index.parent.name, "02_second")
     running.parent.mkdir(parents=True)
     (index.parent / "02_second.ipynb").rename(running)
     results.published_file("tiny", "02_second").unlink()

@@ -12,7 +12,7 @@ from workbook import __main__, paths
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.runs import plan, runner
+from workbook.runs import outcomes, plan, runner
 
 DEFAULTS = 'corpus = "sample"  # a corpus\nrepeats = 2'
 
@@ -78,7 +78,7 @@ def test_expected_values_decide_the_exit_code(project, monkeypatch, capsys, valu
     if value is None:
         file = results.published_file("good", "good")
         file.write_text(file.read_text().replace("ndcg@10", "another metric"))
-    monkeypatch.setattr(runner, "execute", lambda job, name: runner.Outcome(job.notebook, 1.0, "", project))
+    monkeypatch.setattr(runner, "execute", lambda job, name: runner.Outcome(job.notebook, 1.0, ""))
     assert run(project, "good") == exit_code
     assert verdict in capsys.readouterr().out
 
@@ -205,10 +205,10 @@ def test_a_folder_given_as_corpus_is_found_from_any_notebook(project, beir_folde
     assert job.parameters["corpus"] == str(beir_folder.resolve())
 
 
-def test_a_half_run_notebook_is_not_taken_for_a_finished_one():
-    assert runner.unfinished({"metadata": {"papermill": {"end_time": None, "exception": None}}})
-    assert runner.unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": True}}})
-    assert not runner.unfinished({"metadata": {"papermill": {"end_time": "2026-01-01", "exception": None}}})
+@pytest.mark.parametrize("ended", [("2026-01-01", None, True), ("2026-01-01", True, False), (None, None, False)])
+def test_a_half_run_notebook_is_not_taken_for_a_finished_one(ended):
+    facts = dict(zip(("end_time", "exception"), ended, strict=False))
+    assert (not outcomes.error_of({"cells": [], "metadata": {"papermill": facts}})) == ended[2]
 
 
 def test_the_environment_of_a_run_is_put_back(monkeypatch):
@@ -239,9 +239,9 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys):
 
 
 def test_a_name_too_long_for_a_folder_is_refused():
-    assert runner.run_name("smoke", {"corpus": "x" * 194}) == "smoke+" + "x" * 194
+    assert outcomes.run_name("smoke", {"corpus": "x" * 194}) == "smoke+" + "x" * 194
     with pytest.raises(WorkbookError, match="x is too long for the name of a folder: give the corpus or model a sh"):
-        runner.run_name("smoke", {"corpus": "x" * 195})
+        outcomes.run_name("smoke", {"corpus": "x" * 195})
 
 
 def test_a_model_whose_files_do_not_fit_together_is_refused_before_the_first_notebook(tmp_path):
