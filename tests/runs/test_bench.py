@@ -59,13 +59,7 @@ def test_the_grid_is_measured_anew_and_leaves_no_results(data, capsys):
 
 
 def test_bench_grid_is_a_command(monkeypatch, capsys):
-    monkeypatch.setattr(
-        bench,
-        "grid_speed",
-        lambda corpus, model: bench.pd.DataFrame(
-            [(64, "float32", 3, 0.5, 0.1)],
-            columns=COLUMNS,
-        ),
-    )
+    table = pd.DataFrame([(64, "float32", 3, 0.5, 0.1)], columns=COLUMNS)
+    monkeypatch.setattr(bench, "grid_speed", lambda corpus, model: table)
     assert __main__.main(["bench-grid", "--corpus", "sample"]) == 0
     assert "3 cells: 0.10 s each" in capsys.readouterr().out

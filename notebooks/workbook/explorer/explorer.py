@@ -84,29 +84,20 @@ class Explorer:
         engine's default. Raises WorkbookError, leaving nothing behind, for what cannot be built.
         """
         self.corpus, self.static, self.custom, self.transformer = corpus, static, custom, transformer
+        self.models = [each for each in (static, custom, transformer) if each]
+        self.hybrid = custom or static  # the model that is fused with BM25
         self.dimensions = sorted(dimensions or static.matryoshka)
         self.settings, self.top = list(settings), top
         self._hnsw_ef, self._fusion = hnsw_ef or None, fusion
         self._ids = corpus.document_ids
         self._bm25 = Bm25(bm25.average_words(corpus.document_texts), language)
         self._indexes: dict[tuple[str, int, str], Index] = {}
-        wanted = {encoder: self._wanted(encoder) for encoder in self.models}
         with ExitStack() as stack:
-            self._build(wanted, stack)
+            self._build(stack)
             self._of_words = self._indexes[self.hybrid.name, self.hybrid.dimensions, "float32"]
             self._bytes_of_words = round(self._of_words.disk_bytes().get("words", 0) / self._of_words.n)
             self._warm_up()
             self.close = weakref.finalize(self, stack.pop_all().close)  # at the latest when Python ends
-
-    @property
-    def models(self) -> list[Encoder]:
-        """The models there are."""
-        return [each for each in (self.static, self.custom, self.transformer) if each]
-
-    @property
-    def hybrid(self) -> Encoder:
-        """The model that is fused with BM25."""
-        return self.custom or self.static
 
     @property
     def indexes(self) -> int:
@@ -162,13 +153,13 @@ class Explorer:
             return dimension
         return min(encoder.matryoshka, key=lambda own: (abs(own - dimension), -own))
 
-    def _wanted(self, encoder: Encoder) -> list[tuple[int, str]]:
-        """Dimension and setting of each index; whole float32 always: other rankings are compared with its."""
-        sizes = [self._nearest(encoder, dimension) for dimension in self.dimensions]
-        quantization.check(self.settings, sizes)
-        return list(dict.fromkeys([(encoder.dimensions, "float32"), *product(sizes, self.settings)]))
-
-    def _build(self, wanted: dict[Encoder, list[tuple[int, str]]], stack: ExitStack) -> None:
+    def _build(self, stack: ExitStack) -> None:
+        """Build an index for each dimension and setting; whole float32 always: other rankings are compared with its."""
+        wanted = {}
+        for encoder in self.models:
+            sizes = [self._nearest(encoder, dimension) for dimension in self.dimensions]
+            quantization.check(self.settings, sizes)
+            wanted[encoder] = list(dict.fromkeys([(encoder.dimensions, "float32"), *product(sizes, self.settings)]))
         words = self._bm25.documents(self.corpus.document_texts)
         total = sum(map(len, wanted.values()))
         with bar(total=total, desc=f"indexes of {self.corpus.name}", unit="index") as progress:

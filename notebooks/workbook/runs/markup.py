@@ -1,4 +1,4 @@
-"""HTML of a notebook's text and outputs made fit for a page that is read offline, by anyone.
+"""Clean the HTML of a notebook's texts and outputs for a page that is read offline, with or without seeing it.
 
 Only plain elements and attributes stay: no script, no style, nothing fetched from elsewhere. Tables get scopes, a place
 of their own to scroll in, and a line that says where their rows are; headings get names and follow in order.

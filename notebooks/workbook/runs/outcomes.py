@@ -77,9 +77,14 @@ def command_of(profile: str, overrides: Mapping[str, str]) -> str:
     return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
 
 
-def running_file(run_name: str, notebook: str) -> Path:
+def executed_file(run: str, notebook: str) -> Path:
+    """Where a notebook is when it was executed, whole or with its error shown in it."""
+    return paths.REPORTS / run / f"{notebook}.ipynb"
+
+
+def running_file(run: str, notebook: str) -> Path:
     """Where a notebook is while it runs, or was when its run was killed: not yet fit to be shared."""
-    return paths.DATA / "running" / run_name / f"{notebook}.ipynb"
+    return paths.DATA / "running" / run / f"{notebook}.ipynb"
 
 
 def error_of(notebook: Mapping[str, Any]) -> str:
@@ -102,21 +107,19 @@ def one_line(name: str, text: str) -> str:
 
 
 def compare_all(
-    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run_name: str
+    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run: str
 ) -> list[Expected]:
     """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus."""
     entries = [] if overrides else plan.get("expected", [])
-    return [
-        compare(entry, run_name) for entry in entries if entry["profile"] == profile and entry["notebook"] in finished
-    ]
+    return [_compare(entry, run) for entry in entries if entry["profile"] == profile and entry["notebook"] in finished]
 
 
-def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
+def _compare(entry: Mapping[str, Any], run: str) -> Expected:
     """Compare one expected value of the plan with the row that the notebook published in this run."""
     where, metric = entry["where"], entry["metric"]
     what = f"{metric} of {', '.join(str(value) for value in where.values())}"
     try:
-        frame = results.read_rows(results.published_file(run_name, entry["notebook"]))
+        frame = results.read_rows(results.published_file(run, entry["notebook"]))
     except (OSError, ValueError):  # no rows, or none that can be read
         frame = pd.DataFrame(columns=results.HEADER)
     for column, value in {**where, "metric": metric}.items():

@@ -130,7 +130,7 @@ def _check_profile(name: Any, facts: Any) -> None:
         raise WorkbookError(f"{what} has no notebooks: give one")
     _keys(facts.get("parameters", {}), f"parameters of {what}", (), CHECKS)
     seconds = facts.get("cell_timeout_s", 1)
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
+    if type(seconds) is not int or seconds < 1:
         raise WorkbookError(f"cell_timeout_s of {what} must be whole seconds, 1 or more, not {seconds!r}")
 
 
@@ -155,7 +155,7 @@ def _check_expected(entry: Any, profiles: Mapping[str, Any]) -> None:
         raise WorkbookError(f"rows have no column {names}; they have {', '.join(results.COLUMNS)}")
     for name in ("value", "tolerance", "near"):
         value = entry.get(name, 0)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = type(value) in (int, float) and math.isfinite(value)
         if not is_number or (value < 0 and name != "value"):
             raise WorkbookError(f"{name} of an expected value of {profile}/{notebook} must be a number, not {value!r}")
     for value in (entry["metric"], *entry["where"].values()):

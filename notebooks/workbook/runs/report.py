@@ -16,16 +16,7 @@ from nbformat import NotebookNode
 from workbook import paths, redact
 from workbook.conclusions import run_rows
 from workbook.evaluation import results
-from workbook.runs import page
-from workbook.runs.outcomes import (
-    UNFINISHED,
-    command_of,
-    compare_all,
-    conclude,
-    error_of,
-    run_name,
-    running_file,
-)  # fmt: skip
+from workbook.runs import outcomes, page
 from workbook.runs.plan import PLAN, Job, prepare, read
 
 OK, NOT_RUN = "OK", "not run"
@@ -49,11 +40,11 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     """
     plan = read(plan_file)
     jobs = prepare(plan, profile, overrides, [], ask=False)
-    run = run_name(profile, overrides)
+    run = outcomes.run_name(profile, overrides)
     planned = {job.notebook for job in jobs}
-    found = conclude(run, [name for name in run_rows.needed() if name in planned])
+    found = outcomes.conclude(run, [name for name in run_rows.needed() if name in planned])
     entries = [_entry(job, run) for job in jobs]
-    values = compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
+    values = outcomes.compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
     pages = [entry for entry in entries if entry.notebook is not None]
     for entry in entries:
         target = paths.REPORTS / run / f"{entry.name}.html"
@@ -72,7 +63,7 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     cards = [(entry, page.thumbnail(entry.notebook) if entry.notebook is not None else None) for entry in entries]
     index = page.template("index.html.j2").render(
         place=page.Place("", run, facts, problems, []), ok=OK, values=values, cards=cards,
-        headline=found.headline, answered=answered, command=command_of(profile, overrides),
+        headline=found.headline, answered=answered, command=outcomes.command_of(profile, overrides),
         others=[] if pages else [name for name in run_rows.runs() if name != run],
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
@@ -80,12 +71,12 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
 
 def _entry(job: Job, run: str) -> Entry:
     """A planned notebook as it is found in reports/<run>."""
-    file = paths.REPORTS / run / f"{job.notebook}.ipynb"
+    file = outcomes.executed_file(run, job.notebook)
     committed = nbformat.read(paths.NOTEBOOKS / file.name, as_version=4)
     title = page.title_of(committed) or job.notebook
     rows = _rows(job.notebook, run)
     if not file.is_file():
-        begun = running_file(run, job.notebook).is_file()
+        begun = outcomes.running_file(run, job.notebook).is_file()
         return Entry(job.notebook, title, None, "running, or was interrupted" if begun else NOT_RUN, rows)
     try:
         notebook = nbformat.read(file, as_version=4)
@@ -94,8 +85,8 @@ def _entry(job: Job, run: str) -> Entry:
     except Exception as error:  # cut short or no notebook: nbformat raises whatever its parts raise
         state = f"cannot be read ({type(error).__name__}): it is cut short or no notebook; run it again"
         return Entry(job.notebook, title, nbformat.v4.new_notebook(), state, rows)
-    error = error_of(notebook)
-    state = error.removeprefix("the notebook ") if error in ("", UNFINISHED) else f"failed: {error}"
+    error = outcomes.error_of(notebook)
+    state = error.removeprefix("the notebook ") if error in ("", outcomes.UNFINISHED) else f"failed: {error}"
     return Entry(job.notebook, page.title_of(notebook) or title, notebook, state or OK, rows)
 
 

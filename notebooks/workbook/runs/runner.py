@@ -27,7 +27,7 @@ from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import grid, ingest_runs
 from workbook.runs import parameters
-from workbook.runs.outcomes import Expected, compare_all, error_of, one_line, run_name, running_file
+from workbook.runs.outcomes import Expected, compare_all, error_of, executed_file, one_line, run_name, running_file
 from workbook.runs.plan import PLAN, Job, prepare, read
 
 KERNEL = "python3"
@@ -130,7 +130,7 @@ def execute(job: Job, run: str) -> Outcome:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    file = paths.REPORTS / run / f"{job.notebook}.ipynb"
+    file = executed_file(run, job.notebook)
     running = running_file(run, job.notebook)
     running.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -161,7 +161,7 @@ def execute(job: Job, run: str) -> Outcome:
 
 def _folders() -> dict[str, str]:
     """The folders that the environment names, absolute: a notebook runs in notebooks/, not where the command did."""
-    folders = {"WORKBOOK_DATA": paths.DATA, "WORKBOOK_FIGURES": paths.FIGURES, "WORKBOOK_REPORTS": paths.REPORTS}
+    folders = paths.outputs()
     if beir := os.environ.get("BEIR_DATA_DIR"):
         folders["BEIR_DATA_DIR"] = Path(beir).resolve()
     return {name: str(folder) for name, folder in folders.items()}
