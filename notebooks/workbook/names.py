@@ -31,6 +31,11 @@ def short(content: str) -> str:
     return content.rpartition(":")[2][:8]
 
 
+def with_bm25(model: str, fusion: str) -> str:
+    """The label of a search by a model and BM25."""
+    return f"{model} + {BM25} ({fusion})"
+
+
 BM25 = "BM25"
 # Length in tokens, as the formula means it; BM25 alone has it in words, as Qdrant's documentation
 BM25_TOKENS = "BM25 (length in tokens)"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import SCORES, publish
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import answers, methods_of_run, run_rows
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed
 from workbook.qdrant.engine import FUSIONS
@@ -16,7 +16,7 @@ def asked(data, monkeypatch):
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
         read = run_rows.read("made")
-        return answers.asked(read, ways.read(read)[0], margin)
+        return answers.asked(read, methods_of_run.read(read)[0], margin)
 
     return ask
 
@@ -142,7 +142,7 @@ def test_the_fusion_that_favours_the_static_model_less_is_told(asked):
 
 def test_the_headline_is_not_settled_with_few_queries(asked):
     about = asked()
-    few = about._replace(ways=[way._replace(scores=way.scores.head(5)) for way in about.ways])
+    few = about._replace(methods=[way._replace(judgements=way.judgements.head(5)) for way in about.methods])
     assert answers.headline(few).startswith("Not settled with 5 queries")
 
 
@@ -180,5 +180,5 @@ def test_what_is_missing_has_no_source(asked):
 
 def test_only_the_same_fusions_are_compared(asked):
     about = asked()
-    kept = [way for way in about.ways if way.label not in ("trained + BM25 (rrf)", "slow + BM25 (dbsf)")]
-    assert about._replace(ways=kept).alike() == []
+    kept = [way for way in about.methods if way.label not in ("trained + BM25 (rrf)", "slow + BM25 (dbsf)")]
+    assert about._replace(methods=kept).alike() == []

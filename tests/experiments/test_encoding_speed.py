@@ -10,17 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from workbook.corpora import corpora
 from workbook.embedding import encoders, stages, variants
 from workbook.errors import WorkbookError
 from workbook.evaluation import batches, results, stopwatch
 from workbook.experiments import encoding_speed
 from workbook.experiments.encoding_speed import Speed, Times
-
-
-@pytest.fixture(scope="module")
-def sample():
-    return corpora.load("sample")
 
 
 def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="key", doubt="", plain=None):
@@ -34,11 +28,7 @@ def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="k
 class Clock:
     """A clock that goes on only when a model works."""
 
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
+    now = 0.0
 
     def spend(self, seconds):
         self.now += seconds
@@ -125,7 +115,7 @@ class Batchwise(SteadyEncoder):
 def clock(data, monkeypatch):
     clock = Clock()
     for module in (stopwatch, stages):
-        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock))
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
 
 
@@ -143,19 +133,8 @@ def test_models_take_turns_after_a_warm_up_that_is_not_counted():
     seconds = stopwatch.rounds([lambda: calls.append("a"), lambda: calls.append("b")], 3)
     assert "".join(calls) == "abab" + "ababab", "two rounds to warm up: the first alone leaves a model cold"
     assert [len(samples) for samples in seconds] == [3, 3]
-
-
-def test_no_repeats_are_refused():
     with pytest.raises(WorkbookError, match="repeats"):
         stopwatch.rounds([], 0)
-
-
-def test_threads_are_fixed_and_given_back_even_after_an_error():
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), stopwatch.threads(1):
-        assert torch.get_num_threads() == 1
-        raise KeyError
-    assert torch.get_num_threads() == before
 
 
 def test_texts_have_the_asked_length_and_come_from_the_corpus_and_seed(sample):
@@ -172,17 +151,16 @@ def test_a_small_corpus_is_read_again_in_another_order(sample):
 
 
 @pytest.mark.parametrize("before", [None, "true"])
-def test_one_thread_is_one_for_the_tokenizers_too_and_the_environment_is_given_back(monkeypatch, before):
-    if before is None:
-        monkeypatch.delenv(stopwatch.TOKENIZERS, raising=False)
-    else:
+def test_threads_are_fixed_for_the_tokenizers_too_and_given_back_even_after_an_error(monkeypatch, before):
+    monkeypatch.delenv(stopwatch.TOKENIZERS, raising=False)
+    if before:
         monkeypatch.setenv(stopwatch.TOKENIZERS, before)
-    with stopwatch.threads(1):
-        assert os.environ[stopwatch.TOKENIZERS] == "false"
-    with pytest.raises(KeyError), stopwatch.threads(2):
-        assert os.environ[stopwatch.TOKENIZERS] == "true"
-        raise KeyError
-    assert os.environ.get(stopwatch.TOKENIZERS) == before
+    own = torch.get_num_threads()
+    for count, parallel in [(1, "false"), (2, "true")]:
+        with pytest.raises(KeyError), stopwatch.threads(count):
+            assert (torch.get_num_threads(), os.environ[stopwatch.TOKENIZERS]) == (count, parallel)
+            raise KeyError
+        assert (torch.get_num_threads(), os.environ.get(stopwatch.TOKENIZERS)) == (own, before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir() or os.cpu_count() == 1, reason="threads cannot be counted")

@@ -1,14 +1,13 @@
 """What a model and an index weigh: that the weights are those of the files, and the scores those of the form."""
 
+import model2vec
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import paths
-from workbook.corpora import corpora
 from workbook.embedding import encoders, exports, vectors
 from workbook.embedding.exports import FLOAT32, Form
 from workbook.errors import WorkbookError
-from workbook.evaluation import results, statistics, stopwatch
+from workbook.evaluation import evaluation, results, statistics, stopwatch
 from workbook.experiments import footprint, grid
 from workbook.experiments.footprint import Stored
 from workbook.qdrant import engine
@@ -17,18 +16,6 @@ from workbook.qdrant.quantization import SETTINGS
 SIZES = [200, 20]
 FORMS = ["float32", "float16", "int8", "vocabulary 200", "vocabulary 20"]
 WEIGHED = ["float32", "scalar-int8", "binary"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        yield paths.DATA
-
-
-@pytest.fixture(scope="module")
-def sample(folder):
-    return corpora.load("sample")
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +75,7 @@ def test_megabytes_are_those_of_the_files(stored, static):
     assert heavy > 1.9 * half > 3.6 * quarter
 
 
-def test_load_times_are_a_median_and_a_range_in_milliseconds(stored, static):
-    for form in FORMS:
-        middle, low, high, n = interval(stored, "load ms", form)
-        assert 0 < low <= middle <= high < 60_000 and n == 2
-
-
-def test_seconds_become_milliseconds(sample, static, monkeypatch):
+def test_load_times_are_a_median_and_a_range_in_milliseconds(sample, static, monkeypatch):
     monkeypatch.setattr(stopwatch, "rounds", lambda works, repeats: [[0.25, 0.5, 1.0]] * len(works))
     rows = footprint.models(sample, static, 3, SIZES)
     assert interval(rows, "load ms", "int8").tolist() == [500, 250, 1000, 3]
@@ -127,7 +108,7 @@ def test_a_score_is_that_of_the_stored_form(stored, sample, static):
     documents, queries = model.encode(sample.document_texts), model.encode(sample.query_texts)
     best = np.argsort(-(queries @ documents.T), axis=1, kind="stable")[:, :100]
     ranked = [[sample.document_ids[number] for number in row] for row in best]
-    found = footprint.sweep.evaluation.judge(sample, ranked)["ndcg@10"].mean()
+    found = evaluation.judge(sample, ranked)["ndcg@10"].mean()
     assert value(stored, "ndcg@10", setting=form.name) == pytest.approx(found, abs=0.01)
     assert value(stored, "ndcg@10 difference", setting=form.name) < -0.05, "20 rows for all words must lose"
 
@@ -148,15 +129,14 @@ def test_forms_are_told_apart_by_their_identity(static):
     assert all({**each, "stored": None} == {**static.identity("document"), "stored": None} for each in identities)
 
 
-def test_the_second_time_nothing_is_made_or_measured_again(stored, sample, static, monkeypatch):
+def test_the_second_time_nothing_is_made_measured_or_weighed_again(stored, weighed, sample, static, monkeypatch):
     for module, name in [(exports, "save"), (exports, "load"), (engine, "build"), (stopwatch, "rounds")]:
         monkeypatch.setattr(module, name, unusable)
     pd.testing.assert_frame_equal(footprint.models(sample, static, 2, SIZES), stored)
+    pd.testing.assert_frame_equal(footprint.indexes(sample, static, WEIGHED), weighed)
 
 
 def test_a_form_that_model2vec_did_not_load_stops_the_run(sample, static, data, monkeypatch):
-    import model2vec
-
     monkeypatch.setattr(model2vec, "quantize_model", lambda model, *_: model)
     with pytest.raises(WorkbookError, match=r"float16.* model2vec loads .*float32"):
         footprint.models(sample, static, 1, SIZES)
@@ -240,11 +220,6 @@ def test_an_index_that_fails_its_proof_leaves_nothing(sample, static, data, monk
     with pytest.raises(WorkbookError, match="asked for quantization"):
         footprint.indexes(sample, static, ["binary"])
     assert not list(data.rglob("workbook-*")) and not (data / "results" / "disk").exists()
-
-
-def test_an_index_is_weighed_once(weighed, sample, static, monkeypatch):
-    monkeypatch.setattr(engine, "build", unusable)
-    pd.testing.assert_frame_equal(footprint.indexes(sample, static, WEIGHED), weighed)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 from published_run import SCORES, publish, rows
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import answers, methods_of_run, run_rows
 from workbook.errors import WorkbookError
 from workbook.figures import answer_plots
 
@@ -15,7 +15,7 @@ def draw(data, monkeypatch):
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
         read = run_rows.read("made")
-        return answer_plots.answer(answers.asked(read, ways.read(read)[0]))
+        return answer_plots.answer(answers.asked(read, methods_of_run.read(read)[0]))
 
     yield drawn
     plt.close("all")

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import pandas as pd
 
 from workbook import written
-from workbook.conclusions import ways
+from workbook.conclusions.methods_of_run import times_as_fast
 from workbook.conclusions.recommend import CONFIRMED
 from workbook.conclusions.run_rows import Evidence
-from workbook.conclusions.ways import Way
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told
 from workbook.experiments import encoding_speed
-from workbook.names import BM25, TRAINED
+from workbook.experiments.retrieval_methods import MeasuredMethod, find
+from workbook.names import BM25, TRAINED, with_bm25
 from workbook.qdrant.engine import FUSIONS, Search
 
 MISSING = "Not measured"
@@ -35,11 +35,14 @@ class Answer(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a question is answered from: rows, their machine, the ways to search, the two models, and the margin."""
+    """What a question is answered from: rows, their machine, measured methods, the two models, and the margin.
+
+    The methods are those that search whole float32 vectors, or words alone.
+    """
 
     rows: pd.DataFrame
     machine: str
-    ways: list[Way]
+    methods: list[MeasuredMethod]
     static: str
     transformer: str
     margin: float
@@ -60,30 +63,30 @@ class Asked(NamedTuple):
     @property
     def best(self) -> str:
         """The static model to ask with: the one trained here, or else the general one."""
-        return TRAINED if self.way(TRAINED) else self.static
+        return TRAINED if self.method(TRAINED) else self.static
 
-    def way(self, label: str) -> Way | None:
-        return ways.find(self.ways, label)
+    def method(self, label: str) -> MeasuredMethod | None:
+        return find(self.methods, label)
 
-    def fused(self, label: str) -> dict[str, Way]:
+    def fused(self, label: str) -> dict[str, MeasuredMethod]:
         """A model with BM25, by each fusion that was measured."""
-        return {how: way for how in FUSIONS if (way := self.way(f"{label} + BM25 ({how})"))}
+        return {how: found for how in FUSIONS if (found := self.method(with_bm25(label, how)))}
 
-    def alike(self) -> list[tuple[Way, Way]]:
+    def alike(self) -> list[tuple[MeasuredMethod, MeasuredMethod]]:
         """The static model and the transformer, with BM25 by the same fusion; first where the static does worse."""
         static, transformer = self.fused(self.best), self.fused(self.transformer)
         pairs = [(static[how], transformer[how]) for how in FUSIONS if how in static and how in transformer]
-        return sorted(pairs, key=lambda pair: ways.difference(*pair).value)
+        return sorted(pairs, key=lambda pair: pair[0].minus(pair[1]).value)
 
 
-def asked(evidence: Evidence, found: list[Way], margin: float = statistics.MARGIN) -> Asked:
+def asked(evidence: Evidence, found: list[MeasuredMethod], margin: float = statistics.MARGIN) -> Asked:
     """What can be asked of a run. The models are those that notebook 01 compares; empty names if it was not run."""
-    rows = evidence.rows
+    rows, whole = evidence.rows, [each for each in found if each.is_whole]
     compared = rows[rows["notebook"].str.startswith("01") & (rows["metric"] == "share kept")]
     if compared.empty:
-        return Asked(rows, evidence.machine, found, "", "", margin)
+        return Asked(rows, evidence.machine, whole, "", "", margin)
     row = compared.iloc[0]
-    return Asked(rows, evidence.machine, found, row["model"], row["work"].removeprefix("against "), margin)
+    return Asked(rows, evidence.machine, whole, row["model"], row["work"].removeprefix("against "), margin)
 
 
 def answer(about: Asked) -> list[Answer]:
@@ -105,18 +108,18 @@ def in_words(answered: list[Answer]) -> str:
 
 def headline(about: Asked) -> str:
     """Should you pay attention? With BM25 beside both, and against the transformer alone."""
-    transformer, pairs = about.way(about.transformer), about.alike()
+    transformer, pairs = about.method(about.transformer), about.alike()
     if not (transformer and pairs):
         return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
     best, both = pairs[0]
-    alike, alone = ways.difference(best, both), ways.difference(best, transformer)
+    alike, alone = best.minus(both), best.minus(transformer)
     first = {
         BETTER: f"Not on this corpus: {best.label} is better than {both.label}",
         EQUAL: f"Not on this corpus: {best.label} and {both.label} are equal within {about.margin:g}",
         WORSE: f"On this corpus, yes: {best.label} is worse than {both.label}",
         NOT_SETTLED: f"Not settled with {alike.n} queries: {best.label} against {both.label}",
     }[decide(alike, about.margin)]
-    speed = ways.times_as_fast(best, about.transformer, about.ways)
+    speed = times_as_fast(best, about.transformer, about.methods)
     fast = f", and {times(speed)} as many documents a second, encoded (that in float32) and indexed" if speed else ""
     return (
         f"{first}, {signed(alike)} NDCG@10. "
@@ -201,16 +204,16 @@ def _faster(about: Asked) -> Answer | None:
 
 
 def _smaller(about: Asked) -> Answer | None:
-    sizes, way, other = about.megabytes, about.way(about.static), about.way(about.transformer)
-    known = way and other and way.searched_bytes and other.searched_bytes
+    sizes, one, other = about.megabytes, about.method(about.static), about.method(about.transformer)
+    known = one and other and one.searched_bytes and other.searched_bytes
     if not (known and {about.static, about.transformer} <= set(sizes)):
         return None
     text = (
         f"{about.static} has {sizes[about.static]:,.1f} MB on disk and {about.transformer} "
-        f"{sizes[about.transformer]:,.1f}; of a document a search reads {way.searched_bytes:,.0f} bytes"
-        f"{_computed(way)} with the one and {other.searched_bytes:,.0f}{_computed(other)} with the other."
+        f"{sizes[about.transformer]:,.1f}; of a document a search reads {one.searched_bytes:,.0f} bytes"
+        f"{_computed(one)} with the one and {other.searched_bytes:,.0f}{_computed(other)} with the other."
     )
-    return _by_ways(text, way, other)._replace(n=None)
+    return _by_methods(text, one, other)._replace(n=None)
 
 
 def _cut(about: Asked) -> Answer | None:
@@ -265,24 +268,24 @@ def _training(about: Asked) -> Answer | None:
 
 
 def _words(about: Asked) -> Answer | None:
-    words, transformer = about.way(BM25), about.way(about.transformer)
+    words, transformer = about.method(BM25), about.method(about.transformer)
     if not (words and transformer):
         return None
-    speed = ways.times_as_fast(words, about.transformer, about.ways)
+    speed = times_as_fast(words, about.transformer, about.methods)
     fast = f", with {times(speed)} as many documents a second" if speed else ""
-    difference = ways.difference(words, transformer)
+    difference = words.minus(transformer)
     text = f"BM25 against {transformer.label} alone: {signed(difference)}, {told(difference, about.margin)}{fast}."
-    return _by_ways(text, words, transformer)
+    return _by_methods(text, words, transformer)
 
 
 def _hybrid(about: Asked) -> Answer | None:
-    words, pairs = about.way(BM25), about.alike()
+    words, pairs = about.method(BM25), about.alike()
     if not (words and pairs):
         return None
     found = [f"{best.label} against {both.label}: {_compared(best, both, about.margin)}" for best, both in pairs]
     found += [f"{pairs[0][0].label} against BM25 alone: {_compared(pairs[0][0], words, about.margin)}"]
-    used = [way for pair in pairs for way in pair]
-    return _by_ways("; ".join(found) + ".", *used, words)
+    used = [each for pair in pairs for each in pair]
+    return _by_methods("; ".join(found) + ".", *used, words)
 
 
 def _own(about: Asked) -> Answer | None:
@@ -319,21 +322,21 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
 ]
 
 
-def _compared(way: Way, other: Way, margin: float) -> str:
-    difference = ways.difference(way, other)
+def _compared(one: MeasuredMethod, other: MeasuredMethod, margin: float) -> str:
+    difference = one.minus(other)
     return f"{signed(difference)}, {told(difference, margin)}"
 
 
-def _computed(way: Way) -> str:
-    return " (computed)" if way.bytes_computed else ""
+def _computed(one: MeasuredMethod) -> str:
+    return " (computed)" if one.bytes_computed else ""
 
 
 def _from(rows: pd.DataFrame, text: str, n: int | None) -> Answer:
     return Answer("", text, n, tuple(dict.fromkeys(rows["notebook"])), tuple(dict.fromkeys(rows["key"].dropna())))
 
 
-def _by_ways(text: str, *used: Way) -> Answer:
-    notebooks, keys = (tuple(dict.fromkeys(getattr(way, name) for way in used)) for name in ("notebook", "key"))
+def _by_methods(text: str, *used: MeasuredMethod) -> Answer:
+    notebooks, keys = (tuple(dict.fromkeys(getattr(each, name) for each in used)) for name in ("notebook", "key"))
     return Answer("", text, len(used[0].scores), notebooks, keys)
 
 

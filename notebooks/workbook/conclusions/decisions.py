@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbook.conclusions.ways import Way
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
+from workbook.experiments.retrieval_methods import MeasuredMethod
 
 LIMITS = {"memory_mb": "MB", "index_hours": "h to index", "query_ms": "ms a query"}  # of a place, with their units
 
@@ -79,7 +79,7 @@ class Decision:
     """
 
     place: str
-    way: Way | None
+    way: MeasuredMethod | None
     needs: Needs
     fitting: int
     score: Interval | None
@@ -87,20 +87,20 @@ class Decision:
     rival: list[str]
 
 
-def needs(way: Way, place: Place, megabytes: Mapping[str, float]) -> Needs:
+def needs(way: MeasuredMethod, place: Place, megabytes: Mapping[str, float]) -> Needs:
     """What a way takes at a place; `megabytes`: size of each model. Words alone need no model."""
     more = max(1, place.documents / way.documents) if way.search == "exact" else 1
     return Needs(
         memory_mb=(megabytes[way.model] if way.model else 0) + place.documents * way.searched_bytes / 1e6,
-        index_hours=place.slower * place.documents * way.indexing.value / 3600,
-        query_ms=place.slower * more * way.latency.value,
+        index_hours=place.slower * place.documents * float(np.median(way.indexing)) / 3600,
+        query_ms=place.slower * more * way.query_ms.value,
         memory_computed=way.bytes_computed,
     )
 
 
 def decide(
-    ways: Sequence[Way], transformer: Way | None, places: Mapping[str, Place], megabytes: Mapping[str, float],
-    seed: int = 0,
+    ways: Sequence[MeasuredMethod], transformer: MeasuredMethod | None, places: Mapping[str, Place],
+    megabytes: Mapping[str, float], seed: int = 0,
 ) -> list[Decision]:  # fmt: skip
     """Choose for each place among the ways whose size and model's size are known; queries are halved by `seed`.
 
@@ -118,7 +118,7 @@ def decide(
     return [_decide(name, place, known, transformer, megabytes, choosing, reporting) for name, place in places.items()]
 
 
-def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, Place]) -> pd.DataFrame:
+def table(decisions: Sequence[Decision], transformer: MeasuredMethod, places: Mapping[str, Place]) -> pd.DataFrame:
     """The decisions as people read them: a column for each place."""
     found = {}
     for one in decisions:
@@ -160,8 +160,8 @@ def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
 
 
 def _decide(
-    name: str, place: Place, ways: Sequence[Way], transformer: Way, megabytes: Mapping[str, float],
-    choosing: np.ndarray, reporting: np.ndarray,
+    name: str, place: Place, ways: Sequence[MeasuredMethod], transformer: MeasuredMethod,
+    megabytes: Mapping[str, float], choosing: np.ndarray, reporting: np.ndarray,
 ) -> Decision:  # fmt: skip
     taken = {id(way): needs(way, place, megabytes) for way in ways}
     alone = [way for way in ways if way.label == transformer.label]
@@ -183,7 +183,7 @@ def _short(interval: Interval) -> str:
     return interval.text(3)
 
 
-def _setting(way: Way) -> str:
+def _setting(way: MeasuredMethod) -> str:
     if not way.model:
         return "words"
     cut = f"{way.dimension} dimensions" if way.dimension else "whole vectors"

@@ -5,7 +5,7 @@ A speed-up is a ratio within one run: models take turns, and each turn gives one
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -34,15 +34,11 @@ def texts_of(corpus: Corpus, words: int, count: int, seed: int = 0) -> list[str]
 
     A corpus with fewer words than that is read again, in another order.
     """
-    stream = list(islice(_words_of(corpus, seed), words * count))
+    texts, random, stream = corpus.document_texts, np.random.default_rng(seed), []
+    orders = (number for _ in repeat(None) for number in random.permutation(len(texts)))
+    while len(stream) < words * count:
+        stream += texts[next(orders)].split()
     return [" ".join(stream[start : start + words]) for start in range(0, words * count, words)]
-
-
-def _words_of(corpus: Corpus, seed: int) -> Iterator[str]:
-    texts, random = corpus.document_texts, np.random.default_rng(seed)
-    while True:
-        for number in random.permutation(len(texts)):
-            yield from texts[number].split()
 
 
 class Speed(NamedTuple):
@@ -104,10 +100,12 @@ def encoding(
             return {"speeds": _in_turn(encoders, texts, batch_sizes, repeats, round_seconds, plain, plain_texts)}
 
     record = results.remember("speed", about, measure)
-    return [
-        Speed(encoder.name, words, encoder.max_tokens, thread_count, **_numbered(timed), key=record["key"])
-        for encoder, timed in zip(encoders, record["values"]["speeds"], strict=True)
-    ]
+    found = []
+    for encoder, timed in zip(encoders, record["values"]["speeds"], strict=True):
+        by_size = {name: dict(timed[name]) for name in ("tried", "plain")}  # kept as pairs, as JSON's keys are texts
+        timed = {**timed, **by_size}
+        found.append(Speed(encoder.name, words, encoder.max_tokens, thread_count, **timed, key=record["key"]))
+    return found
 
 
 def _in_turn(
@@ -156,11 +154,6 @@ def _staged(encoder: Encoder, texts: Sequence[str], batch_size: int, spent: list
     with stages.timed(encoder.model) as seconds:
         encoder.encode(texts, batch_size=batch_size)
     spent.append(seconds)
-
-
-def _numbered(timed: dict) -> dict:
-    """What was kept of an encoder, with numbers for the batch sizes, which JSON would have as texts."""
-    return {**timed, "tried": dict(timed["tried"]), "plain": dict(timed["plain"])}
 
 
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:

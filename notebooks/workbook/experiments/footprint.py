@@ -35,7 +35,7 @@ GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
 
 
 class Stored:
-    """A static model in one stored form, encoding as model2vec does: to `sweep` and `vectors` an encoder as any."""
+    """A static model in one stored form, encoding as model2vec does: to `grid` and `vectors` an encoder as any."""
 
     speed_only = False
 
@@ -73,7 +73,9 @@ def models(
     """
     forms = exports.forms(encoder, vocabularies)
     stored = [Stored(encoder, form) for form in bar(forms, desc=f"storing {encoder.name}", unit="form")]
-    loads = _loads(stored, repeats)
+    works = [partial(exports.load, each.folder, each.form) for each in stored]
+    about = {"models": [each.identity("document") for each in stored], "repeats": repeats}
+    loads = results.remember("loads", about, lambda: {"seconds": stopwatch.rounds(works, repeats)})
     cells = [grid.measure(corpus, each, [each.dimensions], ["float32"], ["exact"])[0] for each in stored]
     found = []
     for each, seconds, cell in zip(stored, loads["values"]["seconds"], cells, strict=True):
@@ -155,13 +157,6 @@ def weigh(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFra
             for part, size in parts.items()
         ]
     return pd.DataFrame(found)
-
-
-def _loads(stored: Sequence[Stored], repeats: int) -> dict:
-    """Record of the seconds that loading takes, a list for each form; in turn, see `stopwatch.rounds`."""
-    works = [partial(exports.load, each.folder, each.form) for each in stored]
-    about = {"models": [each.identity("document") for each in stored], "repeats": repeats}
-    return results.remember("loads", about, lambda: {"seconds": stopwatch.rounds(works, repeats)})
 
 
 def _sizes(folder: Path) -> Iterator[dict]:

@@ -25,6 +25,7 @@ from workbook.evaluation import evaluation, stopwatch
 from workbook.experiments import grid, rankings
 from workbook.explorer import contributions
 from workbook.explorer.contributions import Contributions
+from workbook.names import with_bm25
 from workbook.progress import bar
 from workbook.qdrant import bm25, engine, quantization
 from workbook.qdrant.bm25 import Bm25, Sparse
@@ -192,7 +193,7 @@ class Explorer:
         """Search by a model's vectors, or, given words, by these too; `asked`: see `ask`."""
         encoder = self.encoder(way)
         rows, seconds, known = asked[encoder.name]
-        name = f"{encoder.name} + BM25 ({self._fusion})" if words else encoder.name
+        name = with_bm25(encoder.name, self._fusion) if words else encoder.name
         if not (rows.any() and known):
             unknown = f"{encoder.name} knows no word of this query."
             if not words:

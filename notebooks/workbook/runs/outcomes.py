@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workbook import paths
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import answers, methods_of_run, run_rows
 from workbook.conclusions.answers import Answer
 from workbook.conclusions.run_rows import Evidence
 from workbook.corpora import corpora, lines
@@ -135,6 +135,6 @@ def _compare(entry: Mapping[str, Any], run: str) -> Expected:
 def conclude(run: str, notebooks: Collection[str] | None = None) -> Conclusions:
     """Answer the questions from the rows of a run, of these notebooks, or of all that publish rows."""
     evidence = run_rows.read(run, notebooks)
-    found, left_out = ways.read(evidence)
+    found, left_out = methods_of_run.read(evidence)
     about = answers.asked(evidence, found)
     return Conclusions(evidence, [*evidence.problems, *left_out], answers.headline(about), answers.answer(about))
