@@ -20,8 +20,8 @@ pytest_plugins = ["standin", "browser", "smoke", "elsewhere"]  # fixtures: `serv
 @pytest.fixture(autouse=True)
 def told_apart():
     """Each test begins as a process does: no corpus and no model has taken a name."""
-    names.CORPORA.forget()
-    names.MODELS.forget()
+    names.CORPORA._contents.clear()
+    names.MODELS._contents.clear()
 
 
 @pytest.fixture

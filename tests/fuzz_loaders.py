@@ -360,7 +360,7 @@ def notebook(content: bytes, folder: Path) -> None:
     (folder / "reports" / "x").mkdir(parents=True)
     (folder / "reports" / "x" / "01_static_vs_transformer.ipynb").write_bytes(content)
     entry = report._entry(plan.Job("01_static_vs_transformer", {}, 1), "x")
-    found = report.evidence.Evidence("x", report.evidence.pd.DataFrame(), {}, [])
+    found = report.run_rows.Evidence("x", report.run_rows.pd.DataFrame(), {}, [])
     shown = page.render(entry.notebook, entry.title, page.Place(entry.name, "x", report._facts([entry], found), [], []))
     assert "<script" not in re.sub(r"(?s)<head>.*?</head>", "", shown) or shown.count("<script") <= 1
 
