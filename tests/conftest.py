@@ -9,9 +9,6 @@ import hypothesis
 import numpy as np
 import pytest
 from workbook import names, paths
-from workbook.corpora import corpora
-from workbook.embedding import encoders
-from workbook.training import training
 
 # The same examples each time, here and in CI. Machines are shared: no deadline
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)
@@ -23,8 +20,8 @@ pytest_plugins = ["standin", "browser", "smoke", "elsewhere"]  # fixtures: `serv
 @pytest.fixture(autouse=True)
 def told_apart():
     """Each test begins as a process does: no corpus and no model has taken a name."""
-    names.CORPORA.forget()
-    names.MODELS.forget()
+    names.CORPORA._contents.clear()
+    names.MODELS._contents.clear()
 
 
 @pytest.fixture
@@ -60,12 +57,3 @@ def unit_vectors():
     vectors = (random.standard_normal((500, 16)) @ random.standard_normal((16, 64))).astype(np.float32)
     vectors += 0.3 * random.standard_normal((500, 64)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    """Training on the sample from tiny models, in a data folder that is the module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        start, teacher = encoders.load("tiny-static"), encoders.load("tiny-transformer")
-        yield training.task("sample", corpora.unlabelled("sample"), start, teacher, 0)

@@ -338,7 +338,7 @@ def shard(content: bytes, folder: Path) -> None:
 def rows(content: bytes, folder: Path) -> None:
     """The rows that a run published and the machine beside them, read by the notebook that answers."""
     from workbook import paths
-    from workbook.conclusions import run_rows, ways
+    from workbook.conclusions import methods_of_run, run_rows
 
     paths.DATA = folder
     stem = folder / "results" / "runs" / "x" / "01_static_vs_transformer"
@@ -348,7 +348,7 @@ def rows(content: bytes, folder: Path) -> None:
     if len(found.rows):
         assert found.corpus is not None
         assert found.machine
-        ways.read(found)
+        methods_of_run.read(found)
 
 
 def notebook(content: bytes, folder: Path) -> None:
@@ -360,7 +360,7 @@ def notebook(content: bytes, folder: Path) -> None:
     (folder / "reports" / "x").mkdir(parents=True)
     (folder / "reports" / "x" / "01_static_vs_transformer.ipynb").write_bytes(content)
     entry = report._entry(plan.Job("01_static_vs_transformer", {}, 1), "x")
-    found = report.evidence.Evidence("x", report.evidence.pd.DataFrame(), {}, [])
+    found = report.run_rows.Evidence("x", report.run_rows.pd.DataFrame(), {}, [])
     shown = page.render(entry.notebook, entry.title, page.Place(entry.name, "x", report._facts([entry], found), [], []))
     assert "<script" not in re.sub(r"(?s)<head>.*?</head>", "", shown) or shown.count("<script") <= 1
 
@@ -534,7 +534,7 @@ def imported() -> None:
 
     with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=INSTRUMENTED):
         import yaml  # noqa: F401
-        from workbook.conclusions import run_rows, ways  # noqa: F401
+        from workbook.conclusions import methods_of_run, run_rows  # noqa: F401
         from workbook.corpora import own_data  # noqa: F401
         from workbook.embedding import model_cards  # noqa: F401
         from workbook.runs import plan, report  # noqa: F401

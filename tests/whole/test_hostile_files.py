@@ -387,7 +387,7 @@ OUTPUTS = [
 @pytest.mark.parametrize("outputs", [OUTPUTS, OUTPUTS[:-1]], ids=["failed", "ended well"])
 def test_nothing_that_a_corpus_model_or_notebook_says_runs_in_the_report(project, outputs):  # noqa: F811
     test_report.execute("01_first", *outputs, papermill={**test_report.ENDED, "parameters": {"corpus": NAME}})
-    test_report.publish("01_first", corpus=HARM, work=HARM)
+    test_report.publish("01_first", corpus=HARM, method=HARM)
     test_report.build(project)
     pages = list((project / "reports").rglob("*.html"))
     assert len(pages) == 2
