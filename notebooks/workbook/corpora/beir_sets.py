@@ -1,6 +1,6 @@
-"""BEIR's data sets: the registry with checksums, and where a set's folder is or how it gets there.
+"""BEIR's data sets: their checksums and sizes, and how the folder of a set is found or downloaded.
 
-Looked for in BEIR_DATA_DIR, then in data/beir, then downloaded from BEIR's own server.
+A set is looked for in BEIR_DATA_DIR, then in data/beir, and then downloaded from BEIR's own server.
 """
 
 import os
@@ -16,13 +16,13 @@ from workbook.errors import WorkbookError
 
 BEIR_URL = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets/{name}.zip"
 
-MOST = 10 * 10**9  # bytes that a set may be unpacked: BEIR's largest here, with 5.4 million documents, is 3 GB
-RATIO, SMALL = 100, 10**8  # times its zip that it may be, beyond so many bytes; text is 3 or 4 times its zip
-ENTRIES = 1_000  # of a zip; BEIR's have six or so
+MOST = 10 * 10**9  # bytes of a set once unpacked; BEIR's largest here, with 5.4 million documents, takes 3 GB
+RATIO, SMALL = 100, 10**8  # a set of more than SMALL bytes may be so many times its zip; text is 3 or 4 times its zip
+ENTRIES = 1_000  # a zip may have so many; BEIR's have six or so
 
 
 class Beir(NamedTuple):
-    """A BEIR set: md5 of its zip, and what its test split must hold once loaded (None: not known)."""
+    """A BEIR set: the md5 of its zip, and how many documents and test queries it holds, if that is known."""
 
     md5: str
     documents: int | None = None
@@ -80,10 +80,10 @@ def unpack(archive: Path, name: str) -> None:
 
 
 def _members(zipped: zipfile.ZipFile, name: str, size: int) -> list[str]:
-    """Names of what is in a set's folder. Raises BadZipFile if that would lead out of it, or take more than MOST bytes.
+    """The names of a zip's files in the set's folder. Raises BadZipFile if one leads out of it, or if they are too large.
 
-    zipfile writes no more of a file than its declared size, and no link or device, but as a file; where entries share
-    bytes of the zip, which is how a small one holds petabytes, together they are longer than it.
+    The declared sizes can be trusted: zipfile writes no more than they say. Entries that share bytes, by which a small
+    zip holds petabytes, are found by their compressed sizes: together they exceed the zip.
     """
     entries = zipped.infolist()
     unpacked = sum(entry.file_size for entry in entries)

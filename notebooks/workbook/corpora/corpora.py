@@ -32,7 +32,7 @@ from workbook.names import short
 
 
 class Document(NamedTuple):
-    """One document; what is encoded is the title, a space and the text, as BEIR and MTEB do."""
+    """One document. Its title, a space and its text are encoded together, as in BEIR and MTEB."""
 
     title: str
     text: str

@@ -1,4 +1,4 @@
-"""Your own corpus: of a file or folder a folder in BEIR layout is made once, which everything else reads.
+"""Your own corpus: a file or folder is turned once into a folder in BEIR layout, which everything else reads.
 
 A large corpus is sampled, and its queries are limited. Without judgements, documents of the corpus are asked for: each
 query is the title of a document, or a sentence of it, and is left out of the document. The rows are read twice: for
@@ -103,7 +103,7 @@ def _about(folder: Path) -> dict[str, Any]:
 
 
 def rank(key: str, seed: int) -> int:
-    """A number by which ids are drawn, the lowest first. It depends on nothing else, so neither does what is drawn."""
+    """A number by which ids are drawn, the lowest first, so that the order they come in changes nothing."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, key=str(seed).encode()).digest())
 
 
@@ -173,7 +173,7 @@ def _has(ids: np.ndarray, source: Source, key: str) -> bool:
 
 
 def _limit(source: Source, ids: np.ndarray, needed: Collection[str]) -> int:
-    """The rank up to which documents are kept: with the needed ones they are as many as wanted."""
+    """The highest rank of a document that is kept, so that with the needed ones there are as many as wanted."""
     others = np.setdiff1d(ids, np.asarray(array("Q", [rank(key, source.seed) for key in needed])))
     room = source.documents - len(needed)
     if not source.documents or len(others) <= room:

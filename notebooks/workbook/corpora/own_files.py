@@ -80,7 +80,7 @@ class Source:
 
 
 class Judgement(NamedTuple):
-    """A query's id and text, a document's id and its grade, and where it is said."""
+    """The place of a judgement, the id and text of its query, and the id and grade of its document."""
 
     place: str
     query: str
@@ -147,7 +147,7 @@ def _document(
 
 
 def judgements(source: Source, defects: Defects = STRICT) -> Iterator[Judgement]:
-    """The judgements, wherever they are: of a query column, one for each question of a row."""
+    """Yield the judgements of a folder, a file of judgements, or a query column: one for each question of a row."""
     if source.qrels:
         return _from_qrels(source.qrels, defects)
     return _from_file(source, defects) if source.judged else _from_column(source, defects)
@@ -217,7 +217,7 @@ def _judged_columns_of(source: Source) -> dict[str, str]:
 def _resolve(
     file: Path, given: Mapping[str, str], roles: Mapping[str, tuple[str, ...]], parameter: str, needed: set[str]
 ) -> dict[str, str]:
-    """The column of each role: the given one, else the one usually called so, if it is there."""
+    """The column of each role: the given one, else a column with a usual name, if there is one."""
     if not isinstance(given, Mapping) or not set(given) <= set(roles):
         raise WorkbookError(f"{parameter} says which column is {', '.join(roles)}, and nothing else: not {given!r}")
     present = table_files.columns_of(file)

@@ -1,8 +1,8 @@
-"""Training pairs from documents alone: what stands for a query, and the rest of its document as the answer.
+"""Training pairs from documents alone: a part of a document is the query, and the rest of it is the answer.
 
     title -> text; first sentence (the summary) -> rest; any other sentence -> title and rest
 
-Nothing here sees a query or a judgement: it takes documents, not a corpus.
+Only `labelled` sees queries and judgements; everything else takes documents, not a corpus.
 """
 
 import re
@@ -31,7 +31,7 @@ MIN_TRAINED_ON = MIN_DOCUMENTS - 2 * MIN_HELD_OUT  # near-duplicates can make th
 
 
 class Pair(NamedTuple):
-    """What is searched with, what should be found, the document both come from, and how the pair was made."""
+    """A text to search with, the text that it should find, the document of both, and how the pair was made."""
 
     anchor: str
     positive: str
@@ -85,7 +85,7 @@ def _says_enough(sentence: str) -> bool:
 
 
 def labelled(corpus: Corpus) -> list[Pair]:
-    """Pairs of a query and each document judged relevant to it that is there. Never of the queries reported on."""
+    """Pair each query with every document judged relevant to it. Never call it with the queries that are reported on."""
     return [
         Pair(corpus.queries[query], corpus.documents[document].full, document, "labelled")
         for query, grades in corpus.qrels.items() for document, grade in grades.items()
@@ -94,10 +94,10 @@ def labelled(corpus: Corpus) -> list[Pair]:
 
 
 def hold_out(documents: Mapping[str, Document], seed: int) -> set[str]:
-    """Draw the documents to hold out, a tenth, ten at least and MAX_HELD_OUT at most, near-duplicates together.
+    """Draw the documents to hold out: a tenth, but at least MIN_HELD_OUT and at most MAX_HELD_OUT.
 
-    Were one of two near-duplicates trained on, the other's held-out score would be one of memory.
-    Raises WorkbookError for documents that are too few, or all alike.
+    Near-duplicates are held out together: a model trained on one would know the other by heart. Raises WorkbookError
+    for documents that are too few, or all alike.
     """
     if len(documents) < MIN_DOCUMENTS:
         raise WorkbookError(f"{len(documents)} documents are too few to train on: give {MIN_DOCUMENTS} or more")

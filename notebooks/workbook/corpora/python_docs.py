@@ -30,7 +30,7 @@ SUMMARY_WORDS, BODY_WORDS = range(4, 41), range(20, 121)  # MiniLM reads 256 tok
 
 
 class Docstring(NamedTuple):
-    """Where it stands (`package:module.name`), its first paragraph, and the rest as one line of text."""
+    """A docstring: its place (`package:module.name`), its first paragraph, and the rest as one line of text."""
 
     id: str
     summary: str

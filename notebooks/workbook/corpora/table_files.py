@@ -82,7 +82,7 @@ def _keys(file: Path) -> list[str]:
 
 
 def separated(file: Path, columns: Collection[str]) -> str:
-    """What to do about a CSV whose header seems to be separated by something else than its name says; or nothing."""
+    """Advice for a CSV whose header seems to have another separator than its name says; empty for others."""
     if file.suffix.lower() not in CSV:
         return ""
     for cut, (name, advice) in SEPARATORS.items():
