@@ -80,7 +80,7 @@ def unpack(archive: Path, name: str) -> None:
 
 
 def _members(zipped: zipfile.ZipFile, name: str, size: int) -> list[str]:
-    """The names of a zip's files in the set's folder. Raises BadZipFile if one leads out of it, or if they are too large.
+    """The names of a zip's files in the set's folder. Raises BadZipFile if one leads out of it, or all are too large.
 
     The declared sizes can be trusted: zipfile writes no more than they say. Entries that share bytes, by which a small
     zip holds petabytes, are found by their compressed sizes: together they exceed the zip.

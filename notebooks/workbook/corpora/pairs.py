@@ -85,7 +85,7 @@ def _says_enough(sentence: str) -> bool:
 
 
 def labelled(corpus: Corpus) -> list[Pair]:
-    """Pair each query with every document judged relevant to it. Never call it with the queries that are reported on."""
+    """Pair each query with every document judged relevant to it. Never give it the queries that are reported on."""
     return [
         Pair(corpus.queries[query], corpus.documents[document].full, document, "labelled")
         for query, grades in corpus.qrels.items() for document, grade in grades.items()
