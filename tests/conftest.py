@@ -2,8 +2,11 @@
 
 import json
 import os
+from pathlib import Path
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
+if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch start as many threads as there are cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import numpy as np
@@ -12,12 +15,26 @@ from workbook import names, paths
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.training import training
+from xdist.scheduler import LoadFileScheduling
 
+pytest_plugins = ["standin", "browser", "smoke", "elsewhere", "planted"]  # their fixtures
+# Files that look at one run of the smoke profile: the run is made once, so they are one worker's.
+SMOKE = {f"test_{name}" for name in ("notebooks", "faults", "kills", "repeatability", "leaks", "browser_report")}
 # The same examples each time, here and in CI. Machines are shared: no deadline
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)
 hypothesis.settings.load_profile("same")
 
-pytest_plugins = ["standin", "browser", "smoke", "elsewhere"]  # fixtures: `server`; `lab`, `page`; `smoke`; `elsewhere`
+
+class ByFile(LoadFileScheduling):
+    """Gives each worker whole files, so that what a file's tests share is made once, and one worker all of SMOKE."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "smoke" if Path(file).stem in SMOKE else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -14,14 +14,12 @@ from bs4 import BeautifulSoup
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from test_word_tokenizer import bert, ids_of
 from workbook import errors, names, paths, redact
 from workbook.corpora import corpora, document_streams, lines, own_data, table_files
 from workbook.corpora.corpora import Corpus, Document
 from workbook.corpora.document_streams import SHARD, Assembled, Stream
 from workbook.corpora.own_data import Source
-from workbook.embedding import encoders, model_files
-from workbook.embedding.word_tokenizer import WordTokenizer
+from workbook.embedding import model_files
 from workbook.errors import WorkbookError
 from workbook.figures import tables
 from workbook.qdrant import server
@@ -301,21 +299,3 @@ def test_a_text_in_a_table_is_shown_as_it_is(text):
     assert page.find(["script", "b", "i"]) is None
     cells = [cell.get_text() for cell in page.find_all(["td", "th"])]
     assert {f"<script>{text}", f"<b>{text}", f"<i>{text}", text} <= set(cells)
-
-
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_words_tokenized_once_have_the_ids_of_the_library(texts):
-    plain = bert()
-    expected = [plain.encode(text, add_special_tokens=False).ids for text in texts]
-    assert ids_of(WordTokenizer(plain).preprocess(texts), texts) == expected
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return encoders.load("tiny-static").model[0].tokenizer
-
-
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_the_tokenizer_of_a_model_is_followed_too(tokenizer, texts):
-    expected = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
-    assert ids_of(WordTokenizer(tokenizer).preprocess(texts), texts) == expected
