@@ -39,7 +39,7 @@ bench-grid: $(READY)  ## print how fast the grid of settings is measured
 	@.venv/bin/python -m workbook bench-grid $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
 
 test: $(READY)  ## run the tests that one needs after an edit: a few minutes
-	.venv/bin/python -m pytest $(WORKERS)
+	.venv/bin/python -m pytest $(WORKERS) --hypothesis-profile=few
 
 test-all: $(READY)  ## run all tests: also kills, leaks, the browser, repeated runs, simulations
 	.venv/bin/python -m pytest $(WORKERS) -m ""

@@ -20,8 +20,10 @@ from xdist.scheduler import LoadFileScheduling
 pytest_plugins = ["standin", "browser", "smoke", "elsewhere", "planted"]  # their fixtures
 # Files that look at one run of the smoke profile: the run is made once, so they are one worker's.
 SMOKE = {f"test_{name}" for name in ("notebooks", "faults", "kills", "repeatability", "leaks", "browser_report")}
-# The same examples each time, here and in CI. Machines are shared: no deadline
-hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=100, database=None)
+# The same examples each time, here and in CI. Machines are shared: no deadline. `make test` asks for the profile "few"
+same = hypothesis.settings(derandomize=True, deadline=None, max_examples=100, database=None)
+hypothesis.settings.register_profile("same", same)
+hypothesis.settings.register_profile("few", same, max_examples=20)
 hypothesis.settings.load_profile("same")
 
 

@@ -30,6 +30,7 @@ SAID = TEXT.filter(str.strip)
 IDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\t\r\n"), min_size=1, max_size=12).filter(str.strip)
 DOCUMENTS = st.dictionaries(IDS, st.builds(Document, TEXT, TEXT).filter(lambda one: one.full), min_size=1, max_size=6)
 ENDS = st.sampled_from(["\n", "\r\n", "\n\n"])
+MANY = 3 * settings.default.max_examples  # of what takes no time
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0[1-7]*.ipynb"))
 
 
@@ -212,7 +213,7 @@ def declared():
         yield found
 
 
-@settings(max_examples=600)
+@settings(max_examples=2 * MANY)
 @given(st.data())
 def test_any_value_of_a_parameter_is_usable_or_refused_in_one_line_that_names_it(declared, data):
     values = declared[data.draw(st.sampled_from(NOTEBOOKS))]
@@ -257,7 +258,7 @@ PLACES = st.sampled_from([str(paths.ROOT), str(paths.DATA), "/home/someone/x", "
                           "secret-of-mine", "~", "/", "%2F", "\\n", "&#x2F;", "home", "Users", "me:word@"])  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.lists(PLACES | TEXT, max_size=8).map("".join))
 def test_cleaning_twice_is_cleaning_once(text):
     with pytest.MonkeyPatch.context() as patch:
@@ -280,7 +281,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.lists(PIECES | TEXT, max_size=12).map("".join))
 @example("<a href='java\nscript:a()'>")
 def test_html_of_any_kind_leaves_only_plain_elements_and_attributes(text):
