@@ -51,7 +51,7 @@ coverage: $(TOOLS)  ## run all tests, and list what of the package they did not 
 	.venv/bin/coverage report; code=$$?; .venv/bin/python tests/unreached.py && exit $$code
 
 fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
-	@.venv/bin/python tests/fuzz_loaders.py $(SECONDS)
+	@.venv/bin/python tests/fuzz.py $(SECONDS)
 
 mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (MUTANTS=pattern; by hand: an hour)
 	@nice .venv/bin/python tests/mutation.py $(if $(MUTANTS),"$(MUTANTS)")
