@@ -39,6 +39,11 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first."""
+    items.sort(key=lambda item: item.path.stem not in SMOKE)
+
+
 @pytest.fixture(autouse=True)
 def told_apart():
     """Each test begins as a process does: no corpus and no model has taken a name."""

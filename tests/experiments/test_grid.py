@@ -198,6 +198,7 @@ def test_a_model_that_knows_no_word_of_the_texts_is_refused(data):
         grid.encode(strange, encoders.load("tiny-static"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2])
 def test_a_node_lost_between_any_two_requests(sample, server, copies):
     """Of a cluster of three: rows complete and equal where each shard has a second copy, else one clear line."""
