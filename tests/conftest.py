@@ -1,6 +1,5 @@
 """What several test files share: a data folder of their own and small corpora with real shapes."""
 
-import json
 import os
 from pathlib import Path
 
@@ -8,6 +7,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
 if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch start as many threads as there are cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import corpus_files
 import hypothesis
 import numpy as np
 import pytest
@@ -62,19 +62,13 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def beir_folder(tmp_path):
     """A corpus of three documents and two queries in BEIR layout, to be spoilt by the test."""
-    folder = tmp_path / "tiny"
-    (folder / "qrels").mkdir(parents=True)
-    documents = [
-        ("d1", "Rivers", "Water flows to the sea."),
-        ("d2", "", "Banks lend money."),
-        ("d3", "Snow", "It is cold."),
-    ]
-    rows = [json.dumps({"_id": key, "title": title, "text": text}) for key, title, text in documents]
-    (folder / "corpus.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    queries = [json.dumps({"_id": key, "text": text}) for key, text in [("q1", "where does water go"), ("q2", "loan")]]
-    (folder / "queries.jsonl").write_text("\n".join(queries) + "\n", encoding="utf-8")
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td3\t0\nq2\td2\t1\n")
-    return folder
+    documents = {
+        "d1": {"title": "Rivers", "text": "Water flows to the sea."},
+        "d2": {"title": "", "text": "Banks lend money."},
+        "d3": {"title": "Snow", "text": "It is cold."},
+    }
+    queries, qrels = {"q1": "where does water go", "q2": "loan"}, {"q1": {"d1": 2, "d3": 0}, "q2": {"d2": 1}}
+    return corpus_files.write_beir(tmp_path / "tiny", documents, queries, qrels)
 
 
 @pytest.fixture(scope="session")

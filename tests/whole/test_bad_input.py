@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import corpus_files
 import pyarrow
 import pytest
 import smoke
@@ -86,15 +87,10 @@ def corpus(file, content, notebook=SEARCH):
     """
 
     def make(folder, patch):
-        (folder / "tiny" / "qrels").mkdir(parents=True)
-        documents = [
-            {"_id": f"d{number}", "title": f"Title {number}", "text": f"Text {number}."} for number in range(30)
-        ]
-        queries = [{"_id": f"q{number}", "text": f"question {number}"} for number in range(12)]
-        for name, rows in (("corpus.jsonl", documents), ("queries.jsonl", queries)):
-            (folder / "tiny" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-        judged = [f"q{number}\td{number}\t1\n" for number in range(12)]
-        (folder / "tiny" / "qrels" / "test.tsv").write_text("".join(["query-id\tcorpus-id\tscore\n", *judged]))
+        documents = {f"d{number}": {"title": f"Title {number}", "text": f"Text {number}."} for number in range(30)}
+        queries = {f"q{number}": f"question {number}" for number in range(12)}
+        judged = {f"q{number}": {f"d{number}": 1} for number in range(12)}
+        corpus_files.write_beir(folder / "tiny", documents, queries, judged)
         spoil(folder / "tiny" / file, content)
         return parameter(notebook, "corpus", str(folder / "tiny"), strict=True)(folder, patch)
 

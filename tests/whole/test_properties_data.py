@@ -7,6 +7,7 @@ import json
 import shutil
 from urllib.parse import quote
 
+import corpus_files
 import pandas as pd
 import pyarrow
 import pytest
@@ -62,17 +63,9 @@ def room(tmp_path_factory):
         yield folder
 
 
-def write_beir(folder, corpus, end="\n", ascii_only=False):
-    """Write a corpus in BEIR layout, anew."""
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "qrels").mkdir(parents=True)
-    documents = [{"_id": key, **one._asdict()} for key, one in corpus.documents.items()]
-    queries = [{"_id": key, "text": text} for key, text in corpus.queries.items()]
-    for name, rows in (("corpus.jsonl", documents), ("queries.jsonl", queries)):
-        text = "".join(json.dumps(row, ensure_ascii=ascii_only) + end for row in rows)
-        (folder / name).write_bytes(text.encode())
-    judged = [f"{query}\t{key}\t{grade}" for query, grades in corpus.qrels.items() for key, grade in grades.items()]
-    (folder / "qrels" / "test.tsv").write_bytes(end.join(["query-id\tcorpus-id\tscore", *judged, ""]).encode())
+def write_beir(folder, corpus, *written):
+    documents = {key: one._asdict() for key, one in corpus.documents.items()}
+    corpus_files.write_beir(folder, documents, corpus.queries, corpus.qrels, *written)
 
 
 def write_table(file, rows, end="\n"):
@@ -80,7 +73,7 @@ def write_table(file, rows, end="\n"):
     if file.suffix == ".parquet":
         parquet.write_table(pyarrow.Table.from_pylist(rows), file)
     elif file.suffix == ".jsonl":
-        file.write_bytes("".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode())
+        file.write_bytes(corpus_files.jsonl(rows, end))
     else:
         with file.open("w", encoding="utf-8", newline="") as stream:
             cut = "\t" if file.suffix == ".tsv" else ","
