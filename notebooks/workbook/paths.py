@@ -18,7 +18,6 @@ from workbook.errors import WorkbookError
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent
 ROOT = NOTEBOOKS.parent
-REQUIREMENTS = ROOT / "requirements.txt"
 SAMPLE = ROOT / "data" / "sample"
 DATA = Path(os.environ.get("WORKBOOK_DATA", ROOT / "data")).resolve()
 FIGURES = Path(os.environ.get("WORKBOOK_FIGURES", ROOT / "figures")).resolve()
