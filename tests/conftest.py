@@ -7,14 +7,11 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # a test log is read by people
 if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch start as many threads as there are cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import corpus_files
 import hypothesis
 import numpy as np
 import pytest
 from workbook import names, paths
-from workbook.corpora import corpora
-from workbook.embedding import encoders
-from workbook.training import training
+from written_files import write_beir
 from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["standin", "browser", "smoke", "elsewhere", "planted"]  # their fixtures
@@ -47,8 +44,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def told_apart():
     """Each test begins as a process does: no corpus and no model has taken a name."""
-    names.CORPORA.forget()
-    names.MODELS.forget()
+    names.CORPORA._contents.clear()
+    names.MODELS._contents.clear()
 
 
 @pytest.fixture
@@ -63,12 +60,12 @@ def data(tmp_path, monkeypatch):
 def beir_folder(tmp_path):
     """A corpus of three documents and two queries in BEIR layout, to be spoilt by the test."""
     documents = {
-        "d1": {"title": "Rivers", "text": "Water flows to the sea."},
-        "d2": {"title": "", "text": "Banks lend money."},
-        "d3": {"title": "Snow", "text": "It is cold."},
+        "d1": ("Rivers", "Water flows to the sea."),
+        "d2": ("", "Banks lend money."),
+        "d3": ("Snow", "It is cold."),
     }
     queries, qrels = {"q1": "where does water go", "q2": "loan"}, {"q1": {"d1": 2, "d3": 0}, "q2": {"d2": 1}}
-    return corpus_files.write_beir(tmp_path / "tiny", documents, queries, qrels)
+    return Path(write_beir(tmp_path / "tiny", documents, queries, qrels))
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +75,3 @@ def unit_vectors():
     vectors = (random.standard_normal((500, 16)) @ random.standard_normal((16, 64))).astype(np.float32)
     vectors += 0.3 * random.standard_normal((500, 64)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    """Training on the sample from tiny models, in a data folder that is the module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        start, teacher = encoders.load("tiny-static"), encoders.load("tiny-transformer")
-        yield training.task("sample", corpora.unlabelled("sample"), start, teacher, 0)

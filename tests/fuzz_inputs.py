@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-from corpus_files import jsonl
 from nbformat import v4
 from pyarrow import parquet
 from workbook.evaluation import results
@@ -28,6 +27,10 @@ def parts(content: bytes, *files: Path) -> None:
     for file, part in zip(files, content.split(PART, len(files) - 1), strict=False):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(part)
+
+
+def jsonl(rows: list[dict]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def separated(rows: list[dict], cut: str = ",") -> bytes:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import fuzz_inputs as inputs
 import pandas as pd
 from workbook import paths
-from workbook.conclusions import run_rows, ways
+from workbook.conclusions import methods_of_run, run_rows
 from workbook.corpora import beir_sets, corpora, own_data, own_files, table_files
 from workbook.corpora.own_data import Source
 from workbook.embedding import model_cards, model_files, vectors
@@ -138,7 +138,7 @@ def rows(content: bytes, folder: Path) -> None:
     if len(found.rows):
         assert found.corpus is not None
         assert found.machine
-        ways.read(found)
+        methods_of_run.read(found)
 
 
 def notebook(content: bytes, folder: Path) -> None:

@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[1]
 COPY = ROOT / "mutants"
 MODULES = ("evaluation/evaluation", "evaluation/statistics", "qdrant/quantization", "qdrant/engine")
 TESTS = [
-    *(f"tests/{name.replace('/', '/test_')}.py" for name in (*MODULES, "qdrant/edge", "whole/properties_numbers")),
+    *(
+        f"tests/{name.replace('/', '/test_')}.py"
+        for name in (*MODULES, "qdrant/bm25", "qdrant/edge", "whole/properties_numbers")
+    ),
     *(
         f"tests/whole/test_oracles.py::test_{name}"
         for name in (

@@ -5,6 +5,7 @@ It stores and searches with qdrant-client's in-memory mode, remembers configs it
 that is tested on Edge and, where QDRANT_URL is set, on a real server.
 """
 
+import os
 import re
 import threading
 import time
@@ -21,6 +22,7 @@ from workbook.errors import WorkbookError
 from workbook.qdrant import patience
 from workbook.qdrant import server as remote
 
+needs_server = pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
 TITLE = "qdrant - vector search engine"
 
 
@@ -60,6 +62,10 @@ class Standin(Cluster):
     @property
     def collections(self) -> list[str]:
         return sorted(self._configs)
+
+    def calls(self, method: str, ending: str) -> list[str]:
+        """The paths of that ending that it was asked by that method."""
+        return [path for asked, path in self.requests if asked == method and path.endswith(ending)]
 
     @property
     def grpc(self) -> bool:

@@ -26,7 +26,7 @@ CODES = {
 ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
-class _Service(qdrant.QdrantServicer, qdrant.CollectionsServicer, qdrant.PointsServicer):
+class _Service(qdrant.CollectionsServicer, qdrant.PointsServicer):
     """What is not overridden is answered UNIMPLEMENTED."""
 
     def __init__(self, standin):
@@ -47,19 +47,11 @@ class _Service(qdrant.QdrantServicer, qdrant.CollectionsServicer, qdrant.PointsS
             context.abort(CODES.get(status, grpc.StatusCode.INTERNAL), str(result))
         return result
 
-    def HealthCheck(self, request, context):
-        told = self._ask(context, "HealthCheck", "GET", "/")
-        return qdrant.HealthCheckReply(title=told["title"], version=told["version"])
-
     def List(self, request, context):
         told = self._ask(context, "List", "GET", "/collections")
         return qdrant.ListCollectionsResponse(
             collections=[qdrant.CollectionDescription(**collection) for collection in told["collections"]]
         )
-
-    def CollectionExists(self, request, context):
-        told = self._ask(context, "CollectionExists", "GET", f"/collections/{request.collection_name}/exists")
-        return qdrant.CollectionExistsResponse(result=qdrant.CollectionExists(**told))
 
     def Upsert(self, request, context):
         body = {"points": [_json(GrpcToRest.convert_point_struct(point)) for point in request.points]}
@@ -79,7 +71,6 @@ def listen(standin, port: int) -> tuple[grpc.Server, int]:
     """A server that answers at this port, or at any free one if it is 0, and the port."""
     server = grpc.server(ThreadPoolExecutor(4), options=ANY_SIZE)
     service = _Service(standin)
-    qdrant.add_QdrantServicer_to_server(service, server)
     qdrant.add_CollectionsServicer_to_server(service, server)
     qdrant.add_PointsServicer_to_server(service, server)
     port = server.add_insecure_port(f"127.0.0.1:{port}")

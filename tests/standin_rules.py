@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
-from jsonschema.exceptions import relevance
+from jsonschema.exceptions import best_match
 
 SCHEMA = "WORKBOOK_QDRANT_SCHEMA"
 DEFS = "#/$defs/"
@@ -223,32 +223,15 @@ def _outline(value: object, name: str = "") -> object:
 
 
 def _told(errors: list[ValidationError]) -> tuple[int, str]:
-    leaves = list(_leaves(errors))
-    broken = [error for error in leaves if error.validator in ("minimum", "maximum")]
-    if broken:
-        words = [
-            _range(error.json_path.removeprefix("$."), error.instance, *map(error.schema.get, ("minimum", "maximum")))
-            for error in broken
-        ]
-        return 422, f"Validation error in JSON body: [{'; '.join(words)}]"
-    error = max(errors, key=relevance)
-    while inside := _not_null(error):
-        error = max(inside, key=relevance)
-    names = [part for part in error.absolute_schema_path if isinstance(part, str) and part[0].isupper()]
-    if error.validator == "anyOf" and names:
-        return 400, f"Format error in JSON body: data did not match any variant of untagged enum {names[-1]}"
-    return 400, f"Format error in JSON body: {error.json_path}: {error.message[:200]}"
+    """422 where a number is out of bounds, else 400; a real server's words are others."""
+    broken = [error for error in _leaves(errors) if error.validator in ("minimum", "maximum")]
+    status, error = (422, broken[0]) if broken else (400, best_match(errors))
+    return (
+        status,
+        f"{'Validation' if broken else 'Format'} error in JSON body: {error.json_path}: {error.message[:200]}",
+    )
 
 
-def _not_null(error: ValidationError) -> list[ValidationError]:
-    """What is wrong with an optional value, where it may be of one kind or null."""
-    kinds = [row for row, kind in enumerate(error.schema.get("anyOf", [])) if kind != {"type": "null"}]
-    return [each for each in error.context if each.schema_path[0] in kinds] if len(kinds) == 1 else []
-
-
-def _leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
+def _leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
     for error in errors:
-        if error.context:
-            yield from _leaves(error.context)
-        else:
-            yield error
+        yield from _leaves(error.context) if error.context else [error]

@@ -4,7 +4,7 @@ corpora      documents, queries, judgements; your own files; pairs to train on
 qdrant       quantization settings, engines, existing collections and shards
 embedding    models and their files; texts to vectors
 evaluation   scores, intervals, times; records and rows
-experiments  the measurements, a file for each: the grid, baselines, losses, footprint, speed, many documents ...
+experiments  the measurements, a file for each: the grid, retrieval methods, losses, footprint, speed, ingest ...
 training     train a static model on documents, and measure what was trained
 conclusions  from the rows of a run to verdicts, advice and forecasts
 figures      from rows to tables and pictures

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 from published_run import SCORES, publish
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import answers, methods_of_run, run_rows
+from workbook.conclusions import asked as asked_from
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed
 from workbook.qdrant.engine import FUSIONS
@@ -16,7 +17,7 @@ def asked(data, monkeypatch):
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
         read = run_rows.read("made")
-        return answers.asked(read, ways.read(read)[0], margin)
+        return asked_from.of(read, methods_of_run.read(read)[0], margin)
 
     return ask
 
@@ -70,9 +71,9 @@ def test_queries_that_the_model_knows_nothing_of_are_told(asked):
 def test_a_rival_whose_best_speed_was_not_found_is_told(asked):
     question, said = "How much faster does it encode?", "; its best speed was not found, notebook 02 says why."
     doubt = {"metric": encoding_speed.DOUBT, "value": 1, "notebook": "02_encoding_speed"}
-    work = "160 words, cut at 256 tokens, 2 threads: batches of 256 texts take more than 10 s each"
-    assert told(added(asked(), **doubt, model="slow", work=work), question).text.endswith(said)
-    other = told(added(asked(), **doubt, model="slow (int8)", work=work), question).text
+    doubt |= {"words": 160, "max_tokens": 256, "threads": 2}
+    assert told(added(asked(), **doubt, model="slow"), question).text.endswith(said)
+    other = told(added(asked(), **doubt, model="slow (int8)"), question).text
     assert not other.endswith(said), "at 160 words the fastest form is another"
 
 
@@ -109,7 +110,7 @@ def test_what_notebook_06_decided_is_repeated(asked):
     text = told(asked(), "Which setting, for this corpus?").text
     assert text.startswith("None is confirmed. fast against its whole float32 vector, chosen on half of the queries")
     assert text.endswith(
-        "binary, 64 dimensions, rescore-x3: +0.000 [−0.010, +0.010], not confirmed, not settled (margin 0.02)."  # noqa: RUF001
+        "binary, 64 dimensions, rescore-x3: +0.000 [−0.030, +0.010], not confirmed, not settled (margin 0.02)."  # noqa: RUF001
     )
 
 
@@ -142,7 +143,7 @@ def test_the_fusion_that_favours_the_static_model_less_is_told(asked):
 
 def test_the_headline_is_not_settled_with_few_queries(asked):
     about = asked()
-    few = about._replace(ways=[way._replace(scores=way.scores.head(5)) for way in about.ways])
+    few = about._replace(methods=[way._replace(judgements=way.judgements.head(5)) for way in about.methods])
     assert answers.headline(few).startswith("Not settled with 5 queries")
 
 
@@ -180,5 +181,5 @@ def test_what_is_missing_has_no_source(asked):
 
 def test_only_the_same_fusions_are_compared(asked):
     about = asked()
-    kept = [way for way in about.ways if way.label not in ("trained + BM25 (rrf)", "slow + BM25 (dbsf)")]
-    assert about._replace(ways=kept).alike() == []
+    kept = [way for way in about.methods if way.label not in ("trained + BM25 (rrf)", "slow + BM25 (dbsf)")]
+    assert about._replace(methods=kept).alike() == []

@@ -3,13 +3,14 @@
 import pandas as pd
 import pytest
 from published_run import publish
-from workbook.conclusions import answers, decisions, run_rows, ways
+from workbook.conclusions import answers, asked, decisions, methods_of_run, run_rows
 from workbook.conclusions.decisions import Needs, Place
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
-from workbook.experiments import baselines
+from workbook.experiments import retrieval_methods
+from workbook.experiments.retrieval_methods import find
 
 SIZES = {"fast": 30.0, "slow": 90.0, "custom-made-1": 20.0}
 ROOMY = Place(documents=1_000, memory_mb=1_000, index_hours=10, query_ms=1_000)
@@ -19,22 +20,22 @@ ROOMY_BUT_FOR_MEMORY = Place(**{**vars(ROOMY), "memory_mb": 0.01})
 @pytest.fixture
 def found(data, monkeypatch):
     publish(monkeypatch)
-    return ways.distinct(ways.read(run_rows.read("made"))[0])
+    return methods_of_run.distinct(methods_of_run.read(run_rows.read("made"))[0])
 
 
 def decide(found, **places):
-    return decisions.decide(found, ways.find(found, "slow"), places, SIZES)
+    return decisions.decide(found, find(found, "slow"), places, SIZES)
 
 
 def test_needs_are_what_was_measured_multiplied(found):
     place = Place(documents=1_000_000, memory_mb=1, index_hours=1, query_ms=1, slower=2)
-    needs = decisions.needs(ways.find(found, "trained"), place, SIZES)
+    needs = decisions.needs(find(found, "trained"), place, SIZES)
     assert needs.memory_mb == pytest.approx(20 + 1_600)
     assert needs.index_hours == pytest.approx(2 * 1_000_000 * 0.0005 / 3600)
     assert needs.query_ms == pytest.approx(2 * 1 * 1_000), "an exact search reads a thousand times as many documents"
-    graph = ways.find(found, "trained")._replace(search="default-ef")
+    graph = find(found, "trained")._replace(search="default-ef")
     assert decisions.needs(graph, place, SIZES).query_ms == pytest.approx(2 * 1)
-    assert decisions.needs(ways.find(found, "BM25"), place, SIZES).memory_mb == pytest.approx(100), "no model"
+    assert decisions.needs(find(found, "BM25"), place, SIZES).memory_mb == pytest.approx(100), "no model"
 
 
 def test_only_what_is_exceeded_is_told():
@@ -82,11 +83,11 @@ def test_the_half_that_did_not_choose_reports(found):
 
 def test_a_way_that_is_best_on_the_reporting_half_alone_is_not_chosen(found):
     choosing, reporting = statistics.halves(100, seed=0)
-    lucky = ways.find(found, "fast")
+    lucky = find(found, "fast")
     scores = lucky.scores.copy()
     scores.iloc[reporting] = 1.0
     scores.iloc[choosing] = 0.0
-    changed = [way._replace(scores=scores) if way is lucky else way for way in found]
+    changed = [way._replace(judgements=scores.to_frame("ndcg@10")) if way is lucky else way for way in found]
     [one] = decide(changed, roomy=ROOMY)
     assert one.way.label == "slow + BM25 (dbsf)"
 
@@ -96,8 +97,9 @@ def test_rows_and_table_show_the_same(found, monkeypatch):
     decided = decide(found, **places)
     rows = decisions.rows(decided, "made")
     assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
-    assert set(rows[rows["work"].str.startswith("tiny: nothing fits")]["metric"].str.split(":").str[0]) == {"place"}
-    table = decisions.table(decided, ways.find(found, "slow"), places)
+    nothing_fits = rows[(rows["scenario"] == "tiny") & rows["method"].isna()]
+    assert nothing_fits["metric"].str.startswith("place: ").all() and len(nothing_fits) == 3
+    table = decisions.table(decided, find(found, "slow"), places)
     assert table.loc["use", "roomy"] == "slow + BM25 (dbsf)" and table.loc["slow there", "roomy"] == "fits too"
     assert table.loc["stored and searched", "roomy"] == "float32, whole vectors, exact"
     assert table.loc["use", "tiny"].startswith("nothing fits") and table.loc["NDCG@10", "tiny"] == ""
@@ -109,7 +111,7 @@ def test_a_computed_memory_is_said_to_be_computed(found):
     computed = [way._replace(bytes_computed=way.label in ("slow + BM25 (dbsf)", "BM25")) for way in found]
     for ways_of_one, said in [(found, ""), (computed, " (computed)")]:
         decided = decide(ways_of_one, **places)
-        cells = decisions.table(decided, ways.find(found, "slow"), places).loc["memory (MB)"]
+        cells = decisions.table(decided, find(found, "slow"), places).loc["memory (MB)"]
         assert cells.tolist() == [f"91.6{said} of 1,000", f"0.1{said} of 0.01"], "of what fits, and of the least"
         metrics = set(decisions.rows(decided, "made")["metric"])
         assert ("place: computed memory_mb" in metrics) == bool(said) != ("place: memory_mb" in metrics)
@@ -121,20 +123,20 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
     """As notebooks 01 and 07 do it; the server is the tests' stand-in."""
     monkeypatch.setenv("WORKBOOK_RUN", "made")
     corpus, labels = corpora.load("sample"), ("tiny-static", "tiny-transformer")
-    measured = baselines.measure(
+    measured = retrieval_methods.measure(
         corpus, {label: encoders.load(label) for label in labels}, engine_name=engine_name, repeats=1
     )
-    compared = {"corpus": corpus.name, "model": labels[0], "metric": "share kept", "work": f"against {labels[1]}"}
+    compared = {"corpus": corpus.name, "model": labels[0], "metric": "share kept", "against": labels[1]}
     sizes = [{"corpus": corpus.name, "model": label, "metric": "megabytes", "value": 1.0} for label in labels]
     told = pd.DataFrame([{**compared, "value": 0.9, "n": 25}, *sizes])
-    results.publish("01_static_vs_transformer", pd.concat([baselines.rows(corpus, measured, labels[1]), told]))
+    results.publish("01_static_vs_transformer", pd.concat([retrieval_methods.rows(corpus, measured, labels[1]), told]))
     read = run_rows.read("made")
-    found, problems = ways.read(read)
-    about = answers.asked(read, found)
+    found, problems = methods_of_run.read(read)
+    about = asked.of(read, found)
     [smaller] = [one.text for one in answers.answer(about) if one.question == "How much smaller is it?"]
     assert problems == [] and smaller.count("(computed)") == 2
-    transformer, places = about.way(about.transformer), {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
-    decided = decisions.decide(ways.distinct(found), transformer, places, about.megabytes)
+    transformer, places = about.method(about.transformer), {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
+    decided = decisions.decide(methods_of_run.distinct(found), transformer, places, about.megabytes)
     table = decisions.table(decided, transformer, places)
     assert table.loc["memory (MB)"].str.contains("(computed) of", regex=False).all()
     assert table.loc["NDCG@10", "roomy"] and decided[1].way is None
@@ -142,12 +144,12 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
 
 def test_a_model_of_unknown_size_is_not_chosen(found):
     sizes = {name: size for name, size in SIZES.items() if name != "custom-made-1"}
-    [one] = decisions.decide(found, ways.find(found, "slow"), {"tight": Place(1_000, 500, 10, 10)}, sizes)
+    [one] = decisions.decide(found, find(found, "slow"), {"tight": Place(1_000, 500, 10, 10)}, sizes)
     assert one.way.label == "fast + BM25 (dbsf)"
 
 
 def test_the_transformer_is_judged_as_it_fits_best(found):
-    small = ways.find(found, "slow")._replace(setting="binary", search="rescore-x3", searched_bytes=90.0)
+    small = find(found, "slow")._replace(setting="binary", search="rescore-x3", searched_bytes=90.0)
     [one] = decide([*found, small], tight=Place(100_000, 100, 10, 1_000))
     assert one.rival == [] and decide(found, tight=Place(100_000, 100, 10, 1_000))[0].rival != []
 
@@ -161,7 +163,7 @@ def test_ways_of_unknown_size_are_not_chosen(found):
 def test_without_a_transformer_or_enough_queries_nothing_is_decided(found):
     with pytest.raises(WorkbookError, match="run notebook 01_static_vs_transformer first"):
         decisions.decide(found, None, {"roomy": ROOMY}, SIZES)
-    few = [way._replace(scores=way.scores.head(19)) for way in found]
+    few = [way._replace(judgements=way.judgements.head(19)) for way in found]
     with pytest.raises(WorkbookError, match="19 queries are too few"):
         decide(few, roomy=ROOMY)
 

@@ -9,6 +9,7 @@ from scipy.stats import linregress, t
 from workbook.conclusions import growth
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
+from workbook.evaluation.columns import in_words
 from workbook.experiments.ingest import Job
 from workbook.experiments.ingest_runs import Run
 from workbook.qdrant.client import Placement
@@ -34,8 +35,8 @@ def runs():
     return [run(n) for n in SIZES]
 
 
-def value_of(rows, metric, work):
-    (value,) = rows[(rows["metric"] == metric) & (rows["work"] == work)]["value"]
+def value_of(rows, metric, what):
+    (value,) = [row["value"] for row in rows.to_dict("records") if row["metric"] == metric and in_words(row) == what]
     return value
 
 
@@ -165,12 +166,13 @@ def test_what_a_server_has_is_computed_and_not_fitted():
     fits = growth.fits(runs)
     assert set(growth.GROWING) - set(fits) == {"bytes on disk"}
     assert growth.bent(fits) == [] and fits[growth.MEMORY].exponent == pytest.approx(0.5)
-    rows, label = growth.rows(runs[:1]), "1,000 documents (server, shards: 3, copies: 2)"
+    where = "server, shards: 3, copies: 2"
+    rows, label = growth.rows(runs[:1]), f"1,000 documents, {where}"
     assert value_of(rows, "disk bytes per document", f"{label}, shards") == 256
-    assert value_of(rows, "phase seconds", f"{label}, index (what was left)") == pytest.approx(1_000**1.25 / 1e5)
-    assert value_of(rows, "disk bytes per document", f"{label}, graph (computed for one copy)") == 100
-    assert value_of(rows, "peak MB", f"{label}, encode (encoder alone)") == 501
-    assert set(growth.exponents(runs)["work"].str.extract(r"(\(.*\))$")[0]) == {"(server, shards: 3, copies: 2)"}
+    assert value_of(rows, "phase seconds", f"{label}, index, what was left") == pytest.approx(1_000**1.25 / 1e5)
+    assert value_of(rows, "disk bytes per document", f"{label}, graph, computed for one copy") == 100
+    assert value_of(rows, "peak MB", f"{label}, encode, encoder alone") == 501
+    assert set(growth.exponents(runs)["variant"]) == {where}
 
 
 def test_a_run_in_two_attempts_counts_only_where_nothing_was_done_twice(runs):
@@ -205,15 +207,14 @@ def test_exponents_are_rows_that_say_which_runs_they_rest_on(runs):
     assert set(rows["n"]) == {4} and set(rows.columns) <= set(results.COLUMNS)
     assert set(rows["metric"]) == {"growth exponent", "growth r2"}
     rows = growth.exponents(runs, smallest=2_000)
-    assert set(rows["n"]) == {3} and rows["work"].str.endswith(", from 2,000 documents").all()
+    assert set(rows["n"]) == {3} and set(rows["note"]) == {"from 2,000 documents"}
 
 
-def test_every_row_of_a_run_starts_with_its_number_of_documents(runs):
+def test_every_row_of_a_run_has_its_number_of_documents(runs):
     rows = growth.rows(runs)
     assert set(rows.columns) <= set(results.COLUMNS)
-    assert rows["work"].str.extract(r"^([\d,]+) documents, .+$").notna().all(axis=None)
-    assert rows["key"].tolist() == [f"key-{work.split()[0].replace(',', '')}" for work in rows["work"]]
-    assert not rows.duplicated(["work", "metric"]).any()
+    assert rows["key"].tolist() == [f"key-{count}" for count in rows["documents"]] and rows["part"].notna().all()
+    assert not rows.duplicated(["documents", "part", "metric"]).any()
 
 
 def test_a_run_in_rows():
@@ -235,9 +236,9 @@ def test_a_run_in_rows():
 
 def test_a_run_in_two_attempts_and_one_of_the_librarys_tokenization_say_so():
     rows = growth.rows([run(4_000, resumed=3_000), run(4_000, words_once=False)])
-    assert not rows.duplicated(["work", "metric"]).any()
+    assert not rows.duplicated(["variant", "part", "metric"]).any()
     assert value_of(rows, "resumed documents", "4,000 documents, encoded by interrupted attempts") == 3_000
-    assert value_of(rows, "phase seconds", "4,000 documents (library's tokenization), encode") == 4
+    assert value_of(rows, "phase seconds", "4,000 documents, library's tokenization, encode") == 4
 
 
 def test_repeats_are_one_row_with_its_range():
@@ -252,17 +253,17 @@ def test_repeats_are_one_row_with_its_range():
         )
         for repeat, (seconds, share) in enumerate([(4.0, 0.5), (5.0, 0.7), (8.0, 0.9)])
     ]
-    rows = growth.rows(repeats).set_index(["metric", "work"])
+    rows = growth.rows(repeats).set_index(["metric", "part"])
     columns = ["value", "low", "high", "n"]
-    assert rows.loc[("phase seconds", "4,000 documents, total"), columns].tolist() == [5, 4, 8, 3]
-    assert rows.loc[("documents/s", f"4,000 documents, {growth.SEARCHED}"), columns].tolist() == [
+    assert rows.loc[("phase seconds", "total"), columns].tolist() == [5, 4, 8, 3]
+    assert rows.loc[("documents/s", growth.SEARCHED), columns].tolist() == [
         800,
         500,
         1000,
         3,
     ]
-    assert rows.loc[("latency ms", f"4,000 documents, {growth.SEARCHED}"), columns].tolist() == [5, 4, 8, 3]
-    precision = rows.loc[("ann precision@10", f"4,000 documents, {growth.SEARCHED}")]
+    assert rows.loc[("latency ms", growth.SEARCHED), columns].tolist() == [5, 4, 8, 3]
+    precision = rows.loc[("ann precision@10", growth.SEARCHED)]
     assert precision["value"] == pytest.approx(0.85)
     assert precision["n"] == 2, "queries, not repeats"
 

@@ -60,14 +60,14 @@ def test_what_was_not_run_says_so():
 def test_bm25_of_a_notebook_is_compared_with_the_published():
     row = {
         "corpus": "scifact",
-        "work": "BM25",
+        "method": "BM25",
         "metric": "ndcg@10",
         "value": 0.6834,
         "low": 0.64,
         "high": 0.72,
         "n": 300,
     }
-    others = [{**row, "work": "a + BM25 (rrf)"}, {**row, "metric": "mrr@10"}]
+    others = [{**row, "method": "a + BM25 (rrf)"}, {**row, "metric": "mrr@10"}]
     table = published_scores.compare(
         pd.concat([pd.DataFrame([ours(0.6)]), published_scores.as_published(pd.DataFrame([row, *others]))])
     )

@@ -195,7 +195,7 @@ def test_what_a_million_vectors_weigh(measured):
     _, found, weights = measured
     smallest = found.choices[0].cell
     assert (smallest.setting, smallest.dimension) == ("scalar-int8", 16)
-    gigabytes = weights[(weights["setting"] == "scalar-int8") & (weights["dimension"] == 16)].set_index("work")["value"]
+    gigabytes = weights[(weights["setting"] == "scalar-int8") & (weights["dimension"] == 16)].set_index("part")["value"]
     assert gigabytes["codes"] == pytest.approx(20e6 / 1e9), "a byte for each dimension and four for the vector"
     graph = gigabytes["RAM, originals on disk"] - gigabytes["codes"]
     assert graph > 0
@@ -205,7 +205,7 @@ def test_what_a_million_vectors_weigh(measured):
 def test_float32_weighs_its_vectors_and_graph_only(measured, data):
     sample, _, _ = measured
     choice = recommend.Choice("fastest", GRAPH, statistics.Interval(0, 0, 0, N), "equal within 0.01", True, None)
-    parts = footprint.weigh(sample, encoders.load("tiny-static"), [choice.cell]).set_index("work")["value"]
+    parts = footprint.weigh(sample, encoders.load("tiny-static"), [choice.cell]).set_index("part")["value"]
     assert list(parts.index) == ["codes", "in all"]
     assert parts["codes"] == pytest.approx(0.256)
     shown = recommend.table([choice], parts.reset_index().assign(dimension=64, setting="float32"))
@@ -230,11 +230,8 @@ def test_the_rows_can_be_published(measured):
     rows = pd.concat([recommend.rows(sample.name, found), weights])
     assert set(rows.columns) <= set(results.COLUMNS)
     reported = rows[rows["metric"] == "ndcg@10 difference"]
-    assert reported["work"].str.partition(": ")[0].tolist() == list(recommend.ROLES)
-    verdicts = [
-        f"confirmed, {choice.verdict} (margin {found.margin:g}), on queries that did not choose it"
-        for choice in found.choices
-    ]
-    assert reported["work"].str.partition(": ")[2].tolist() == verdicts
+    assert reported["scenario"].tolist() == list(recommend.ROLES) and set(reported["margin"]) == {found.margin}
+    verdicts = [f"confirmed, {choice.verdict} (margin {found.margin:g})" for choice in found.choices]
+    assert reported["note"].tolist() == verdicts and set(reported["part"]) == {"on queries that did not choose it"}
     assert (reported["n"] == 13).all(), "the larger half of 25 reports"
     assert reported["value"].tolist() == [choice.difference.value for choice in found.choices]

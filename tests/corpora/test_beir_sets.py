@@ -57,10 +57,8 @@ def served(tmp_path, monkeypatch):
         server.shutdown()
 
 
-def unreachable_url():
-    """An address on this machine where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/{{name}}.zip"
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def zipped(folder):
@@ -100,9 +98,6 @@ def test_a_bad_download_leaves_nothing(data, beir_folder, served, monkeypatch, s
 
 
 def test_a_zip_that_the_disk_has_no_room_for_is_kept(data, beir_folder, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     archive = data / "tiny.zip"
     data.mkdir()
     archive.write_bytes(zipped(beir_folder))
@@ -116,7 +111,9 @@ def test_a_zip_that_the_disk_has_no_room_for_is_kept(data, beir_folder, monkeypa
 
 def test_an_unreachable_server_asks_for_the_folder(data, monkeypatch):
     register(monkeypatch)
-    monkeypatch.setattr(beir_sets, "BEIR_URL", unreachable_url())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"  # where nobody listens, once this is closed
+    monkeypatch.setattr(beir_sets, "BEIR_URL", f"{address}/{{name}}.zip")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(WorkbookError, match=r"cannot reach http://127.*BEIR_DATA_DIR"):
         corpora.load("tiny")
@@ -131,9 +128,6 @@ def test_a_folder_without_a_corpus_says_to_delete_it(data, monkeypatch):
 
 
 def test_a_full_disk_is_not_taken_for_an_unreachable_server(data, monkeypatch):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     register(monkeypatch)
     monkeypatch.setattr("pooch.retrieve", full)
     with pytest.raises(WorkbookError, match=r"cannot write .*make room"):

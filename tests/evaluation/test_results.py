@@ -212,7 +212,7 @@ def test_what_ran_tells_parameters_without_this_machines_folders():
     "name", ["007", "1e5", "2024-01-01", "NA", "None", "nan", "null", "True", "us$_$", 'a"b', "x\ny"]
 )
 def test_names_that_look_like_something_else_are_read_back_as_they_were(data, name):
-    row = {"corpus": name, "model": name, "setting": name, "search": name, "work": name, "metric": "ndcg@10"}
+    row = {"corpus": name, "model": name, "setting": name, "search": name, "method": name, "metric": "ndcg@10"}
     results.publish("01_static", pd.DataFrame([{**row, "value": 0.1 + 0.2, "dimension": 64, "n": 3}]))
     [read] = results.read_rows(results.published_file(results.run_name(), "01_static")).to_dict("records")
     assert {column: read[column] for column in row} == row

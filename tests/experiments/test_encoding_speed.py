@@ -10,35 +10,30 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from workbook.corpora import corpora
 from workbook.embedding import encoders, stages, variants
 from workbook.errors import WorkbookError
 from workbook.evaluation import batches, results, stopwatch
+from workbook.evaluation.columns import in_words
 from workbook.experiments import encoding_speed
 from workbook.experiments.encoding_speed import Speed, Times
-
-
-@pytest.fixture(scope="module")
-def sample():
-    return corpora.load("sample")
 
 
 def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="key", doubt="", plain=None):
     quarter, half = ([second * part for second in seconds] for part in (0.25, 0.5))
     return Speed(
-        model, words, max_tokens, threads, 32, texts, 1_000, {1: [20.0], 32: [60.0, 50.0]}, doubt, seconds,
+        model, model, words, max_tokens, threads, 32, texts, 1_000, {1: [20.0], 32: [60.0, 50.0]}, doubt, seconds,
         plain or {}, quarter, half, [0.0] * len(seconds), key,
     )  # fmt: skip
+
+
+def works(rows):
+    return {in_words(row) for row in rows.to_dict("records")}
 
 
 class Clock:
     """A clock that goes on only when a model works."""
 
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
+    now = 0.0
 
     def spend(self, seconds):
         self.now += seconds
@@ -125,7 +120,7 @@ class Batchwise(SteadyEncoder):
 def clock(data, monkeypatch):
     clock = Clock()
     for module in (stopwatch, stages):
-        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock))
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
 
 
@@ -143,19 +138,8 @@ def test_models_take_turns_after_a_warm_up_that_is_not_counted():
     seconds = stopwatch.rounds([lambda: calls.append("a"), lambda: calls.append("b")], 3)
     assert "".join(calls) == "abab" + "ababab", "two rounds to warm up: the first alone leaves a model cold"
     assert [len(samples) for samples in seconds] == [3, 3]
-
-
-def test_no_repeats_are_refused():
     with pytest.raises(WorkbookError, match="repeats"):
         stopwatch.rounds([], 0)
-
-
-def test_threads_are_fixed_and_given_back_even_after_an_error():
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), stopwatch.threads(1):
-        assert torch.get_num_threads() == 1
-        raise KeyError
-    assert torch.get_num_threads() == before
 
 
 def test_texts_have_the_asked_length_and_come_from_the_corpus_and_seed(sample):
@@ -172,17 +156,16 @@ def test_a_small_corpus_is_read_again_in_another_order(sample):
 
 
 @pytest.mark.parametrize("before", [None, "true"])
-def test_one_thread_is_one_for_the_tokenizers_too_and_the_environment_is_given_back(monkeypatch, before):
-    if before is None:
-        monkeypatch.delenv(stopwatch.TOKENIZERS, raising=False)
-    else:
+def test_threads_are_fixed_for_the_tokenizers_too_and_given_back_even_after_an_error(monkeypatch, before):
+    monkeypatch.delenv(stopwatch.TOKENIZERS, raising=False)
+    if before:
         monkeypatch.setenv(stopwatch.TOKENIZERS, before)
-    with stopwatch.threads(1):
-        assert os.environ[stopwatch.TOKENIZERS] == "false"
-    with pytest.raises(KeyError), stopwatch.threads(2):
-        assert os.environ[stopwatch.TOKENIZERS] == "true"
-        raise KeyError
-    assert os.environ.get(stopwatch.TOKENIZERS) == before
+    own = torch.get_num_threads()
+    for count, parallel in [(1, "false"), (2, "true")]:
+        with pytest.raises(KeyError), stopwatch.threads(count):
+            assert (torch.get_num_threads(), os.environ[stopwatch.TOKENIZERS]) == (count, parallel)
+            raise KeyError
+        assert (torch.get_num_threads(), os.environ.get(stopwatch.TOKENIZERS)) == (own, before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir() or os.cpu_count() == 1, reason="threads cannot be counted")
@@ -271,7 +254,7 @@ def test_a_doubt_is_a_row_and_a_sentence(sample):
     sure, unsure, too = speed("a", [1.0]), speed("b", [1.0], doubt="few texts"), speed("c", [1.0], doubt="few texts")
     rows = encoding_speed.rows(sample, [sure, unsure, too])
     told = rows[rows["metric"] == encoding_speed.DOUBT]
-    assert told["work"].tolist() == ["8 words, whole, 1 thread: few texts"] * 2
+    assert told["note"].tolist() == ["few texts"] * 2
     assert told["model"].tolist() == ["b", "c"]
     assert encoding_speed.doubts([sure, unsure, too]) == [
         "The best speed was not found: few texts. This holds for b (8 words, whole, 1 thread); "
@@ -291,7 +274,7 @@ def test_a_plain_loop_stands_beside_in_the_same_rounds(sample, steady):
     assert list(rows.index) == encoding_speed.BESIDE
     assert rows["value"].tolist() == pytest.approx([loops[32], loops[64], loops[32], 1.0])
     assert set(rows["n"]) == {2}
-    assert set(rows["work"]) == {"8 words, cut at 256 tokens, 1 thread"}
+    assert works(rows) == {"8 words, cut at 256 tokens, 1 thread"}
 
 
 def test_stages_are_timed_within_the_calls_of_each_round(sample, steady):
@@ -377,22 +360,20 @@ def test_rows_are_rates_and_shares_with_their_range(sample):
     assert rows.loc["tokens/s", "value"] == 500
     shares = ["tokenization share", "model share", "pooling share"]
     assert rows.loc[shares, "value"].tolist() == [0.25, 0.5, 0]
-    assert set(rows["work"]) == {"8 words, whole, 1 thread"}
+    assert works(rows) == {"8 words, whole, 1 thread"}
     assert set(rows.reset_index().columns) <= set(results.COLUMNS)
 
 
-def test_work_says_the_cut_and_the_threads(sample):
+def test_rows_tell_the_cut_and_the_threads(sample):
     rows = encoding_speed.rows(sample, [speed("a", [1.0], max_tokens=128, threads=2)])
-    assert set(rows["work"]) == {"8 words, cut at 128 tokens, 2 threads"}
+    assert rows[["words", "max_tokens", "threads"]].drop_duplicates().to_numpy().tolist() == [[8, 128, 2]]
+    assert works(rows) == {"8 words, cut at 128 tokens, 2 threads"}
 
 
 def test_every_batch_size_that_was_tried_has_a_row(sample):
     rows = encoding_speed.batch_rows(sample, [speed("a", [1.0, 2.0]), speed("b", [1.0])])
     assert rows["model"].tolist() == ["a", "a", "b", "b"]
-    assert rows["work"].tolist()[:2] == [
-        "8 words, whole, 1 thread, batch of 1",
-        "8 words, whole, 1 thread, batch of 32",
-    ]
+    assert rows["batch"].tolist()[:2] == [1, 32] and "8 words, whole, 1 thread, batch of 32" in works(rows)
     assert set(rows["metric"]) == {"texts/s tried"}
     assert rows[["value", "low", "high", "n"]].to_numpy().tolist()[:2] == [[20, 20, 20, 1], [55, 50, 60, 2]]
     assert set(rows.columns) <= set(results.COLUMNS)
@@ -403,7 +384,8 @@ def test_a_speed_up_is_the_ratio_within_each_round(sample):
     fast, slow = speed("fast", [0.1, 1.0, 0.1]), speed("slow", [1.0, 12.0, 2.0], texts=50)
     row = encoding_speed.ratio_rows(sample, fast, [slow]).iloc[0]
     assert [row["value"], row["low"], row["high"], row["n"]] == pytest.approx([24, 20, 40, 3])
-    assert row["work"] == "8 words, both whole, 1 thread, against slow"
+    assert row["against"] == row["against_model"] == "slow"
+    assert in_words(row) == "8 words, both whole, 1 thread, against slow"
 
 
 @pytest.mark.parametrize(
@@ -412,9 +394,7 @@ def test_a_speed_up_is_the_ratio_within_each_round(sample):
 )
 def test_a_speed_up_says_how_texts_were_cut(sample, fast, slow, limits):
     fast, slow = speed("fast", [1.0], max_tokens=fast), speed("slow", [1.0], max_tokens=slow)
-    assert encoding_speed.ratio_rows(sample, fast, [slow])["work"].tolist() == [
-        f"8 words, {limits}, 1 thread, against slow"
-    ]
+    assert works(encoding_speed.ratio_rows(sample, fast, [slow])) == {f"8 words, {limits}, 1 thread, against slow"}
 
 
 def test_speeds_that_were_not_timed_in_turn_have_no_ratio(sample):

@@ -6,6 +6,8 @@ import qdrant_edge
 from qdrant_client import QdrantClient, models
 from qdrant_edge import Distance, HnswIndexConfig
 from shards_on_disk import INDEXED, ONE_BIT, content, make, params, plain, words
+from workbook import paths
+from workbook.embedding import encoders, vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import existing, existing_truth
@@ -35,7 +37,7 @@ def shard(tmp_path, unit_vectors):
 
 def values(frame, metric=PRECISION):
     """The metric's values by work and search."""
-    return frame[frame["metric"] == metric].set_index(["work", "search"])["value"].to_dict()
+    return frame[frame["metric"] == metric].set_index(["variant", "search"])["value"].to_dict()
 
 
 def test_precision_before_and_after_of_a_shard_that_stays_as_it_is(shard):
@@ -67,9 +69,9 @@ def test_the_rows_are_in_the_long_format(shard):
 
 
 def test_a_poor_graph_is_seen_as_it_stands(tmp_path):
-    vectors = np.random.default_rng(0).standard_normal((2_000, 32)).astype(np.float32)
+    rows = np.random.default_rng(0).standard_normal((2_000, 32)).astype(np.float32)
     graph = HnswIndexConfig(m=4, ef_construct=4, full_scan_threshold=1)
-    folder = plain(tmp_path / "poor", vectors, optimizers=INDEXED, hnsw_config=graph)
+    folder = plain(tmp_path / "poor", rows, optimizers=INDEXED, hnsw_config=graph)
     found = values(existing.measure(str(folder), "", ["float32"], ["default-ef", "full-ef"], queries=50))
     assert found["as it stands", "untold"] < 0.9
     assert found["copy, float32", "full-ef"] > found["copy, float32", "default-ef"]
@@ -193,6 +195,18 @@ def test_the_facts_as_a_table(shard):
     facts = existing.table(existing.describe(str(shard))).data[""]
     assert facts["points"] == "500" and facts["setting"] == "float32" and len(facts["sha256"]) == 64
     assert "m" not in facts and "vector" not in facts
+
+
+def test_the_example_holds_the_vectors_of_the_corpus_and_is_made_once(sample):
+    encoder = encoders.load("tiny-static")
+    folder = existing.example(sample, encoder)
+    facts = existing.describe(folder)
+    assert (facts.points, facts.size, facts.setting) == (len(sample.documents), 64, "float32")
+    assert facts.indexed == facts.points
+    rows = vectors.truncate(vectors.encode(encoder, sample.document_texts), 64)
+    asked = existing.measure(folder, "", ["binary"], ["rescore-x3"], queries=rows[:20].astype(np.float32))
+    assert values(asked)["as it stands", "untold"] == 1
+    assert existing.example(sample, encoder) == folder and len(list((paths.DATA / "own").iterdir())) == 1
 
 
 def test_a_collection_on_a_server(server, unit_vectors):

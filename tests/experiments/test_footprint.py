@@ -1,14 +1,13 @@
 """What a model and an index weigh: that the weights are those of the files, and the scores those of the form."""
 
+import model2vec
 import numpy as np
 import pandas as pd
 import pytest
-from workbook import paths
-from workbook.corpora import corpora
 from workbook.embedding import encoders, exports, vectors
 from workbook.embedding.exports import FLOAT32, Form
 from workbook.errors import WorkbookError
-from workbook.evaluation import results, statistics, stopwatch
+from workbook.evaluation import evaluation, results, statistics, stopwatch
 from workbook.experiments import footprint, grid
 from workbook.experiments.footprint import Stored
 from workbook.qdrant import engine
@@ -17,18 +16,6 @@ from workbook.qdrant.quantization import SETTINGS
 SIZES = [200, 20]
 FORMS = ["float32", "float16", "int8", "vocabulary 200", "vocabulary 20"]
 WEIGHED = ["float32", "scalar-int8", "binary"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        yield paths.DATA
-
-
-@pytest.fixture(scope="module")
-def sample(folder):
-    return corpora.load("sample")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +56,8 @@ def test_every_form_has_a_row_of_each_metric(stored):
         "embedding megabytes", "load ms", "megabytes", "ndcg@10", "ndcg@10 difference"
     ]  # fmt: skip
     assert table.notna().to_numpy().tolist() == [[True] * 4 + [form != "float32"] for form in FORMS]
-    assert stored[["corpus", "model", "dimension", "work"]].drop_duplicates().to_numpy().tolist() == [
-        ["sample", "tiny-static", 64, "stored model"]
+    assert stored[["corpus", "model", "dimension"]].drop_duplicates().to_numpy().tolist() == [
+        ["sample", "tiny-static", 64]
     ]
     timed = stored[~stored["metric"].str.contains("megabytes")]
     assert timed["key"].notna().all()
@@ -88,13 +75,7 @@ def test_megabytes_are_those_of_the_files(stored, static):
     assert heavy > 1.9 * half > 3.6 * quarter
 
 
-def test_load_times_are_a_median_and_a_range_in_milliseconds(stored, static):
-    for form in FORMS:
-        middle, low, high, n = interval(stored, "load ms", form)
-        assert 0 < low <= middle <= high < 60_000 and n == 2
-
-
-def test_seconds_become_milliseconds(sample, static, monkeypatch):
+def test_load_times_are_a_median_and_a_range_in_milliseconds(sample, static, monkeypatch):
     monkeypatch.setattr(stopwatch, "rounds", lambda works, repeats: [[0.25, 0.5, 1.0]] * len(works))
     rows = footprint.models(sample, static, 3, SIZES)
     assert interval(rows, "load ms", "int8").tolist() == [500, 250, 1000, 3]
@@ -127,7 +108,7 @@ def test_a_score_is_that_of_the_stored_form(stored, sample, static):
     documents, queries = model.encode(sample.document_texts), model.encode(sample.query_texts)
     best = np.argsort(-(queries @ documents.T), axis=1, kind="stable")[:, :100]
     ranked = [[sample.document_ids[number] for number in row] for row in best]
-    found = footprint.sweep.evaluation.judge(sample, ranked)["ndcg@10"].mean()
+    found = evaluation.judge(sample, ranked)["ndcg@10"].mean()
     assert value(stored, "ndcg@10", setting=form.name) == pytest.approx(found, abs=0.01)
     assert value(stored, "ndcg@10 difference", setting=form.name) < -0.05, "20 rows for all words must lose"
 
@@ -148,15 +129,14 @@ def test_forms_are_told_apart_by_their_identity(static):
     assert all({**each, "stored": None} == {**static.identity("document"), "stored": None} for each in identities)
 
 
-def test_the_second_time_nothing_is_made_or_measured_again(stored, sample, static, monkeypatch):
+def test_the_second_time_nothing_is_made_measured_or_weighed_again(stored, weighed, sample, static, monkeypatch):
     for module, name in [(exports, "save"), (exports, "load"), (engine, "build"), (stopwatch, "rounds")]:
         monkeypatch.setattr(module, name, unusable)
     pd.testing.assert_frame_equal(footprint.models(sample, static, 2, SIZES), stored)
+    pd.testing.assert_frame_equal(footprint.indexes(sample, static, WEIGHED), weighed)
 
 
 def test_a_form_that_model2vec_did_not_load_stops_the_run(sample, static, data, monkeypatch):
-    import model2vec
-
     monkeypatch.setattr(model2vec, "quantize_model", lambda model, *_: model)
     with pytest.raises(WorkbookError, match=r"float16.* model2vec loads .*float32"):
         footprint.models(sample, static, 1, SIZES)
@@ -177,11 +157,11 @@ def test_a_vocabulary_too_large_is_refused_before_any_work(sample, static, data)
 def test_every_part_of_an_index_is_weighed(weighed, sample):
     assert set(weighed.columns) <= set(results.COLUMNS)
     disk = weighed[weighed["metric"] == "disk bytes per vector"]
-    assert disk.groupby("setting")["work"].apply(list).to_dict() == {
+    assert disk.groupby("setting")["part"].apply(list).to_dict() == {
         setting: ["vectors", "codes", "graph", "other"] for setting in WEIGHED
     }
     for setting in WEIGHED:
-        parts = {part: value(weighed, "disk bytes per vector", setting=setting, work=part) for part in disk["work"]}
+        parts = {part: value(weighed, "disk bytes per vector", setting=setting, part=part) for part in disk["part"]}
         codes = 0 if setting == "float32" else SETTINGS[setting].bytes_per_vector(64)
         n = len(sample.documents)
         assert 256 <= parts["vectors"] <= 256 + 20_000 / n
@@ -197,24 +177,24 @@ def test_every_part_of_an_index_is_weighed(weighed, sample):
 def test_memory_is_the_sum_of_what_is_searched(weighed):
     metric = "computed RAM bytes per vector"
     ram = weighed[weighed["metric"] == metric]
-    assert ram.groupby("setting")["work"].apply(set).to_dict() == {
+    assert ram.groupby("setting")["part"].apply(set).to_dict() == {
         "float32": {"all in RAM"},
         "scalar-int8": {"all in RAM", "originals on disk"},
         "binary": {"all in RAM", "originals on disk"},
     }
     for setting in WEIGHED:
         vectors_, codes, graph = (
-            value(weighed, "disk bytes per vector", setting=setting, work=part)
+            value(weighed, "disk bytes per vector", setting=setting, part=part)
             for part in ("vectors", "codes", "graph")
         )
-        assert value(weighed, metric, setting=setting, work="all in RAM") == pytest.approx(vectors_ + codes + graph)
-    assert value(weighed, metric, setting="binary", work="originals on disk") == pytest.approx(codes + graph)
+        assert value(weighed, metric, setting=setting, part="all in RAM") == pytest.approx(vectors_ + codes + graph)
+    assert value(weighed, metric, setting="binary", part="originals on disk") == pytest.approx(codes + graph)
 
 
 def test_an_index_is_of_the_dimension_that_was_asked_for(sample, static):
     rows = footprint.indexes(sample, static, ["float32"], 16)
     assert set(rows["dimension"]) == {16}
-    assert 64 <= value(rows, "disk bytes per vector", work="vectors") <= 64 + 20_000 / len(sample.documents)
+    assert 64 <= value(rows, "disk bytes per vector", part="vectors") <= 64 + 20_000 / len(sample.documents)
 
 
 def test_what_is_indexed_on_disk_is_what_was_encoded_and_nothing_is_left(sample, static, data, monkeypatch):
@@ -240,11 +220,6 @@ def test_an_index_that_fails_its_proof_leaves_nothing(sample, static, data, monk
     with pytest.raises(WorkbookError, match="asked for quantization"):
         footprint.indexes(sample, static, ["binary"])
     assert not list(data.rglob("workbook-*")) and not (data / "results" / "disk").exists()
-
-
-def test_an_index_is_weighed_once(weighed, sample, static, monkeypatch):
-    monkeypatch.setattr(engine, "build", unusable)
-    pd.testing.assert_frame_equal(footprint.indexes(sample, static, WEIGHED), weighed)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The sweep measures what it says: each combination once, on the engine that proved itself, repeatably."""
+"""The grid measures what it says: each combination once, on the engine that proved itself, repeatably."""
 
 import os
 import shutil
@@ -19,11 +19,6 @@ from workbook.training import training
 from workbook.training.settings import Settings
 
 SETTINGS, SEARCHES = ["float32", "binary"], ["exact", "full-ef", "default-ef", "rescore-x2"]
-
-
-@pytest.fixture(scope="module")
-def sample():
-    return corpora.load("sample")
 
 
 @pytest.fixture
@@ -58,13 +53,13 @@ def test_only_searches_at_the_default_ef_are_timed(cells):
         assert (len(cell.seconds), len(cell.latency)) == ((2, 25) if timed else (0, 0))
 
 
-def test_a_second_sweep_builds_nothing_and_gives_the_same(sample, cells, monkeypatch):
+def test_a_second_grid_builds_nothing_and_gives_the_same(sample, cells, monkeypatch):
     monkeypatch.setattr(engine, "build", lambda *_: pytest.fail("an index was built again"))
     again = grid.measure(sample, encoders.load("tiny-static"), [64, 16], SETTINGS, SEARCHES, repeats=2)
     assert grid.rows(sample, again).equals(grid.rows(sample, cells))
 
 
-def test_an_interrupted_sweep_goes_on_with_what_is_missing(sample, data, monkeypatch):
+def test_an_interrupted_grid_goes_on_with_what_is_missing(sample, data, monkeypatch):
     built, build = [], engine.build
 
     def interrupted(documents, setting, engine_name, **options):

@@ -9,7 +9,7 @@ from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation
-from workbook.experiments import baselines, grid, rankings
+from workbook.experiments import grid, rankings, retrieval_methods
 from workbook.qdrant import bm25, engine
 from workbook.qdrant.bm25 import Bm25
 from workbook.qdrant.engine import Search
@@ -47,7 +47,7 @@ def with_unknown(corpus):
 
 
 def judged(corpus, name):
-    found = baselines.measure(corpus, {name: encoders.load(name)}, repeats=1)
+    found = retrieval_methods.measure(corpus, {name: encoders.load(name)}, repeats=1)
     return {each.label: each for each in found}
 
 
@@ -98,10 +98,10 @@ def test_a_model_finds_nothing_for_a_query_it_knows_nothing_of(pairs, data, name
         words = found[names.BM25].judgements
         assert both.judgements.loc[unknown].equals(words.loc[unknown]), "it goes by the words alone"
         assert both.judgements.loc["q-1", "ndcg@10"] == 1
-    rows = baselines.rows(corpus, list(found.values()))
-    told = rows[rows["metric"] == "queries it finds nothing for"].set_index("work")
+    rows = retrieval_methods.rows(corpus, list(found.values()))
+    told = rows[rows["metric"] == "queries it finds nothing for"].set_index("method")
     assert told.loc[name, "value"] == 2 and told.loc[name, "n"] == 12
-    assert baselines.table(list(found.values()), name).loc[name, "queries it finds nothing for"] == 2
+    assert retrieval_methods.table(list(found.values()), name).loc[name, "queries it finds nothing for"] == 2
 
 
 @pytest.mark.parametrize("search", ["exact", "full-ef", "default-ef", "rescore-x2"])

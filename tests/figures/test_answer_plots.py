@@ -1,9 +1,8 @@
 """The figure of the answer draws what the run found, and its title says it."""
 
-import matplotlib.pyplot as plt
 import pytest
 from published_run import SCORES, publish, rows
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import asked, methods_of_run, run_rows
 from workbook.errors import WorkbookError
 from workbook.figures import answer_plots
 
@@ -15,10 +14,9 @@ def draw(data, monkeypatch):
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
         read = run_rows.read("made")
-        return answer_plots.answer(answers.asked(read, ways.read(read)[0]))
+        return answer_plots.answer(asked.of(read, methods_of_run.read(read)[0]))
 
-    yield drawn
-    plt.close("all")
+    return drawn
 
 
 def names(axis):
@@ -55,7 +53,7 @@ def test_without_anything_to_draw_it_says_what_to_run(data, monkeypatch):
     publish(monkeypatch, without=tuple(name for name in rows() if not name.startswith("02")))
     read = run_rows.read("made")
     with pytest.raises(WorkbookError, match="run notebooks 01, 03, 04 and 05 first"):
-        answer_plots.answer(answers.asked(read, []))
+        answer_plots.answer(asked.of(read, []))
 
 
 def test_each_verdict_has_a_marker_of_its_own():

@@ -6,17 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import caption_of, title_of
 from matplotlib.text import Text
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.figures import grid_plots, pareto_plot, plots
 from workbook.qdrant.quantization import SETTINGS
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def cell(model, dimension, setting, search, value):
@@ -31,14 +26,6 @@ def cell(model, dimension, setting, search, value):
 
 def frame(*cells):
     return pd.DataFrame([row for one in cells for row in cell(*one)]).reindex(columns=list(results.COLUMNS))
-
-
-def title_of(figure):
-    return figure.get_suptitle().replace("\n", " ")
-
-
-def caption_of(figure):
-    return " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 
 def line_of(axis, label):

@@ -74,7 +74,7 @@ def test_a_saved_figure_is_shown_with_what_it_says(by_dimension, tmp_path, monke
 def test_a_caption_says_more_only_if_there_is_more(by_dimension, more):
     figure = plt.figure()
     plots.caption(figure, by_dimension, more)
-    (text,) = [text.get_text() for text in figure.texts]
+    (text,) = [text.get_text().replace("\n", " ") for text in figure.texts]
     parts = ["sample, 25 queries, 95% bootstrap intervals", *([more] if more else []), results.machine_label()]
     assert text == "; ".join(parts)
     plt.close(figure)

@@ -27,13 +27,15 @@ def test_a_metric_that_no_row_has_has_no_column(rows):
     assert table.columns.tolist() == ["NDCG@10", "bytes per vector"]
 
 
-def test_a_crossed_table_has_a_column_for_each_other_part_of_the_work():
-    rows = pd.DataFrame(
-        {"metric": "phase seconds", "work": ["10, encode", "10, index", "20, encode"], "value": [1, 2, 3]}
-    )
+def test_a_crossed_table_has_a_column_for_each_part():
+    rows = pd.DataFrame({
+        "metric": "phase seconds", "documents": [10, 10, 20], "part": ["encode", "index", "encode"],
+        "note": [None, "what was left", None], "value": [1, 2, 3],
+    })  # fmt: skip
     table = tables.crossed(rows, "phase seconds").data
-    assert table.loc["10"].tolist() == ["1.00", "2.00"]
-    assert table.loc["20"].tolist() == ["3.00", ""]
+    assert list(table.columns) == ["encode", "index, what was left"]
+    assert table.loc["10 documents"].tolist() == ["1.00", "2.00"]
+    assert table.loc["20 documents"].tolist() == ["3.00", ""]
 
 
 def test_a_table_says_which_rows_it_shows(rows, monkeypatch):

@@ -1,19 +1,13 @@
 """Figures of training show the rows and epochs they are given, and their titles are computed from them."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import caption_of, title_of
 from workbook.evaluation import results
 from workbook.figures import training_plots
 
 BARS = {"float32": "float32", "binary": "one bit per dimension, no rescoring"}
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def history(*epochs):
@@ -32,9 +26,9 @@ def histories():
     }
 
 
-def scores(work, float32, binary, **columns):
+def scores(method, float32, binary, **columns):
     """Rows of a variant: each setting's score, its interval half of that wide, its seeds a tenth."""
-    names = {"corpus": "sample", "model": "a", "work": work, **columns}
+    names = {"corpus": "sample", "model": "a", "method": method, **columns}
     return [
         {**names, "setting": setting, "metric": metric, "value": value, "low": value - by, "high": value + by, "n": n}
         for setting, value in [("float32", float32), ("binary", binary)]
@@ -45,14 +39,6 @@ def scores(work, float32, binary, **columns):
 @pytest.fixture
 def rows():
     return pd.DataFrame([*scores("distilled", 0.4, 0.2), *scores("trained", 0.6, 0.48), *scores("wider", 0.64, 0.56)])
-
-
-def title_of(figure):
-    return figure.get_suptitle().replace("\n", " ")
-
-
-def caption_of(figure):
-    return " ".join(text.get_text() for text in figure.texts)
 
 
 def legend_of(figure):
@@ -158,8 +144,8 @@ def test_the_title_of_steps_is_computed_from_rows_and_references(rows):
     title = title_of(training_plots.steps(rows, {"BM25": 0.51, "judge (here)": 0.66}))
     assert "NDCG@10 0.600" in title and "judge (here) 0.660" in title and "distilled 0.400" in title
     assert "BM25" not in title
-    rows.loc[rows["work"] == "trained", ["value", "low", "high"]] += 0.1
-    rows.loc[rows["work"] == "distilled", ["value", "low", "high"]] -= 0.1
+    rows.loc[rows["method"] == "trained", ["value", "low", "high"]] += 0.1
+    rows.loc[rows["method"] == "distilled", ["value", "low", "high"]] -= 0.1
     title = title_of(training_plots.steps(rows, {"judge (here)": 0.67}))
     assert "NDCG@10 0.700" in title and "judge (here) 0.670" in title and "distilled 0.300" in title
 

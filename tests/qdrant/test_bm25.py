@@ -1,13 +1,19 @@
-"""BM25's vectors: lengths, weights and the oracle, against the formula written out and against the engine."""
+"""BM25's vectors, and scores by the formula written out; and that every engine ranks by it, alone and fused.
+
+The server's part runs where QDRANT_URL is set.
+"""
 
 import math
 
 import numpy as np
 import pytest
+from standin import needs_server
 from workbook.errors import WorkbookError
-from workbook.qdrant import bm25, engine
+from workbook.qdrant import bm25, edge, engine, server
 from workbook.qdrant.bm25 import Bm25, Sparse
+from workbook.qdrant.engine import Search
 
+EXACT = Search(exact=True)
 TEXTS = ["The cats are running", "A dog and a cat", "dogs, dogs, dogs!", "Rivers run to the sea"]
 
 
@@ -48,20 +54,6 @@ def test_the_oracle_is_the_formula():
     assert not found[2].any()
 
 
-def test_the_engine_scores_as_the_oracle_does():
-    model, random = Bm25(6), np.random.default_rng(0)
-    names = [f"word{number}" for number in range(40)]
-    texts = [" ".join(random.choice(names, random.integers(1, 12))) for _ in range(300)]
-    documents, queries = model.documents(texts), model.queries(texts[:20])
-    with engine.build(None, words=documents) as index:
-        hits = index.search_words(queries, 300)
-    expected = bm25.scores(queries, documents)
-    for row, ids, scores in zip(expected, hits.ids, hits.scores, strict=True):
-        kept = ids >= 0
-        assert kept.sum() == (row > 0).sum()
-        np.testing.assert_allclose(scores[kept], row[ids[kept]], rtol=1e-4)
-
-
 @pytest.mark.parametrize(("length", "language", "said"), [(0, "english", "avg_doc_len"), (5, "klingon", "klingon")])
 def test_what_qdrant_refuses_is_said(length, language, said):
     with pytest.raises(WorkbookError, match=f"BM25 cannot be had like this: .*{said}"):
@@ -71,3 +63,78 @@ def test_what_qdrant_refuses_is_said(length, language, said):
 def test_another_language_has_other_stop_words():
     [german] = Bm25(3, "german").documents(["der die das und the"])
     assert len(german.indices) == 1
+
+
+@pytest.mark.parametrize("name", ["edge", "memory", pytest.param("server", marks=needs_server)])
+class TestWordsOnEveryEngine:
+    """BM25 alone, and fused with vectors: the same on each engine."""
+
+    @pytest.fixture
+    def model(self, texts):
+        return Bm25(bm25.average_words(texts))
+
+    @pytest.fixture
+    def words(self, texts, model):
+        """Of twenty texts that are asked for."""
+        return model.queries(texts[:20])
+
+    @pytest.fixture
+    def index(self, name, unit_vectors, texts, model, monkeypatch):
+        monkeypatch.setattr(edge, "BATCH", 200)
+        monkeypatch.setattr(server, "BATCH", 200)
+        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
+            yield index
+
+    def test_words_alone_need_no_vectors(self, name, texts, model, words):
+        documents = model.documents(texts)
+        with engine.build(None, engine=name, words=documents) as index:
+            hits = index.search_words(words, 500)
+        for expected, ids, scores in zip(bm25.scores(words, documents), hits.ids, hits.scores, strict=True):
+            kept = ids >= 0
+            assert kept.sum() == (expected > 0).sum()
+            np.testing.assert_allclose(scores[kept], expected[ids[kept]], rtol=1e-4)
+
+    def test_words_are_ranked_by_the_formula_beside_vectors(self, index, texts, model, words, queries, top_ten):
+        best = -np.sort(-bm25.scores(words, model.documents(texts)), axis=1)[:, :10]
+        np.testing.assert_allclose(index.search_words(words, 10).scores, best, rtol=1e-4)
+        np.testing.assert_array_equal(index.search(queries, 10, EXACT).ids, top_ten[0])
+
+    def test_a_query_without_a_word_finds_nothing(self, index, model):
+        assert (index.search_words(model.queries(["the of", "word1"]), 5).ids[0] == -1).all()
+
+    def test_a_text_without_a_word_is_never_found(self, name, unit_vectors, texts, model, words):
+        spoilt = ["the of", *texts[1:]]
+        with engine.build(unit_vectors, engine=name, words=model.documents(spoilt)) as index:
+            hits = index.search_words(words, 500)
+        assert not (hits.ids == 0).any() and (hits.ids >= 0).any()
+
+    def test_reciprocal_ranks_are_added_up(self, index, words, queries):
+        fused = index.fuse(queries, words, 20, EXACT, "rrf", candidates=10)
+        legs = index.search(queries, 10, EXACT).ids, index.search_words(words, 10).ids
+        for row in range(20):
+            expected = {}
+            for leg in legs:
+                for rank, number in enumerate(leg[row][leg[row] >= 0]):
+                    expected[number] = expected.get(number, 0) + 1 / (edge.RRF_K + rank)
+            best = sorted(expected.values(), reverse=True)
+            np.testing.assert_allclose(fused.scores[row][: len(best)], best, rtol=1e-5)
+            assert set(fused.ids[row]) - {-1} == set(expected)
+
+    def test_scores_are_brought_to_a_common_scale(self, index, words, queries):
+        fused = index.fuse(queries, words, 20, EXACT, "dbsf", candidates=10)
+        kept = fused.ids >= 0
+        assert fused.scores[kept].min() >= 0 and 1 < fused.scores[kept].max() <= 2, "found by both: above 1"
+        assert all((np.diff(row[row > -np.inf]) <= 0).all() for row in fused.scores)
+
+    def test_an_unknown_fusion_is_refused(self, index, words, queries):
+        with pytest.raises(WorkbookError, match="unknown fusion 'sum': give one of rrf, dbsf"):
+            index.fuse(queries, words, 10, EXACT, "sum")
+
+
+def test_edge_and_memory_fuse_alike(unit_vectors, texts, queries):
+    """By scores: by ranks, equals in BM25's ranking may be in another order."""
+    model, found = Bm25(6), []
+    for name in ("edge", "memory"):
+        with engine.build(unit_vectors, engine=name, words=model.documents(texts)) as index:
+            found.append(index.fuse(queries, model.queries(texts[:20]), 10, EXACT, "dbsf").scores)
+    np.testing.assert_allclose(*found, atol=1e-3)

@@ -29,6 +29,11 @@ def words_of(copies):
     return Bm25(bm25.average_words(stored)).documents(stored)
 
 
+def ratio(index, dimension, words=None):
+    """Computed bytes of a search to those that Edge measures."""
+    return quantization.searched_bytes(index.setting, dimension, index.n, engine.M, words) / index.searched_bytes()
+
+
 def held(index, folder):
     """Bytes in the files of a part of the index, not in blocks."""
     files = index._backend._path.glob(f"segments/*/{folder}/*")
@@ -49,11 +54,7 @@ def test_an_index_of_words_on_edge_is_within_the_bound_and_near(copies):
     words = words_of(copies)
     with engine.build(None, words=words) as index:
         assert held(index, "vector_index-bm25") <= quantization.words_bytes(words) + HEADERS
-        assert (
-            NEAR
-            <= quantization.searched_bytes(SETTINGS["float32"], 0, index.n, engine.M, words) / index.searched_bytes()
-            <= FAR
-        )
+        assert NEAR <= ratio(index, 0, words) <= FAR
 
 
 @pytest.mark.parametrize("with_words", [False, True])
@@ -61,14 +62,12 @@ def test_an_index_of_words_on_edge_is_within_the_bound_and_near(copies):
 def test_what_a_search_reads_is_near_what_edge_measures(unit_vectors, setting, with_words):
     words = words_of(9)[:500] if with_words else None
     with engine.build(unit_vectors, setting, words=words) as index:
-        assert (
-            NEAR <= quantization.searched_bytes(index.setting, 64, 500, engine.M, words) / index.searched_bytes() <= FAR
-        )
+        assert NEAR <= ratio(index, 64, words) <= FAR
 
 
 def test_codes_beside_a_graph_of_few_links_are_the_farthest():
     with engine.build(vectors(5_000, 16), "binary") as index:
-        assert 1 < quantization.searched_bytes(index.setting, 16, 5_000, engine.M, None) / index.searched_bytes() <= FAR
+        assert 1 < ratio(index, 16) <= FAR
 
 
 def test_the_parts_by_hand():
@@ -78,9 +77,6 @@ def test_the_parts_by_hand():
     words = [Sparse([7, 8], [1.0, 1.0]), Sparse([8], [1.0]), Sparse([], [])]
     assert quantization.words_bytes(words) == 3 * 8 + 2 * 48
     assert quantization.words_bytes([]) == 0
-    assert quantization.searched_bytes(SETTINGS["scalar-int8"], 0, 3, 4, words) == (3 * 8 + 2 * 48) / 3, (
-        "no vectors, no codes"
-    )
-    assert quantization.searched_bytes(SETTINGS["binary"], 384, 1_000, 4, None) == 48 + quantization.graph_bytes(
-        1_000, 4
-    )
+    searched, graph = quantization.searched_bytes, quantization.graph_bytes(1_000, 4)
+    assert searched(SETTINGS["scalar-int8"], 0, 3, 4, words) == (3 * 8 + 2 * 48) / 3, "no vectors, no codes"
+    assert searched(SETTINGS["binary"], 384, 1_000, 4, None) == 48 + graph

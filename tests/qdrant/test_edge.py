@@ -3,12 +3,12 @@
 import tempfile
 from types import SimpleNamespace
 
+import engine_codes
 import numpy as np
 import pytest
 from workbook.errors import WorkbookError
-from workbook.qdrant import edge, engine, quantization
+from workbook.qdrant import edge, engine
 from workbook.qdrant.engine import Search
-from workbook.qdrant.quantization import SETTINGS
 
 
 @pytest.fixture
@@ -58,14 +58,8 @@ def test_segments_that_differ_are_refused(unit_vectors):
 def test_the_codes_on_disk_are_those_that_numpy_computes(unit_vectors, setting, dimension):
     kept = np.ascontiguousarray(unit_vectors[:, :dimension])
     kept /= np.linalg.norm(kept, axis=1, keepdims=True)
-    chosen = SETTINGS[setting]
     with engine.build(kept, setting) as index:
-        stored = np.frombuffer(index._backend.codes(), dtype=np.uint8).reshape(len(kept), -1)
-    computed = quantization.codes(chosen, kept)
-    stored = stored[:, chosen.overhead : chosen.overhead + computed.shape[1]]
-    differing = stored != computed
-    assert differing.mean() < 1e-3, "rounding may fall the other way for a number halfway between two codes, no more"
-    assert np.abs(stored.astype(int) - computed)[differing].max(initial=0) <= 1
+        engine_codes.assert_stored(index, kept)
 
 
 @pytest.mark.parametrize("setting", ["float32", "scalar-int8", "binary", "turbo-4bit"])

@@ -1,10 +1,9 @@
 """A collection on a server is only read, its copy deleted, whatever happens in between."""
 
-import os
-
 import numpy as np
 import pytest
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
+from standin import needs_server
 from workbook.errors import WorkbookError
 from workbook.experiments import existing
 from workbook.qdrant import existing_collection
@@ -16,31 +15,10 @@ COSINE = models.Distance.COSINE
 
 
 @pytest.fixture
-def fill(server, unit_vectors):
-    """Make a collection of n points on the server, by name and configuration; vectors are the unit vectors'."""
-    qdrant = QdrantClient(url=server.url, check_compatibility=False)
-
-    def make(name, vectors_config, n=500, **config):
-        qdrant.create_collection(name, vectors_config, **config)
-        names = list(vectors_config) if isinstance(vectors_config, dict) else []
-        points = [
-            models.PointStruct(id=row, vector=dict.fromkeys(names, vector) if names else vector)
-            for row, vector in enumerate(unit_vectors[:n].tolist())
-        ]
-        qdrant.upsert(name, points)
-        server.requests.clear()
-
-    yield make
-    qdrant.close()
-
-
-@pytest.fixture
-def articles(fill):
-    scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
-    fill(
-        "articles", models.VectorParams(size=64, distance=COSINE), shard_number=2,
-        quantization_config=models.ScalarQuantization(scalar=scalar),
-    )  # fmt: skip
+def opened(articles):
+    """That collection, open."""
+    with existing_collection.opened("articles", "") as collection:
+        yield collection
 
 
 def writes(server):
@@ -53,20 +31,18 @@ def writes(server):
     ]
 
 
-def test_what_a_collection_is(articles):
-    with existing_collection.opened("articles", "") as collection:
-        facts = collection.facts()
-        assert collection.ids() == list(range(500))
+def test_what_a_collection_is(opened):
+    facts = opened.facts()
+    assert opened.ids() == list(range(500))
     assert (facts.kind, facts.name, facts.size, facts.distance) == ("server collection", "articles", 64, "Cosine")
     assert (facts.points, facts.vectors, facts.indexed) == (500, 500, 500)
     assert (facts.setting, facts.m, facts.ef_construct, facts.full_scan_kb) == ("scalar-int8", 16, 100, 10_000)
 
 
-def test_vectors_and_searches_in_batches(articles, unit_vectors, monkeypatch):
-    monkeypatch.setattr(remote, "BATCH", 200)
-    with existing_collection.opened("articles", "") as collection:
-        np.testing.assert_allclose(collection.vectors(range(499, -1, -1)), unit_vectors[::-1], atol=1e-6)
-        ids, scores, seconds = collection.search(unit_vectors, 1, Search(exact=True))
+def test_vectors_and_searches_in_batches(opened, unit_vectors, monkeypatch):
+    monkeypatch.setattr(opened, "_size", 200)
+    np.testing.assert_allclose(opened.vectors(range(499, -1, -1)), unit_vectors[::-1], atol=1e-6)
+    ids, scores, seconds = opened.search(unit_vectors, 1, Search(exact=True))
     assert [row for [row] in ids] == list(range(500)) and seconds > 0
     np.testing.assert_allclose(scores, 1, atol=1e-5)
 
@@ -109,12 +85,10 @@ def test_nothing_is_ever_written_to_the_original(server, articles):
     assert {method for method, _ in writes(server)} == {"PUT", "PATCH", "DELETE"}
 
 
-def test_exact_scores_are_those_of_the_original_also_once_there_is_a_copy(articles, unit_vectors):
-    with existing_collection.opened("articles", "") as collection:
-        collection.rebuild()
-        [[first, second], [third]] = collection.scores(unit_vectors[:2], [[0, 7], [9]])
-    assert first == pytest.approx(1, abs=1e-5)
-    assert second == pytest.approx(float(unit_vectors[0] @ unit_vectors[7]), abs=1e-5)
+def test_exact_scores_are_those_of_the_original_also_once_there_is_a_copy(opened, unit_vectors):
+    opened.rebuild()
+    [scores, [third]] = opened.scores(unit_vectors[:2], [[0, 7], [9]])
+    assert scores == pytest.approx(unit_vectors[[0, 7]] @ unit_vectors[0], abs=1e-5)
     assert third == pytest.approx(float(unit_vectors[1] @ unit_vectors[9]), abs=1e-5)
 
 
@@ -168,12 +142,11 @@ def test_a_collection_that_changes_while_it_is_copied(server, articles, unit_vec
     assert server.collections == ["articles"]
 
 
-def test_points_that_go_while_they_are_read(server, articles):
-    with existing_collection.opened("articles", "") as collection:
-        ids = collection.ids()
-        server._memory.delete("articles", models.PointIdsList(points=[3]))
-        with pytest.raises(WorkbookError, match="articles changed while it was measured: stop what writes to it"):
-            collection.vectors(ids)
+def test_points_that_go_while_they_are_read(server, opened):
+    ids = opened.ids()
+    server._memory.delete("articles", models.PointIdsList(points=[3]))
+    with pytest.raises(WorkbookError, match="articles changed while it was measured: stop what writes to it"):
+        opened.vectors(ids)
 
 
 def test_points_that_come_after_they_were_counted(server, articles, unit_vectors, monkeypatch):
@@ -191,12 +164,11 @@ def test_points_that_come_after_they_were_counted(server, articles, unit_vectors
     assert server.collections == ["articles"]
 
 
-def test_a_server_that_does_not_change_the_quantization(server, articles):
-    with existing_collection.opened("articles", "") as collection:
-        collection.rebuild()
-        server.forgets.add("quantization_config")
-        with pytest.raises(WorkbookError, match=r"asked for .*binary.*, the server reports .*scalar"):
-            collection.quantize(SETTINGS["binary"])
+def test_a_server_that_does_not_change_the_quantization(server, opened):
+    opened.rebuild()
+    server.forgets.add("quantization_config")
+    with pytest.raises(WorkbookError, match=r"asked for .*binary.*, the server reports .*scalar"):
+        opened.quantize(SETTINGS["binary"])
 
 
 def test_a_server_that_dies_in_the_middle(server, articles):
@@ -211,70 +183,14 @@ def test_a_server_that_dies_in_the_middle(server, articles):
     assert server.collections == ["articles"], "the next connection removes what the dead one left"
 
 
-def test_a_server_that_refuses_the_key(server, articles):
-    server.key = "another"
-    with pytest.raises(WorkbookError, match="QDRANT_API_KEY"):
-        existing_collection.look("articles", "")
-
-
-def test_a_collection_that_is_not_there(server, articles):
-    with pytest.raises(WorkbookError, match="no collection 'article' at QDRANT_URL: it has articles"):
-        existing_collection.look("article", "")
-
-
-STRICT = {
-    "enabled": True, "max_query_limit": 50, "search_max_batchsize": 20, "read_rate_limit": 60, "write_rate_limit": 100,
-    "upsert_max_batchsize": 30, "condition_max_size": 3,
-}  # fmt: skip
-
-
-def test_what_strict_mode_allows_is_enough(server, articles, monkeypatch):
-    monkeypatch.setattr(existing, "LATENCY_QUERIES", 2)
-    free = measured()
-    server.strict = STRICT
-    assert measured() == free
-    with existing_collection.opened("articles", "") as collection:
-        points = collection.vectors(range(7))
-        assert len(points) == 7
-        server.asked.clear()
-        scores = collection.scores(points[:3], [[0, 1, 2, 3, 4, 5, 6], [], [1, 2, 3, 4]])
-        assert [len(row) for row in scores] == [7, 0, 4]
-    [batch] = [body for _, path, body, _ in server.asked if path.endswith("/query/batch")]
-    listed = [search["filter"]["must"][0]["has_id"] for search in batch["searches"]]
-    assert listed == [[0, 1, 2], [3, 4, 5], [6], [1, 2, 3], [4]]
-
-
 @pytest.mark.parametrize(
-    ("strict", "short"),
-    [
-        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
-        ({"max_query_limit": 10}, "max_query_limit is 10, needed is 11 or more"),
-    ],
+    ("key", "name", "said"),
+    [("another", "articles", "QDRANT_API_KEY"), (None, "article", "no collection 'article' at QDRANT_URL: it has art")],
 )
-def test_what_strict_mode_forbids_is_told_before_any_work(server, articles, strict, short):
-    server.strict = {"enabled": True, **strict}
-    for refused in (existing.check, lambda *given: existing.measure(*given, ["default-ef"])):
-        with pytest.raises(WorkbookError, match=f"collection articles forbids .* in strict_mode_config {short}: lift"):
-            refused("articles", "", ["float32"])
-    assert not any("/query" in path or method == "PUT" for method, path in server.requests if "articles" not in path)
-
-
-@pytest.mark.parametrize(
-    ("strict", "short"),
-    [
-        ({"search_max_hnsw_ef": 64}, "search_max_hnsw_ef is 64, needed is 500 or more"),
-        ({"max_points_count": 499}, "max_points_count is 499, needed is 500 or more"),
-        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
-    ],
-)
-def test_what_a_server_forbids_of_new_collections_is_told_before_any_work(server, fill, strict, short):
-    own = models.StrictModeConfig(enabled=False)
-    fill("articles", models.VectorParams(size=64, distance=COSINE), strict_mode_config=own)
-    server.strict = {"enabled": True, **strict}
-    with pytest.raises(WorkbookError, match=f"gives to new collections forbids .* in strict_mode_config {short}"):
-        existing.measure("articles", "", ["float32"], ["full-ef"], queries=20)
-    assert not any(path.endswith(("/query/batch", "/points")) for _, path in server.requests)
-    assert server.collections == ["articles"]
+def test_a_collection_that_cannot_be_looked_at(server, articles, key, name, said):
+    server.key = key
+    with pytest.raises(WorkbookError, match=said):
+        existing_collection.look(name, "")
 
 
 def test_a_copy_is_placed_as_its_original(server, fill):
@@ -290,7 +206,7 @@ def test_a_copy_is_placed_as_its_original(server, fill):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2])
-def test_a_node_lost_between_any_two_requests(server, fill, monkeypatch, copies):
+def test_a_node_lost_between_any_two_requests(server, fill, measured, monkeypatch, copies):
     monkeypatch.setattr(existing, "LATENCY_QUERIES", 1)
     server.nodes = 3
     fill("articles", models.VectorParams(size=64, distance=COSINE), 60, shard_number=3, replication_factor=copies)
@@ -312,13 +228,7 @@ def test_a_node_lost_between_any_two_requests(server, fill, monkeypatch, copies)
     assert measured() == whole, "the original is as it was"
 
 
-def measured():
-    """What is measured of `articles`, but for the times."""
-    rows = existing.measure("articles", "", ["float32"], ["full-ef"], queries=20)
-    return rows[rows["metric"] != "latency ms"].to_csv()
-
-
-@pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no Qdrant server")
+@needs_server
 def test_a_real_collection_is_measured_on_a_copy(unit_vectors, data):
     name, qdrant = "workbook-test-existing", remote.connect()
     qdrant.delete_collection(name)
@@ -332,5 +242,5 @@ def test_a_real_collection_is_measured_on_a_copy(unit_vectors, data):
     finally:
         qdrant.delete_collection(name)
         qdrant.close()
-    precision = rows[rows["metric"] == "ann precision@10"].set_index(["work", "search"])["value"]
+    precision = rows[rows["metric"] == "ann precision@10"].set_index(["variant", "search"])["value"]
     assert precision["copy, binary", "default-ef"] < precision["copy, binary", "rescore-x3"] <= 1

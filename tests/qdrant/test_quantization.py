@@ -1,10 +1,11 @@
-"""The vocabulary of quantization: its names, their sizes by hand, how both engines are told, and the binary oracle."""
+"""Settings and searches by name, their sizes by hand, how both engines are told, and the scores of one-bit codes."""
 
+import engine_codes
 import numpy as np
 import pytest
 from workbook.errors import WorkbookError
 from workbook.qdrant import quantization
-from workbook.qdrant.quantization import SETTINGS, Setting
+from workbook.qdrant.quantization import ALL, SETTINGS, Search, Setting
 
 NAMES = [
     "float32", "scalar-int8", "product-x4", "product-x8", "product-x16", "product-x32", "product-x64",
@@ -64,28 +65,28 @@ def test_edge_has_a_config_for_it(name):
 
 @every_setting
 def test_the_client_config_says_exactly_what_rest_says(name):
-    config = quantization.client_config(SETTINGS[name])
+    config = quantization.client_config(SETTINGS[name].config)
     assert (config.model_dump(mode="json", exclude_none=True) if config else {}) == SETTINGS[name].config
 
 
 def test_the_settings_of_a_family_by_hand():
-    assert quantization._product(16) == Setting("product-x16", 2, {"product": {"compression": "x16"}}, 1, 0)
-    assert quantization._turbo("1.5") == Setting("turbo-1.5bit", 1.5, {"turbo": {"bits": "bits1_5"}}, 1, 8)
-    assert quantization._turbo("8", overhead=4) == Setting("turbo-8bit", 8, {"turbo": {"bits": "bits8"}}, 1, 4)
+    product, turbo = {"product": {"compression": "x16"}}, {"turbo": {"bits": "bits1_5"}}
+    assert SETTINGS["product-x16"] == Setting("product-x16", 2, product, block=1, overhead=0)
+    assert SETTINGS["turbo-1.5bit"] == Setting("turbo-1.5bit", 1.5, turbo, block=1, overhead=8, since=(1, 18))
 
 
 def test_codes_by_hand():
     rows = np.array([[0, 0.5, -1, 1, 0.25, -0.0, 1, 1, 1], [-1, 0, 0, 0, 0, 0, 0, 0, 2]], dtype=np.float32)
-    binary = quantization.codes(SETTINGS["binary"], rows)
+    binary = engine_codes.computed(SETTINGS["binary"], rows)
     assert binary.dtype == np.uint8 and binary.shape == (2, 16)
     assert binary[:, :2].tolist() == [[0b11011010, 1], [0, 1]] and not binary[:, 2:].any()
-    scalar = quantization.codes(SETTINGS["scalar-int8"], rows)
+    scalar = engine_codes.computed(SETTINGS["scalar-int8"], rows)
     assert scalar.dtype == np.uint8 and scalar.tolist()[1] == [0, 42, 42, 42, 42, 42, 42, 42, 127]
 
 
 @pytest.mark.filterwarnings("error")
 def test_equal_numbers_have_codes_too():
-    assert not quantization.codes(SETTINGS["scalar-int8"], np.ones((2, 16), dtype=np.float32)).any()
+    assert not engine_codes.computed(SETTINGS["scalar-int8"], np.ones((2, 16), dtype=np.float32)).any()
 
 
 def test_binary_scores_by_hand():
@@ -95,6 +96,27 @@ def test_binary_scores_by_hand():
     assert scores.dtype == int and scores.tolist() == [[-1, 1, 3], [3, -3, -1]]
 
 
-def test_codes_that_only_the_engine_knows_are_not_made_up():
-    with pytest.raises(WorkbookError, match="the codes of product-x16 are not computed here"):
-        quantization.codes(SETTINGS["product-x16"], np.ones((2, 64), dtype=np.float32))
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("exact", Search(hnsw_ef=None, exact=True, rescore=False, oversampling=None)),
+        ("full-ef", Search(hnsw_ef=ALL, exact=False, rescore=False, oversampling=None)),
+        ("default-ef", Search(hnsw_ef=None, exact=False, rescore=False, oversampling=None)),
+        ("rescore", Search(hnsw_ef=None, exact=False, rescore=True, oversampling=None)),
+        ("rescore-x2", Search(hnsw_ef=None, exact=False, rescore=True, oversampling=2)),
+        ("rescore-x1.5", Search(hnsw_ef=None, exact=False, rescore=True, oversampling=1.5)),
+        ("ef-256", Search(hnsw_ef=256, exact=False, rescore=False, oversampling=None)),
+        ("rescore-x3-ef-64", Search(hnsw_ef=64, exact=False, rescore=True, oversampling=3)),
+    ],
+)
+def test_searches_by_name(name, search):
+    assert Search.named(name) == search
+
+
+BAD = "rescore-x0 rescore-x0.5 rescore-x rescore-x-2 x2 Exact ef-0 ef -ef-8 rescore-x3ef-8"
+
+
+@pytest.mark.parametrize("name", ["", *BAD.split()])
+def test_an_unknown_search_is_refused_with_the_known_ones(name):
+    with pytest.raises(WorkbookError, match=f"unknown search '{name}': .*exact, full-ef, .*ef-N, rescore-xN"):
+        Search.named(name)

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 from qdrant_client import models
 from workbook.errors import WorkbookError
+from workbook.experiments import existing
+from workbook.qdrant import existing_collection
 from workbook.qdrant.engine import Search
 from workbook.qdrant.existing_collection import _needed as needed
 from workbook.qdrant.strict_mode import StrictMode
@@ -75,3 +77,58 @@ def info(strict):
     """What a server tells of a collection with this strict mode."""
     config = models.StrictModeConfigOutput.model_validate(strict) if strict else None
     return SimpleNamespace(config=SimpleNamespace(strict_mode_config=config))
+
+
+STRICT = {
+    "enabled": True, "max_query_limit": 50, "search_max_batchsize": 20, "read_rate_limit": 60, "write_rate_limit": 100,
+    "upsert_max_batchsize": 30, "condition_max_size": 3,
+}  # fmt: skip
+
+
+def test_what_strict_mode_allows_is_enough(server, articles, measured, monkeypatch):
+    monkeypatch.setattr(existing, "LATENCY_QUERIES", 2)
+    free = measured()
+    server.strict = STRICT
+    assert measured() == free
+    with existing_collection.opened("articles", "") as collection:
+        points = collection.vectors(range(7))
+        assert len(points) == 7
+        server.asked.clear()
+        scores = collection.scores(points[:3], [[0, 1, 2, 3, 4, 5, 6], [], [1, 2, 3, 4]])
+        assert [len(row) for row in scores] == [7, 0, 4]
+    [batch] = [body for _, path, body, _ in server.asked if path.endswith("/query/batch")]
+    listed = [search["filter"]["must"][0]["has_id"] for search in batch["searches"]]
+    assert listed == [[0, 1, 2], [3, 4, 5], [6], [1, 2, 3], [4]]
+
+
+@pytest.mark.parametrize(
+    ("strict", "short"),
+    [
+        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
+        ({"max_query_limit": 10}, "max_query_limit is 10, needed is 11 or more"),
+    ],
+)
+def test_what_strict_mode_forbids_is_told_before_any_work(server, articles, strict, short):
+    server.strict = {"enabled": True, **strict}
+    for refused in (existing.check, lambda *given: existing.measure(*given, ["default-ef"])):
+        with pytest.raises(WorkbookError, match=f"collection articles forbids .* in strict_mode_config {short}: lift"):
+            refused("articles", "", ["float32"])
+    assert not any("/query" in path or method == "PUT" for method, path in server.requests if "articles" not in path)
+
+
+@pytest.mark.parametrize(
+    ("strict", "short"),
+    [
+        ({"search_max_hnsw_ef": 64}, "search_max_hnsw_ef is 64, needed is 500 or more"),
+        ({"max_points_count": 499}, "max_points_count is 499, needed is 500 or more"),
+        ({"search_allow_exact": False}, "search_allow_exact is false, needed is true"),
+    ],
+)
+def test_what_a_server_forbids_of_new_collections_is_told_before_any_work(server, fill, strict, short):
+    own = models.StrictModeConfig(enabled=False)
+    fill("articles", models.VectorParams(size=64, distance=models.Distance.COSINE), strict_mode_config=own)
+    server.strict = {"enabled": True, **strict}
+    with pytest.raises(WorkbookError, match=f"gives to new collections forbids .* in strict_mode_config {short}"):
+        existing.measure("articles", "", ["float32"], ["full-ef"], queries=20)
+    assert not any(path.endswith(("/query/batch", "/points")) for _, path in server.requests)
+    assert server.collections == ["articles"]

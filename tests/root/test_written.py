@@ -7,26 +7,12 @@ import pytest
 from bs4 import BeautifulSoup
 from published_run import publish, rows
 from workbook import written
-from workbook.conclusions import answers, run_rows, ways
+from workbook.conclusions import asked, methods_of_run, run_rows
 from workbook.evaluation import results
 from workbook.figures import answer_plots, plots, tables
 
-HOSTILE = [
-    "us$_$",
-    "a$b$c",
-    r"\(x\)",
-    "$$",
-    "*b*",
-    "<b>",
-    "[x](y)",
-    "a|b",
-    "`c`",
-    "_u_",
-    "~~s~~",
-    "007",
-    "&amp;",
-    "[x]: y",
-]
+HOSTILE = ["us$_$", "a$b$c", r"\(x\)", "$$", "*b*", "<b>", "[x](y)", "a|b", "`c`", "_u_", "~~s~~", "007", "&amp;"]
+HOSTILE += ["[x]: y"]  # a definition of a link
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -44,10 +30,10 @@ def test_markdown_shows_a_name_as_it_was_written(name):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_html_shows_a_name_as_it_was_written_and_mathjax_passes_it_by(name):
     frame = pd.DataFrame({name: [name], "n": [1]}, index=pd.Index([name], name=name))
-    row = {"corpus": name, "model": name, "work": name, "metric": "ndcg@10", "value": 0.5, "key": name}
+    row = {"corpus": name, "model": name, "method": name, "metric": "ndcg@10", "value": 0.5, "key": name}
     for markup in (
         written.table(frame, "x").to_html(), frame._repr_html_(), written.paragraphs([name]),
-        tables.table(pd.DataFrame([row]), ["corpus", "model", "work"], ["ndcg@10"]).to_html(),
+        tables.table(pd.DataFrame([row]), ["corpus", "model", "method"], ["ndcg@10"]).to_html(),
     ):  # fmt: skip
         page = BeautifulSoup(markup, "html.parser")
         assert name in set(page.stripped_strings)
@@ -60,13 +46,8 @@ def test_html_shows_a_name_as_it_was_written_and_mathjax_passes_it_by(name):
 def test_a_figure_shows_a_name_as_it_was_written(data, monkeypatch, name):
     """Titles, ticks, legends and annotations; us$_$ once ended a figure in ValueError, after the measuring."""
     monkeypatch.setattr(plots.paths, "FIGURES", data / "figures")
-    frame = pd.DataFrame(
-        [
-            {"corpus": name, "model": name, "dimension": d, "metric": "ndcg@10", "value": 0.5, "low": 0.4, "high": 0.6,
-             "n": 30}
-            for d in (64, 32)
-        ]
-    )  # fmt: skip
+    facts = {"corpus": name, "model": name, "metric": "ndcg@10", "value": 0.5, "low": 0.4, "high": 0.6, "n": 30}
+    frame = pd.DataFrame([{**facts, "dimension": dimension} for dimension in (64, 32)])
     figure = plots.matryoshka(frame, {name: 0.55})
     assert plots.save(figure, "made", "matryoshka").data.startswith(b"\x89PNG")
     assert not any(text.get_parse_math() for text in figure.findobj(plt.Text) if "$" in text.get_text())
@@ -82,7 +63,7 @@ def test_a_run_with_such_names_is_answered_and_drawn(data, monkeypatch, name):
     read = run_rows.read("made")
     assert read.problems == [] and read.corpus == name
     monkeypatch.setattr(plots.paths, "FIGURES", data / "figures")
-    figure = answer_plots.answer(answers.asked(read, ways.read(read)[0]))
+    figure = answer_plots.answer(asked.of(read, methods_of_run.read(read)[0]))
     assert plots.save(figure, read.slug, "answer").data and f"{name}-answer.png" in {
         file.name for file in (data / "figures").iterdir()
     }

@@ -6,31 +6,32 @@ import pandas as pd
 from workbook import __main__, paths
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
-from workbook.runs import bench, runner
+from workbook.runs import bench, outcomes, runner
 
 COLUMNS = ["dimension", "setting", "cells", "build s", "search and judge s per cell"]
 
 
 def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys):
+    speed = {"model": "a", "words": 8, "max_tokens": 0, "threads": 2}
     rows = pd.DataFrame(
         [
-            ("a", "8 words, whole, 2 threads", "texts/s", 100.0, 90.0, 110.0),
-            ("a", "8 words, whole, 2 threads", "best batch", 32.0, None, None),
-            ("a", "1,000 documents, encode", "phase seconds", 1.5, None, None),
-        ],
-        columns=["model", "work", "metric", "value", "low", "high"],
+            {**speed, "metric": "texts/s", "value": 100.0, "low": 90.0, "high": 110.0},
+            {**speed, "metric": "best batch", "value": 32.0},
+            {**speed, "metric": "texts/s tried", "batch": 16, "value": 70.0},
+            {"model": "a", "documents": 1_000, "part": "encode", "metric": "phase seconds", "value": 1.5},
+        ]
     )
 
     def run(profile, overrides, only):
         assert (profile, overrides, only) == ("scale", {"corpus": "sample"}, ["02_encoding_speed"])
-        monkeypatch.setenv("WORKBOOK_RUN", runner.run_name(profile, overrides))
+        monkeypatch.setenv("WORKBOOK_RUN", outcomes.run_name(profile, overrides))
         results.publish("02_encoding_speed", rows)
         return 0
 
     monkeypatch.setattr(runner, "run", run)
     assert __main__.main(["bench", "--corpus", "sample"]) == 0
     printed = capsys.readouterr().out
-    assert "100 [90, 110]" in printed
+    assert "100 [90, 110]" in printed and "8 words, whole, 2 threads" in printed and "batch of 16" in printed
     assert "1.50" in printed
     assert printed.index("Encoding") < printed.index("Encode, store and index")
     assert "Growth" not in printed, "a part without rows is left out"
@@ -59,13 +60,7 @@ def test_the_grid_is_measured_anew_and_leaves_no_results(data, capsys):
 
 
 def test_bench_grid_is_a_command(monkeypatch, capsys):
-    monkeypatch.setattr(
-        bench,
-        "grid_speed",
-        lambda corpus, model: bench.pd.DataFrame(
-            [(64, "float32", 3, 0.5, 0.1)],
-            columns=COLUMNS,
-        ),
-    )
+    table = pd.DataFrame([(64, "float32", 3, 0.5, 0.1)], columns=COLUMNS)
+    monkeypatch.setattr(bench, "grid_speed", lambda corpus, model: table)
     assert __main__.main(["bench-grid", "--corpus", "sample"]) == 0
     assert "3 cells: 0.10 s each" in capsys.readouterr().out

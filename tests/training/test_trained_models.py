@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -66,7 +65,7 @@ def test_rows_have_the_interval_over_queries_and_the_range_over_seeds(sample):
     np.testing.assert_allclose(values[1], [0.45, 0.3, 0.6, 3])
     np.testing.assert_allclose(values[2][[0, 3]], [0.2, 2])
     np.testing.assert_allclose(values[3], [0.2, 0.2, 0.2, 3])
-    assert rows[["corpus", "model", "dimension", "work"]].drop_duplicates().to_numpy().tolist() == [
+    assert rows[["corpus", "model", "dimension", "method"]].drop_duplicates().to_numpy().tolist() == [
         ["sample", "tiny-static", 64, "a"]
     ]
 
@@ -75,7 +74,8 @@ def test_a_comparison_is_paired_by_query_and_made_of_both_settings(sample):
     better = planted("new", [[0.6, 0.2, 0.9], [0.8, 0.4, 0.9]], [[0.5, 0.1, 0.3]] * 2)
     base = planted("old", [[0.5, 0.1, 0.7]], [[0.7, 0.3, 0.5]])
     rows = trained_models.compare(sample, [better], {"new": base}).set_index("setting")
-    assert set(rows["work"]) == {"new, against old"} and set(rows["metric"]) == {"ndcg@10 difference"}
+    names = rows[["method", "against", "metric"]].drop_duplicates().to_numpy().tolist()
+    assert names == [["new", "old", "ndcg@10 difference"]]
     assert rows.loc["float32", "value"] == pytest.approx(0.2) and rows.loc["float32", "n"] == 3
     assert rows.loc["binary", "value"] == pytest.approx(-0.2)
     assert rows["search"].to_dict() == {"float32": "exact", "binary": "full-ef"}
@@ -83,7 +83,8 @@ def test_a_comparison_is_paired_by_query_and_made_of_both_settings(sample):
 
 def test_a_variant_without_a_baseline_is_left_out(sample):
     one, other = planted("one", [[0.5, 0.1]], [[0.5, 0.1]]), planted("other", [[0.4, 0.1]], [[0.4, 0.1]])
-    assert set(trained_models.compare(sample, [one, other], {"other": one})["work"]) == {"other, against one"}
+    compared = trained_models.compare(sample, [one, other], {"other": one})
+    assert set(compared["method"]) == {"other"} and set(compared["against"]) == {"one"}
     assert trained_models.compare(sample, [one, other], {}).empty
 
 
@@ -118,28 +119,6 @@ def test_trained_models_are_one_for_each_seed_and_load_by_name(task, models):
         again = encoders.load(model.name).encode(["where can I borrow money"])
         np.testing.assert_array_equal(again, model.encode(["where can I borrow money"]))
     assert not np.allclose(table_of(models[0]), table_of(models[1]))
-
-
-def test_what_was_trained_before_is_not_trained_again(task, models, monkeypatch):
-    monkeypatch.setattr(training, "_fit", lambda *_: pytest.fail("a model was trained again"))
-    assert [model.name for model in trained_models.trained(task, SETTINGS, [1, 0])] == [
-        model.name for model in models[::-1]
-    ]
-
-
-def test_untrained_is_the_start_with_its_settings_and_nothing_learnt(task):
-    plain = replace(SETTINGS, words=False)
-    (start,) = trained_models.untrained(task, plain, 0)
-    np.testing.assert_array_equal(table_of(start), table_of(task.start))
-    (wide,) = trained_models.untrained(task, replace(plain, width=96), 0)
-    assert table_of(wide).shape == (len(table_of(start)), 96)
-    np.testing.assert_array_equal(table_of(wide)[:, :64], table_of(start))
-
-
-def test_averaged_is_the_mean_of_the_tables(models):
-    (soup,) = trained_models.averaged(models, "sample")
-    np.testing.assert_allclose(table_of(soup), (table_of(models[0]) + table_of(models[1])) / 2, rtol=1e-6)
-    assert soup.matryoshka == (64, 32, 16)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import corpus_files
 import pyarrow
 import pytest
 import smoke
@@ -24,6 +23,7 @@ from workbook import __main__, paths
 from workbook.experiments import grid, ingest_runs
 from workbook.qdrant import patience
 from workbook.runs import plan, runner
+from written_files import write_beir
 
 RUN = ["run", "--profile", "smoke", "--notebook"]
 SEARCH, TRAINING, OWN = "03_matryoshka_dimensions", "05_train_your_own", "06_your_data"
@@ -87,10 +87,10 @@ def corpus(file, content, notebook=SEARCH):
     """
 
     def make(folder, patch):
-        documents = {f"d{number}": {"title": f"Title {number}", "text": f"Text {number}."} for number in range(30)}
+        documents = {f"d{number}": (f"Title {number}", f"Text {number}.") for number in range(30)}
         queries = {f"q{number}": f"question {number}" for number in range(12)}
         judged = {f"q{number}": {f"d{number}": 1} for number in range(12)}
-        corpus_files.write_beir(folder / "tiny", documents, queries, judged)
+        write_beir(folder / "tiny", documents, queries, judged)
         spoil(folder / "tiny" / file, content)
         return parameter(notebook, "corpus", str(folder / "tiny"), strict=True)(folder, patch)
 

@@ -4,6 +4,7 @@ import csv
 import json
 import random
 import re
+from itertools import product
 
 import nbformat
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from workbook import paths
 from workbook.corpora import corpora
 from workbook.embedding import encoders
-from workbook.evaluation import results
+from workbook.evaluation import results, statistics
 from workbook.runs import plan, runner
 
 HYBRID = (" + BM25 (rrf)", " + BM25 (dbsf)")
@@ -73,7 +74,8 @@ def test_01_measures_quality_and_the_share_kept(smoke):
     transformer = value(rows, model="tiny-transformer", dimension=64, metric="ndcg@10")
     assert 0.5 < transformer < static < 0.9, "latent semantic analysis beats random attention on the sample"
     assert value(rows, metric="share kept") == pytest.approx(static / transformer)
-    difference = value(rows, work="against tiny-transformer", metric="ndcg@10 difference")
+    compared = rows[rows["method"].isna()]
+    difference = value(compared, against="tiny-transformer", metric="ndcg@10 difference")
     assert difference == pytest.approx(static - transformer)
     assert value(rows, model="tiny-static", metric="parameters") % 64 == 0
 
@@ -83,11 +85,11 @@ def test_01_has_bm25_alone_and_with_each_model(smoke):
     labels = ["BM25", "BM25 (length in tokens)"]
     labels += [f"{model}{how}" for model in ("tiny-static", "tiny-transformer") for how in ("", *HYBRID)]
     found = rows[(rows["metric"] == "ndcg@10") & rows["dimension"].isna()]
-    assert sorted(found["work"]) == sorted(labels)
+    assert sorted(found["method"]) == sorted(labels)
     times = rows[rows["metric"].isin(["queries/s with encoding", "latency ms with encoding", "indexed documents/s"])]
     assert len(times) == 3 * len(labels) and (times["low"] <= times["high"]).all()
-    assert value(rows, metric="ndcg@10 difference", work="BM25, against tiny-transformer") == pytest.approx(
-        value(found, work="BM25") - value(found, work="tiny-transformer")
+    assert value(rows, metric="ndcg@10 difference", method="BM25", against="tiny-transformer") == pytest.approx(
+        value(found, method="BM25") - value(found, method="tiny-transformer")
     )
 
 
@@ -98,17 +100,18 @@ def test_02_gives_every_time_its_range_and_repeats(smoke):
     assert (timed["n"] == 2).all()
     assert ((timed["low"] <= timed["value"]) & (timed["value"] <= timed["high"]) & (timed["value"] > 0)).all()
     assert {"tiny-transformer (bfloat16)", "tiny-transformer (int8)"} <= set(timed["model"])
-    shares = rows[rows["metric"].str.endswith(" share")].drop_duplicates(["work", "model", "metric"])
-    assert (shares.groupby(["work", "model"])["low"].sum() < 1).all()
+    timed = ["model", "words", "max_tokens", "threads"]
+    shares = rows[rows["metric"].str.endswith(" share")].drop_duplicates([*timed, "metric"])
+    assert (shares.groupby(timed)["low"].sum() < 1).all() and shares[timed].notna().all(axis=None)
 
 
 def test_02_encodes_stores_and_indexes_at_each_size(smoke):
     rows = rows_of("02_encoding_speed")
-    seconds = rows[rows["metric"] == "phase seconds"].set_index("work")["value"]
-    sizes = ("500 documents", "1,000 documents", "2,000 documents")
-    for start in (*sizes, *(f"{size} (library's tokenization)" for size in sizes)):
-        phases = seconds[[f"{start}, {phase}" for phase in ("encode", "upsert", "index")]].sum()
-        assert phases == pytest.approx(seconds[f"{start}, total"], rel=0.02)
+    seconds = rows[rows["metric"] == "phase seconds"].fillna({"variant": ""})
+    runs = {which: own.set_index("part")["value"] for which, own in seconds.groupby(["documents", "variant"])}
+    assert set(runs) == set(product((500, 1_000, 2_000), ("", "library's tokenization")))
+    for own in runs.values():
+        assert own[["encode", "upsert", "index"]].sum() == pytest.approx(own["total"], rel=0.02)
     assert set(rows[rows["metric"] == "growth exponent"]["n"]) == {6}, "three sizes, twice"
     precision = rows[rows["metric"] == "ann precision@10"]
     assert precision["value"].between(0.5, 1).all()
@@ -120,8 +123,8 @@ def test_02_answers_every_claim_and_plans(smoke):
         word in text for word in ("about 400 times as fast", "15 times smaller", "7.5 minutes", "bge-base-en-v1.5")
     )
     rows = rows_of("02_encoding_speed")
-    ram = rows[rows["metric"] == "extrapolated RAM GB"].set_index(["work", "setting"])["value"]
-    assert ram["8,841,823 documents, MS MARCO", "binary"] < ram["8,841,823 documents, MS MARCO", "float32"]
+    ram = rows[rows["metric"] == "extrapolated RAM GB"].set_index(["scenario", "setting"])["value"]
+    assert ram["MS MARCO", "binary"] < ram["MS MARCO", "float32"]
 
 
 def test_02_stores_the_model_in_smaller_forms(smoke):
@@ -167,7 +170,7 @@ def test_04_gives_every_cell_a_verdict_and_compares_with_the_published(smoke):
     assert all(word in text for word in ("not settled", "worse", "not run", "MTEB results repository"))
     assert "equal within" not in text, "of 25 queries"
     rows = rows_of("04_quantization_vs_ndcg")
-    assert {f"tiny-static{how}" for how in HYBRID} < set(rows["work"])
+    assert {f"tiny-static{how}" for how in HYBRID} < set(rows["method"])
     rows = rows[rows["dimension"].notna()]
     compared = rows[rows["metric"] == "ndcg@10 difference"]
     cells = rows[(rows["metric"] == "ndcg@10") & rows["setting"].notna()]
@@ -180,24 +183,25 @@ def test_04_gives_every_cell_a_verdict_and_compares_with_the_published(smoke):
 def test_05_trains_and_gets_better_than_its_start(smoke):
     rows = rows_of("05_train_your_own")
     rows = rows[rows["setting"] == "float32"]
-    scores = rows[rows["metric"] == "ndcg@10"].drop_duplicates("work").set_index("work")["value"]
+    scores = rows[rows["metric"] == "ndcg@10"].drop_duplicates("method").set_index("method")["value"]
     assert scores["with test labels"] > scores["start of training"], "without labels 52 documents teach little"
     others = {"with a teacher", "average of the seeds", "with test labels", "45 documents"}
     assert others <= set(scores.index)
-    seeds = rows[(rows["metric"] == "ndcg@10 over seeds") & (rows["work"] == "trained")].iloc[0]
+    seeds = rows[(rows["metric"] == "ndcg@10 over seeds") & (rows["method"] == "trained")].iloc[0]
     assert seeds["low"] < seeds["value"] < seeds["high"]
     assert seeds["n"] == 2
 
 
 def test_05_compares_with_bm25_beside(smoke):
     rows = rows_of("05_train_your_own")
-    compared = rows[rows["work"].isin([f"trained{how}, against tiny-transformer" for how in HYBRID])]
+    fused = rows["method"].isin([f"trained{how}" for how in HYBRID])
+    compared = rows[fused & (rows["against"] == "tiny-transformer")]
     assert set(compared["metric"]) == {"ndcg@10 difference"} and (compared["n"] == 25).all() and len(compared) == 2
 
 
 def test_05_leaves_models_that_load_by_name(smoke):
     rows = rows_of("05_train_your_own")
-    model = rows[rows["work"] == "trained"]["model"].iloc[0]
+    model = rows[rows["method"] == "trained"]["model"].iloc[0]
     assert model.startswith("custom-sample-")
     assert encoders.load(model).encode(["where can I borrow money"]).shape == (1, 64)
     seconds = rows[(rows["model"] == model) & (rows["metric"] == "training seconds")]["value"]
@@ -206,10 +210,10 @@ def test_05_leaves_models_that_load_by_name(smoke):
 
 def test_06_measures_settings_and_an_existing_shard(smoke):
     rows = rows_of("06_your_data")
-    precision = rows[rows["metric"] == "ann precision@10"].set_index(["work", "search"])["value"]
+    precision = rows[rows["metric"] == "ann precision@10"].set_index(["variant", "search"])["value"]
     assert precision["as it stands", "untold"] == precision["copy, rebuilt", "untold"] == 1
     assert precision["copy, binary", "default-ef"] < precision["copy, binary", "rescore-x3"]
-    cells = rows[(rows["metric"] == "ann precision@10") & rows["work"].isna()]
+    cells = rows[(rows["metric"] == "ann precision@10") & rows["variant"].isna()]
     assert value(cells, setting="float32", search="exact") == 1
     assert value(cells, setting="binary", search="full-ef") < value(cells, setting="scalar-int8", search="full-ef")
 
@@ -220,7 +224,7 @@ def test_06_recommends_nothing_by_25_queries_and_says_what_would_decide(smoke):
     assert "25 queries are too few" in text and "300 are the least" in text and "no code" in text
     assert "client.create_collection(" not in text
     rows = rows_of("06_your_data")
-    assert not rows["work"].str.contains("on queries that did not choose it", na=False).any()
+    assert rows["scenario"].isna().all() and statistics.REPORTED not in set(rows["part"])
 
 
 def test_07_answers_every_question_from_the_rows(smoke):
@@ -233,8 +237,9 @@ def test_07_answers_every_question_from_the_rows(smoke):
     for how in HYBRID:
         assert f"trained{how} against tiny-transformer{how}: " in text
     trained = value(
-        rows, work="trained, against tiny-transformer", setting="float32", dimension=64, metric="ndcg@10 difference"
-    )
+        rows, method="trained", against="tiny-transformer", setting="float32", dimension=64,
+        metric="ndcg@10 difference",
+    )  # fmt: skip
     shown = f"{trained:+.3f}".replace("-", "\N{MINUS SIGN}")
     assert f"against tiny-transformer it is {shown}" in text, "mean over the seeds"
 
@@ -242,11 +247,11 @@ def test_07_answers_every_question_from_the_rows(smoke):
 def test_07_decides_for_each_place_by_half_of_the_queries(smoke):
     rows = rows_of("07_should_you_pay_attention")
     places = set(plan.declared_parameters("07_should_you_pay_attention")["places"])
-    assert set(rows["work"].str.split(": ").str[0]) == places
+    assert set(rows["scenario"]) == places
     reported = rows[rows["metric"] == "ndcg@10"]
     assert len(reported) == len(places) and (reported["n"] == 13).all(), "25 queries: 12 choose, 13 report"
     found = rows[rows["metric"] == "place: memory_mb"]
-    memory = dict(zip(found["work"].str.split(": ").str[0], found["value"], strict=True))
+    memory = dict(zip(found["scenario"], found["value"], strict=True))
     assert memory["embedded device"] < memory["phone"] < memory["server"]
 
 

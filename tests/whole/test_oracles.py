@@ -5,6 +5,7 @@ Metrics are compared on random runs; intervals and tests are asked how often the
 
 from itertools import chain, permutations, product
 
+import engine_codes
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +15,7 @@ from sklearn.metrics import ndcg_score
 from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import vectors
 from workbook.evaluation import evaluation, statistics
-from workbook.qdrant import engine, quantization
-from workbook.qdrant.quantization import SETTINGS
+from workbook.qdrant import engine
 
 QUERIES = 40  # of one random corpus
 SEEDS = range(80)
@@ -237,13 +237,8 @@ CLOUDS = {
 @pytest.mark.parametrize("setting", ["binary", "scalar-int8"])
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_engines_codes_of_odd_vectors_are_those_that_numpy_computes(cloud, setting):
-    chosen = SETTINGS[setting]
     for dimension in (7, 9, 16, 33, 63, 65, 129):
         random = np.random.default_rng(dimension)
         rows = vectors.truncate(CLOUDS[cloud](random, (60, dimension)).astype(np.float32), dimension)
         with engine.build(rows, setting) as index:
-            stored = np.frombuffer(index._backend.codes(), dtype=np.uint8).reshape(60, -1)
-        computed = quantization.codes(chosen, rows)
-        stored = stored[:, chosen.overhead : chosen.overhead + computed.shape[1]].astype(int)
-        assert np.abs(stored - computed).max() <= 1, "halfway between two codes, rounding may fall the other way"
-        assert (stored != computed).mean() < 1e-3
+            engine_codes.assert_stored(index, rows)

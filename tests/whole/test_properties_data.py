@@ -1,20 +1,16 @@
 """What holds for any data: rules that hypothesis tries to break with texts, ids, parameters and secrets."""
 
-import csv
 import dataclasses
 import html
 import json
 import shutil
 from urllib.parse import quote
 
-import corpus_files
 import pandas as pd
-import pyarrow
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from pyarrow import parquet
 from workbook import errors, names, paths, redact
 from workbook.corpora import corpora, document_streams, lines, own_data, table_files
 from workbook.corpora.corpora import Corpus, Document
@@ -25,6 +21,7 @@ from workbook.errors import WorkbookError
 from workbook.figures import tables
 from workbook.qdrant import server
 from workbook.runs import markup, parameters, plan
+from written_files import write_beir, write_table
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 SAID = TEXT.filter(str.strip)
@@ -63,42 +60,21 @@ def room(tmp_path_factory):
         yield folder
 
 
-def write_beir(folder, corpus, *written):
-    documents = {key: one._asdict() for key, one in corpus.documents.items()}
-    corpus_files.write_beir(folder, documents, corpus.queries, corpus.qrels, *written)
-
-
-def write_table(file, rows, end="\n"):
-    """Write rows of texts as the kind of file that its name says."""
-    if file.suffix == ".parquet":
-        parquet.write_table(pyarrow.Table.from_pylist(rows), file)
-    elif file.suffix == ".jsonl":
-        file.write_bytes(corpus_files.jsonl(rows, end))
-    else:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            cut = "\t" if file.suffix == ".tsv" else ","
-            # quoted, or Python's writer leaves a lone "\r" as it is, which no reader can tell from the end of a line
-            writer = csv.DictWriter(stream, list(rows[0]), delimiter=cut, lineterminator=end, quoting=csv.QUOTE_ALL)
-            writer.writeheader()
-            writer.writerows(rows)
-    return str(file)
-
-
 def content(corpus):
     return corpus.documents, corpus.queries, corpus.qrels
 
 
 @given(beir_corpora(), ENDS, st.booleans())
 def test_a_corpus_written_in_beir_layout_is_read_back_equal(room, corpus, end, ascii_only):
-    names.CORPORA.forget()  # each example has the same name
-    write_beir(room / "made", corpus, end, ascii_only)
+    names.CORPORA._contents.clear()  # each example has the same name
+    write_beir(room / "made", *content(corpus), end, ascii_only)
     found = corpora.load(str(room / "made"))
     assert found == corpus
     assert [*map(list, content(found))] == [*map(sorted, content(corpus))], "in the order of the ids"
     turned = dataclasses.replace(
         corpus, **{what: dict(reversed(getattr(corpus, what).items())) for what in ("documents", "queries", "qrels")}
     )
-    write_beir(room / "made", turned, end, ascii_only)
+    write_beir(room / "made", *content(turned), end, ascii_only)
     assert corpora.load(str(room / "made")).sha256 == found.sha256, "whatever the order of the files"
 
 
@@ -157,7 +133,7 @@ def test_an_assembled_stream_is_the_same_each_time_and_of_the_words_of_the_corpu
 
 @given(DOCUMENTS, st.integers(1, 6))
 def test_a_real_stream_is_the_first_texts_of_its_file(room, documents, n):
-    write_beir(room / "trec-covid", Corpus("made", documents, {}, {}))
+    write_beir(room / "trec-covid", documents, {}, {})
     texts = document_streams.Real(room / "trec-covid" / "corpus.jsonl").texts(n)
     if n > len(documents):
         with pytest.raises(WorkbookError, match=r"corpus\.jsonl ends after"):

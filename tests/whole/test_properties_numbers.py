@@ -1,5 +1,6 @@
 """What holds of any numbers: rules that hypothesis tries to break with vectors, scores and records."""
 
+import engine_codes
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,7 +85,7 @@ def test_more_dimensions_take_no_fewer_bytes_and_codes_fewer_than_numbers(settin
 
 @given(codes_known, arrays.arrays(np.float32, shapes, elements=st.floats(-1, 1, width=32)))
 def test_codes_keep_the_order_of_numbers_and_fill_their_bytes(setting, rows):
-    codes = quantization.codes(setting, rows)
+    codes = engine_codes.computed(setting, rows)
     n, dimension = rows.shape
     assert codes.dtype == np.uint8 and len(codes) == n
     if setting.family == "binary":

@@ -137,20 +137,17 @@ class TestRefusals:
 
     @needs_schema
     @pytest.mark.parametrize(
-        ("body", "said"),
+        ("body", "status"),
         [
-            ({"quantization_config": {"scalar": {"type": "int4"}}}, "any variant of untagged enum QuantizationConfig"),
-            ({"vectors": {"size": 4}}, "any variant of untagged enum VectorsConfig"),
-            ({"on_disk_payload": "yes"}, "$.on_disk_payload: 'yes' is not of type 'boolean', 'null'"),
-            ({"replication_factor": -1}, None),
+            ({"quantization_config": {"scalar": {"type": "int4"}}}, 400),
+            ({"vectors": {"size": 4}}, 400),
+            ({"on_disk_payload": "yes"}, 400),
+            ({"replication_factor": -1}, 422),
         ],
     )
-    def test_of_another_shape(self, server, body, said):
-        status, answer = ask(server, "PUT", A, body)
-        if said:
-            assert status == 400 and answer["status"]["error"].startswith("Format error in JSON body: ")
-            assert said in answer["status"]["error"]
-        assert status in (400, 422)
+    def test_of_another_shape(self, server, body, status):
+        said, answer = ask(server, "PUT", A, body)
+        assert said == status and "error in JSON body: " in answer["status"]["error"]
 
     @needs_schema
     @pytest.mark.parametrize(
@@ -321,9 +318,7 @@ class TestGrpc:
     """What the client sends in bulk does the same over both, and both fail together."""
 
     def test_it_stores_and_finds(self, server, client):
-        assert client.info().version == server.version and client.info().title == "qdrant - vector search engine"
         server.create("a", {"vectors": DENSE, "sparse_vectors": {"words": {}}})
-        assert client.collection_exists("a") and not client.collection_exists("b")
         assert [each.name for each in client.get_collections().collections] == ["a"]
         client.upload_collection("a", VECTORS, payload=[{"row": row} for row in range(4)], ids=range(4), wait=True)
         words = {"words": models.SparseVector(indices=[3], values=[2.0])}
@@ -339,7 +334,7 @@ class TestGrpc:
         [first], both = (answer.points for answer in client.query_batch_points("a", [nearest, fused]))
         assert (first.id, first.score, first.payload) == (1, pytest.approx(1), {"row": 1})
         assert sorted(point.id for point in both) == [2, 4]
-        carried = {"HealthCheck", "CollectionExists", "List", "Upsert", "QueryBatch"}
+        carried = {"List", "Upsert", "QueryBatch"}
         assert set(server.rpcs) == (carried if client._client._prefer_grpc else set())
         assert ("PUT", f"{A}/points") in server.requests and ("POST", f"{A}/points/query/batch") in server.requests
 

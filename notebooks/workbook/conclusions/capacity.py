@@ -83,7 +83,7 @@ def rows(run: Run, planned: pd.DataFrame) -> pd.DataFrame:
     for row in planned.to_dict("records"):
         names = {
             **names_of(run), "dimension": row["dimension"], "setting": row["setting"], "key": run.key,
-            "work": f"{row['documents']:,} documents, {row['size']}",
+            "documents": row["documents"], "scenario": row["size"],
         }  # fmt: skip
         for phase in _phases(run):
             value, low, high, bound = (row[column] for column in _hour_columns(phase))

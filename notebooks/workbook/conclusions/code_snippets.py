@@ -7,7 +7,6 @@ and `always_ram`, which every server knows, not by their successor `memory`.
 
 import inspect
 import json
-from dataclasses import replace
 
 from workbook.errors import WorkbookError
 from workbook.qdrant import engine, quantization
@@ -49,7 +48,7 @@ def client_code(
     if chosen.config:
         create["vectors_config"].on_disk = True
         in_ram = {family: {**options, "always_ram": True} for family, options in chosen.config.items()}
-        create["quantization_config"] = quantization.client_config(replace(chosen, config=in_ram))
+        create["quantization_config"] = quantization.client_config(in_ram)
     if chosen.config or how.hnsw_ef:
         asked = models.QuantizationSearchParams(rescore=how.rescore, oversampling=how.oversampling)
         query["search_params"] = models.SearchParams(hnsw_ef=how.hnsw_ef, quantization=asked if chosen.config else None)

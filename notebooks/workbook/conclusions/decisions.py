@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbook.conclusions.ways import Way
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
+from workbook.experiments.retrieval_methods import MeasuredMethod
 
 LIMITS = {"memory_mb": "MB", "index_hours": "h to index", "query_ms": "ms a query"}  # of a place, with their units
 
@@ -75,32 +75,33 @@ class Decision:
     """The choice for a place, what it takes, and what the reporting half says: NDCG@10, and against the transformer.
 
     `way` is None where nothing fits, and then `needs` are those of the way that takes the least memory. `rival` are the
-    the limits that the transformer alone exceeds, stored as it fits best; empty if it fits too.
+    limits that the transformer alone exceeds, stored as it fits best; empty if it fits too.
     """
 
     place: str
-    way: Way | None
+    way: MeasuredMethod | None
     needs: Needs
     fitting: int
     score: Interval | None
     difference: Interval | None
     rival: list[str]
+    transformer: str
 
 
-def needs(way: Way, place: Place, megabytes: Mapping[str, float]) -> Needs:
+def needs(way: MeasuredMethod, place: Place, megabytes: Mapping[str, float]) -> Needs:
     """What a way takes at a place; `megabytes`: size of each model. Words alone need no model."""
     more = max(1, place.documents / way.documents) if way.search == "exact" else 1
     return Needs(
         memory_mb=(megabytes[way.model] if way.model else 0) + place.documents * way.searched_bytes / 1e6,
-        index_hours=place.slower * place.documents * way.indexing.value / 3600,
-        query_ms=place.slower * more * way.latency.value,
+        index_hours=place.slower * place.documents * float(np.median(way.indexing)) / 3600,
+        query_ms=place.slower * more * way.query_ms.value,
         memory_computed=way.bytes_computed,
     )
 
 
 def decide(
-    ways: Sequence[Way], transformer: Way | None, places: Mapping[str, Place], megabytes: Mapping[str, float],
-    seed: int = 0,
+    ways: Sequence[MeasuredMethod], transformer: MeasuredMethod | None, places: Mapping[str, Place],
+    megabytes: Mapping[str, float], seed: int = 0,
 ) -> list[Decision]:  # fmt: skip
     """Choose for each place among the ways whose size and model's size are known; queries are halved by `seed`.
 
@@ -118,7 +119,7 @@ def decide(
     return [_decide(name, place, known, transformer, megabytes, choosing, reporting) for name, place in places.items()]
 
 
-def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, Place]) -> pd.DataFrame:
+def table(decisions: Sequence[Decision], transformer: MeasuredMethod, places: Mapping[str, Place]) -> pd.DataFrame:
     """The decisions as people read them: a column for each place."""
     found = {}
     for one in decisions:
@@ -129,8 +130,8 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
             "documents": f"{place.documents:,}",
             "use": way.label if way else "nothing fits; the least memory would be",
             "stored and searched": _setting(way) if way else "",
-            "NDCG@10": _short(one.score) if way else "",
-            f"against {transformer.label}": "" if not way or way is transformer else _short(one.difference),
+            "NDCG@10": one.score.text(3) if way else "",
+            f"against {transformer.label}": "" if not way or way is transformer else one.difference.text(3),
             "memory (MB)": f"{one.needs.memory_mb:,.3g}{computed} of {place.memory_mb:,.6g}",
             "to index (h)": f"{one.needs.index_hours:,.2g} of {place.index_hours:g}",
             "a query (ms)": f"{one.needs.query_ms:,.2g} of {place.query_ms:g}",
@@ -140,18 +141,18 @@ def table(decisions: Sequence[Decision], transformer: Way, places: Mapping[str, 
 
 
 def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
-    """What the table shows, in the long format of `results`; `work` names the place and the way to search."""
+    """What the table shows, in the long format of `results`; `scenario` names the place."""
     found = []
     for one in decisions:
         way = one.way
-        names = {"corpus": corpus, "work": f"{one.place}: {way.label if way else 'nothing fits'}"}
+        names = {"corpus": corpus, "scenario": one.place, "method": way.label if way else None}
         if way:
             names |= {"model": way.model, "dimension": way.dimension, "setting": way.setting, "search": way.search}
             names |= {"key": way.key}
-            found += [
-                {**names, "work": f"{names['work']}, {statistics.REPORTED}", "metric": metric, **interval._asdict()}
-                for metric, interval in (("ndcg@10", one.score), ("ndcg@10 difference", one.difference))
-            ]
+            reported = {**names, "part": statistics.REPORTED}
+            against = {**reported, "against": one.transformer}
+            found.append({**reported, "metric": "ndcg@10", **one.score._asdict()})
+            found.append({**against, "metric": "ndcg@10 difference", **one.difference._asdict()})
         computed = "computed " if one.needs.memory_computed else ""
         for name in LIMITS:
             metric = f"place: {computed if name == 'memory_mb' else ''}{name}"
@@ -160,8 +161,8 @@ def rows(decisions: Sequence[Decision], corpus: str) -> pd.DataFrame:
 
 
 def _decide(
-    name: str, place: Place, ways: Sequence[Way], transformer: Way, megabytes: Mapping[str, float],
-    choosing: np.ndarray, reporting: np.ndarray,
+    name: str, place: Place, ways: Sequence[MeasuredMethod], transformer: MeasuredMethod,
+    megabytes: Mapping[str, float], choosing: np.ndarray, reporting: np.ndarray,
 ) -> Decision:  # fmt: skip
     taken = {id(way): needs(way, place, megabytes) for way in ways}
     alone = [way for way in ways if way.label == transformer.label]
@@ -169,21 +170,16 @@ def _decide(
     fitting = [way for way in ways if not taken[id(way)].beyond(place)]
     if not fitting:
         least = min(taken.values(), key=lambda each: each.memory_mb)
-        return Decision(name, None, least, 0, None, None, rival)
+        return Decision(name, None, least, 0, None, None, rival, transformer.label)
     best = max(fitting, key=lambda way: (way.scores.iloc[choosing].mean(), -way.searched_bytes))
     scores, other = best.scores.iloc[reporting], transformer.scores.iloc[reporting]
     return Decision(
         name, best, taken[id(best)], len(fitting), statistics.mean(scores), statistics.mean_difference(scores, other),
-        rival,
+        rival, transformer.label,
     )  # fmt: skip
 
 
-def _short(interval: Interval) -> str:
-    """In three digits, which a column of five has room for."""
-    return interval.text(3)
-
-
-def _setting(way: Way) -> str:
+def _setting(way: MeasuredMethod) -> str:
     if not way.model:
         return "words"
     cut = f"{way.dimension} dimensions" if way.dimension else "whole vectors"

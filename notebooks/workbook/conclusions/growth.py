@@ -154,10 +154,10 @@ def fits(runs: Sequence[Run], smallest: float = 0) -> dict[str, Fit]:
 
 def exponents(runs: Sequence[Run], smallest: float = 0) -> pd.DataFrame:
     """The fits in the long format of `results`: each exponent with its interval, and r2; n counts points."""
-    above = f", from {smallest:,} documents" if smallest else ""
+    above = {"note": f"from {smallest:,} documents"} if smallest else {}
     found = []
     for what, each in fits(runs, smallest).items():
-        names = {**names_of(runs[0]), "work": f"{what}{_done(runs[0])}{above}", "n": each.points}
+        names = {**names_of(runs[0]), "variant": _done(runs[0]), "part": what, **above, "n": each.points}
         found += [
             {**names, "metric": "growth exponent", "value": each.exponent, "low": each.low, "high": each.high},
             {**names, "metric": "growth r2", "value": each.r2},
@@ -176,7 +176,7 @@ def bent(fitted: Mapping[str, Fit]) -> list[str]:
 
 
 def rows(runs: Sequence[Run]) -> pd.DataFrame:
-    """The runs in the long format of `results`, repeats together; `work` starts with the number of documents.
+    """The runs in the long format of `results`, repeats together.
 
     Seconds by phase, documents/s, peak MB by phase and bytes on disk per document by part: median and range of the
     repeats. Latency: median and range over the queries of all repeats. Precision: each query's mean over the repeats,
@@ -190,17 +190,19 @@ def rows(runs: Sequence[Run]) -> pd.DataFrame:
 
 def _rows(group: Sequence[Run]) -> Iterator[dict]:
     first = group[0]
+    is_remote = first.job.is_remote
 
-    def row(metric: str, what: str, **more: object) -> dict:
-        return {"work": f"{first.n:,} documents{_done(first)}, {what}", "metric": metric, **more}
+    def row(metric: str, part: str, **more: object) -> dict:
+        return {"documents": first.n, "variant": _done(first), "part": part, "metric": metric, **more}
 
-    def times(metric: str, what: str, cost: Callable[[Run], float]) -> dict:
+    def times(metric: str, part: str, cost: Callable[[Run], float], note: str | None = None) -> dict:
         found = Times.of([cost(run) for run in group])
         ends = {"low": found.low, "high": found.high} if found.low < found.high else {}  # sizes repeat to the byte
-        return row(metric, what, value=found.value, **ends, n=found.n)
+        return row(metric, part, value=found.value, **ends, n=found.n, note=note)
 
     for phase in first.seconds:
-        yield times("phase seconds", f"{phase}{_left(first, phase)}", lambda run, phase=phase: run.seconds[phase])
+        note = "what was left" if is_remote and phase == "index" else None
+        yield times("phase seconds", phase, lambda run, phase=phase: run.seconds[phase], note)
     yield times("phase seconds", "total", lambda run: run.total_seconds)
     for worker in first.busy:
         yield times("phase seconds", f"busy {worker}", lambda run, worker=worker: run.busy[worker])
@@ -208,32 +210,21 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
     if any(run.resumed for run in group):
         yield row("resumed documents", "encoded by interrupted attempts", value=sum(run.resumed for run in group))
     for phase in first.memory:
-        yield times("peak MB", f"{phase}{_of_the_encoder(first)}", lambda run, phase=phase: run.memory[phase] / MB)
+        note = "encoder alone" if is_remote else None
+        yield times("peak MB", phase, lambda run, phase=phase: run.memory[phase] / MB, note)
     for part in first.disk:
-        named = f"{part}{_computed(first, part)}"
-        yield times("disk bytes per document", named, lambda run, part=part: per_document(run, part))
-    searched = {"what": SEARCHED, "search": first.job.search}
+        note = "computed for one copy" if is_remote and part != HERE else None
+        yield times("disk bytes per document", part, lambda run, part=part: per_document(run, part), note)
+    searched = {"part": SEARCHED, "search": first.job.search}
     yield row("latency ms", **Times.of([1000 * each for run in group for each in run.latency])._asdict(), **searched)
     precision = pd.DataFrame([run.precision for run in group]).mean()
     yield row("ann precision@10", **statistics.mean(precision)._asdict(), **searched)
 
 
-def _done(run: Run) -> str:
-    """How it was done where that is not told apart by setting and dimension, in brackets."""
+def _done(run: Run) -> str | None:
+    """How it was done where that is not told apart by setting and dimension."""
     ways = [way for way in ("" if run.job.words_once else "library's tokenization", run.job.where) if way]
-    return f" ({'; '.join(ways)})" if ways else ""
-
-
-def _left(run: Run, phase: str) -> str:
-    return " (what was left)" if run.job.is_remote and phase == "index" else ""
-
-
-def _of_the_encoder(run: Run) -> str:
-    return " (encoder alone)" if run.job.is_remote else ""
-
-
-def _computed(run: Run, part: str) -> str:
-    return " (computed for one copy)" if run.job.is_remote and part != HERE else ""
+    return "; ".join(ways) or None
 
 
 def names_of(run: Run) -> dict[str, object]:

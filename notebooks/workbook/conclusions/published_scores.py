@@ -35,7 +35,7 @@ def scores(dataset: str) -> dict[str, float]:
 
 def as_published(baselines: pd.DataFrame) -> pd.DataFrame:
     """BM25's rows of a notebook's baselines, named as a published value of BM25 is, for `compare`."""
-    words = baselines[(baselines["work"] == BM25) & (baselines["metric"] == "ndcg@10")]
+    words = baselines[(baselines["method"] == BM25) & (baselines["metric"] == "ndcg@10")]
     return words.assign(model=BM25, dimension=0, setting="sparse", search="exact")
 
 

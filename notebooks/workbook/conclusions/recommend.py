@@ -122,32 +122,32 @@ def choose(cells: Sequence[Cell], margin: float = statistics.MARGIN, seed: int =
 
 def table(choices: Sequence[Choice], weights: pd.DataFrame) -> pd.DataFrame:
     """The choices as people read them, with what `footprint.weigh` gave; the difference is of the reporting half."""
-    gigabytes = weights.set_index(["dimension", "setting", "work"])["value"] if len(weights) else {}
+    gigabytes = weights.set_index(["dimension", "setting", "part"])["value"] if len(weights) else {}
     shown = []
     for choice in choices:
         cell = choice.cell
         sizes = {part: gigabytes.get((cell.dimension, cell.setting, part)) for part in footprint.PARTS}
-        latency, low, high, _ = Times.of([1000 * seconds for seconds in cell.latency])
+        latency = Times.of([1000 * seconds for seconds in cell.latency])
         shown.append(
             {
                 "choice": choice.role, "setting": cell.setting, "dimensions": cell.dimension, "search": cell.search,
                 "NDCG@10 difference": str(choice.difference), "verdict": f"{_state(choice)}, {choice.verdict}",
                 "queries to decide": f"{choice.queries_needed:,}" if choice.queries_needed else "",
                 **{f"GB per million: {part}": "" if size is None else f"{size:.3f}" for part, size in sizes.items()},
-                "latency (ms)": f"{latency:.2f} [{low:.2f}, {high:.2f}]",
+                "latency (ms)": statistics.with_range(*latency[:3], ".2f"),
             }
         )  # fmt: skip
     return pd.DataFrame(shown)
 
 
 def rows(corpus: str, found: Recommendation) -> pd.DataFrame:
-    """The reporting half's difference of each choice, in the long format of `results`; `work` tells its verdict."""
+    """The reporting half's difference of each choice, in the long format of `results`, with its verdict as a note."""
     return pd.DataFrame(
         {
             "corpus": corpus, "model": choice.cell.model, "dimension": choice.cell.dimension,
             "setting": choice.cell.setting, "search": choice.cell.search, "key": choice.cell.key,
-            "work": f"{choice.role}: {_state(choice)}, {choice.verdict} (margin {found.margin:g}), "
-                    f"{statistics.REPORTED}",
+            "scenario": choice.role, "part": statistics.REPORTED, "margin": found.margin,
+            "note": f"{_state(choice)}, {choice.verdict} (margin {found.margin:g})",
             "metric": "ndcg@10 difference", **choice.difference._asdict(),
         }
         for choice in found.choices

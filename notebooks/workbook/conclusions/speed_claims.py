@@ -10,8 +10,9 @@ import pandas as pd
 
 from workbook import paths
 from workbook.errors import WorkbookError
-from workbook.evaluation import results
+from workbook.evaluation import results, statistics
 from workbook.evaluation.stopwatch import Times
+from workbook.experiments import footprint
 from workbook.experiments.ingest_runs import Run, repeats_of
 
 FILE = paths.ROOT / "data" / "claims.csv"
@@ -40,15 +41,17 @@ def table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> 
     texts, `longest` that for the longest, each at its own limit. `runs`: the largest of them answer for the minutes.
     """
     ratios = rows[rows["metric"] == "speed-up"]
-    ratios = ratios.assign(words=ratios["work"].str.extract(r"^(\d+) words")[0].astype(int))
     shortest_texts, longest_texts = (
         ratios[ratios["words"] == end] for end in (ratios["words"].min(), ratios["words"].max())
     )
-    smaller = rows[rows["metric"] == "times smaller"]["value"].tolist()
+    smaller = rows[rows["metric"] == "times smaller"].set_index("part")["value"]
     measured = {
         "queries": (_against(shortest_texts, large), _on_equal_terms(shortest_texts)),
         "documents": (_against(longest_texts, longest), _on_equal_terms(longest_texts)),
-        "size": (f"{smaller[0]:.1f} times", f"{smaller[1]:.1f} times, files on disk against the small transformer"),
+        "size": (
+            f"{smaller[footprint.PARAMETERS]:.1f} times",
+            f"{smaller[footprint.FILES]:.1f} times, files on disk against the small transformer",
+        ),
         "minutes": (_minutes(runs, words_once=False), _minutes(runs, words_once=True)),
     }
     claimed = read()
@@ -63,18 +66,17 @@ def table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> 
 
 
 def _against(ratios: pd.DataFrame, rival: str) -> str:
-    own_limit = ratios[ratios["work"].str.contains("own limit") & ratios["work"].str.endswith(f"against {rival}")]
-    return _ratio(own_limit.iloc[0])
+    return _ratio(ratios[ratios["max_tokens"].isna() & (ratios["against"] == rival)].iloc[0])
 
 
 def _on_equal_terms(ratios: pd.DataFrame) -> str:
     """Against the fastest variant: the one with the lowest ratio."""
-    return _ratio(ratios[ratios["work"].str.contains("both cut at")].sort_values("value").iloc[0])
+    return _ratio(ratios[ratios["max_tokens"] > 0].sort_values("value").iloc[0])
 
 
 def _ratio(row: pd.Series) -> str:
-    rival = row["work"].split("against ")[1]
-    return f"{row['value']:,.0f} [{row['low']:,.0f}, {row['high']:,.0f}] times, {row['words']:,} words, {rival}"
+    times = statistics.with_range(row["value"], row["low"], row["high"], ",.0f")
+    return f"{times} times, {row['words']:,.0f} words, {row['against']}"
 
 
 def _minutes(runs: Sequence[Run], words_once: bool) -> str:
@@ -82,6 +84,6 @@ def _minutes(runs: Sequence[Run], words_once: bool) -> str:
     for group in repeats_of(runs):
         if group[0].n == largest and group[0].job.words_once == words_once:
             took = Times.of([run.total_seconds / 60 for run in group])
-            minutes = f"{took.value:.2f} [{took.low:.2f}, {took.high:.2f}]"
+            minutes = statistics.with_range(*took[:3], ".2f")
             return f"{minutes} minutes, {group[0].job.label}, {group[0].corpus}"
     return "not run"

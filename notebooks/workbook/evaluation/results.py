@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,15 +26,11 @@ from workbook import names, paths, written
 from workbook.corpora import corpora
 from workbook.corpora.corpora import Corpus
 from workbook.errors import WorkbookError
+from workbook.evaluation.columns import COLUMNS, NUMBERS
 
-SCHEMA = 4
-COLUMNS = (
-    "corpus", "corpus_sha256", "model", "model_revision", "dimension", "setting", "search", "work", "metric", "value",
-    "low", "high", "n", "key",
-)  # fmt: skip
+SCHEMA = 5
 HEADER = ("notebook", "run", *COLUMNS)
 NOTHING_KNOWN = "queries it finds nothing for"  # a metric; only where there are such queries
-NUMBERS = {"dimension": "Int64", "value": float, "low": float, "high": float, "n": float}  # all else is text
 KEYS_TOLD = 3  # of many, in a caption; the others are in the rows
 NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
@@ -161,13 +157,15 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
     """
     unknown = set(frame.columns) - set(COLUMNS)
     if unknown or frame.empty or not {"metric", "value"} <= set(frame.columns):
-        raise WorkbookError(f"rows need metric and value and only columns of {COLUMNS}; unknown: {sorted(unknown)}")
+        known = ", ".join(COLUMNS)
+        raise WorkbookError(f"rows need metric and value and only columns of {known}; unknown: {sorted(unknown)}")
     rows = frame.reindex(columns=list(COLUMNS))
     for name, content, told in (
         ("corpus", "corpus_sha256", names.CORPORA), ("model", "model_revision", names.MODELS)
     ):  # fmt: skip
         known = rows[name].map(told.content, na_action="ignore").replace("", None)
         rows[content] = rows[content].where(rows[content].notna(), known)
+    rows = rows.astype(NUMBERS)
     rows.insert(0, "notebook", notebook)
     rows.insert(1, "run", run_name())
     file = published_file(run_name(), notebook)
@@ -183,12 +181,19 @@ def publish(notebook: str, frame: pd.DataFrame) -> str:
 def nothing_known(rows: pd.DataFrame) -> list[str]:
     """Sentences on queries for which a method finds nothing, see `rankings`: they score 0."""
     told = rows[rows["metric"] == NOTHING_KNOWN]
-    methods = told["work"].where(told["work"].notna(), told["model"])
+    methods = told["method"].where(told["method"].notna(), told["model"])
     return [
         f"{method} finds nothing for {value:,.0f} of {n:,.0f} queries: it knows none of their words, or scores all "
         f"documents alike"
         for method, value, n in dict.fromkeys(zip(methods, told["value"], told["n"], strict=True))
     ]
+
+
+def keys_in_words(keys: Iterable[str]) -> str:
+    """The keys of measurements for a caption, "; keys 1f, 2e and 3 more"; "" for none."""
+    all_of = list(dict.fromkeys(keys))
+    more = f" and {len(all_of) - KEYS_TOLD} more" if len(all_of) > KEYS_TOLD else ""
+    return f"; keys {', '.join(all_of[:KEYS_TOLD])}{more}" if all_of else ""
 
 
 def read_rows(file: Path) -> pd.DataFrame:

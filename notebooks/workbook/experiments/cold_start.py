@@ -6,6 +6,7 @@ read before, so a disk that is slow at first is not part of it.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -68,23 +69,17 @@ def _once(name: str, variant: str, text: str, thread_count: int, report: object)
         encoder = variants.make(name, variant)
         encoder.model  # noqa: B018 (opens it)
         loaded = time.perf_counter() - start
-        seconds = [_seconds(encoder, text) for _ in range(WARM)]
+        seconds = [stopwatch.seconds_of(partial(encoder.encode, [text])) for _ in range(WARM)]
     return {
         "load_seconds": loaded, "first_seconds": seconds[0], "warm_seconds": seconds[-1],
         "before_bytes": before, "peak_bytes": memory.peak(),
     }  # fmt: skip
 
 
-def _seconds(encoder: encoders.Encoder, text: str) -> float:
-    start = time.perf_counter()
-    encoder.encode([text])
-    return time.perf_counter() - start
-
-
 def _rows(corpus_name: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     names = {
         "corpus": corpus_name, "model": values["model"], "key": values["key"],
-        "work": f"one text of {values['words']} words, {stopwatch.threads_label(values['threads'])}, fresh process",
+        "words": values["words"], "threads": values["threads"],
     }  # fmt: skip
     for metric, samples in _samples(values).items():
         yield {**names, "metric": metric, **Times.of(samples)._asdict()}

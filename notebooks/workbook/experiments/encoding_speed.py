@@ -5,23 +5,21 @@ A speed-up is a ratio within one run: models take turns, and each turn gives one
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import stages
+from workbook.embedding import stages, variants
 from workbook.embedding.encoders import Encoder
 from workbook.embedding.stages import STAGES
-from workbook.embedding.variants import VARIANTS
 from workbook.errors import WorkbookError
-from workbook.evaluation import batches, results
-from workbook.evaluation.stopwatch import WARM_UPS, Times, check_repeats, rounds, threads, threads_label
+from workbook.evaluation import batches, columns, results
+from workbook.evaluation.stopwatch import WARM_UPS, Times, check_repeats, rounds, threads
 
-FORMS = tuple(VARIANTS)  # as a model's shown name may end, in brackets
-DOUBT = "best speed not found"  # a metric: its work says why
+DOUBT = "best speed not found"  # a metric: its note says why
 PLAIN = {
     64: "texts/s of a plain loop, batches of 64",
     32: "texts/s of a plain loop, batches of 32",
@@ -34,15 +32,11 @@ def texts_of(corpus: Corpus, words: int, count: int, seed: int = 0) -> list[str]
 
     A corpus with fewer words than that is read again, in another order.
     """
-    stream = list(islice(_words_of(corpus, seed), words * count))
+    texts, random, stream = corpus.document_texts, np.random.default_rng(seed), []
+    orders = (number for _ in repeat(None) for number in random.permutation(len(texts)))
+    while len(stream) < words * count:
+        stream += texts[next(orders)].split()
     return [" ".join(stream[start : start + words]) for start in range(0, words * count, words)]
-
-
-def _words_of(corpus: Corpus, seed: int) -> Iterator[str]:
-    texts, random = corpus.document_texts, np.random.default_rng(seed)
-    while True:
-        for number in random.permutation(len(texts)):
-            yield from texts[number].split()
 
 
 class Speed(NamedTuple):
@@ -52,10 +46,12 @@ class Speed(NamedTuple):
     leave is copying and sorting. `tried`: texts per second at each batch size, once, or twice for those near the best;
     `batch_size` is the best of them, which the rounds then time afresh. `doubt`: why it may not be the encoder's best,
     in words. `plain`: texts per second in each round of a plain loop over the library's `encode`, by its batch size.
-    `tokens`: what is left of all texts after its own limit, `max_tokens`.
+    `plain_model`: the model, whatever its number format. `tokens`: what is left of all texts after its own limit,
+    `max_tokens`.
     """
 
     model: str
+    plain_model: str
     words: int
     max_tokens: int | None
     threads: int
@@ -104,10 +100,13 @@ def encoding(
             return {"speeds": _in_turn(encoders, texts, batch_sizes, repeats, round_seconds, plain, plain_texts)}
 
     record = results.remember("speed", about, measure)
-    return [
-        Speed(encoder.name, words, encoder.max_tokens, thread_count, **_numbered(timed), key=record["key"])
-        for encoder, timed in zip(encoders, record["values"]["speeds"], strict=True)
-    ]
+    found = []
+    for encoder, timed in zip(encoders, record["values"]["speeds"], strict=True):
+        by_size = {name: dict(timed[name]) for name in ("tried", "plain")}  # kept as pairs, as JSON's keys are texts
+        timed = {**timed, **by_size}
+        names = (encoder.name, variants.without_format(encoder))
+        found.append(Speed(*names, words, encoder.max_tokens, thread_count, **timed, key=record["key"]))
+    return found
 
 
 def _in_turn(
@@ -158,11 +157,6 @@ def _staged(encoder: Encoder, texts: Sequence[str], batch_size: int, spent: list
     spent.append(seconds)
 
 
-def _numbered(timed: dict) -> dict:
-    """What was kept of an encoder, with numbers for the batch sizes, which JSON would have as texts."""
-    return {**timed, "tried": dict(timed["tried"]), "plain": dict(timed["plain"])}
-
-
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
     """The speeds in the long format of `results`: texts/s, tokens/s, best batch, stages' shares, and any doubt."""
     return pd.DataFrame([row for speed in speeds for row in _rows(corpus, speed)])
@@ -172,8 +166,7 @@ def batch_rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
     """The batch sizes each speed was chosen among: a row for each, of one or two rounds before those that count."""
     return pd.DataFrame(
         {
-            **_names(corpus, speed), "work": f"{_work(speed)}, batch of {size}", "metric": "texts/s tried",
-            **Times.of(rates)._asdict(),
+            **_names(corpus, speed), "batch": size, "metric": "texts/s tried", **Times.of(rates)._asdict(),
         }
         for speed in speeds
         for size, rates in speed.tried.items()
@@ -190,7 +183,7 @@ def doubts(speeds: Sequence[Speed]) -> list[str]:
     found: dict[str, list[str]] = {}
     for speed in speeds:
         if speed.doubt:
-            found.setdefault(speed.doubt, []).append(f"{speed.model} ({_work(speed)})")
+            found.setdefault(speed.doubt, []).append(f"{speed.model} ({columns.in_words(_work(speed))})")
     return [f"The best speed was not found: {reason}. This holds for {'; '.join(of)}." for reason, of in found.items()]
 
 
@@ -201,9 +194,9 @@ def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataF
     """
     return pd.DataFrame(
         {
-            "corpus": corpus.name, "model": fast.model,
-            "work": f"{fast.words} words, {_limits(fast, other)}, {threads_label(fast.threads)}, against {other.model}",
-            "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(), "key": fast.key,
+            **_names(corpus, fast), "max_tokens": _limit(fast) if fast.max_tokens == other.max_tokens else None,
+            "against": other.model, "against_model": other.plain_model,
+            "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(),
         }
         for other in others
     )  # fmt: skip
@@ -222,7 +215,7 @@ def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
     yield {**names, "metric": "tokens/s", **Times.of(speed.per_second(speed.tokens))._asdict()}
     yield {**names, "metric": "best batch", "value": speed.batch_size, "n": len(speed.seconds)}
     if speed.doubt:
-        yield {**names, "work": f"{_work(speed)}: {speed.doubt}", "metric": DOUBT, "value": 1, "n": len(speed.seconds)}
+        yield {**names, "note": speed.doubt, "metric": DOUBT, "value": 1, "n": len(speed.seconds)}
     for metric, stage in STAGES.items():
         share = [part / whole for part, whole in zip(getattr(speed, stage), speed.seconds, strict=True)]
         yield {**names, "metric": metric, **Times.of(share)._asdict()}
@@ -237,17 +230,13 @@ def _plain_rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
     yield {**names, "metric": "share of the plain loop", **Times.of(shares)._asdict()}
 
 
-def _names(corpus: Corpus, speed: Speed) -> dict[str, str]:
-    return {"corpus": corpus.name, "model": speed.model, "work": _work(speed), "key": speed.key}
+def _names(corpus: Corpus, speed: Speed) -> dict[str, object]:
+    return {"corpus": corpus.name, "model": speed.model, **_work(speed), "key": speed.key}
 
 
-def _work(speed: Speed) -> str:
-    return f"{speed.words} words, {_limit(speed)}, {threads_label(speed.threads)}"
+def _work(speed: Speed) -> dict[str, int]:
+    return {"words": speed.words, "max_tokens": _limit(speed), "threads": speed.threads}
 
 
-def _limit(speed: Speed) -> str:
-    return "whole" if speed.max_tokens is None else f"cut at {speed.max_tokens} tokens"
-
-
-def _limits(one: Speed, other: Speed) -> str:
-    return f"both {_limit(one)}" if one.max_tokens == other.max_tokens else "each its own limit"
+def _limit(speed: Speed) -> int:
+    return speed.max_tokens or 0

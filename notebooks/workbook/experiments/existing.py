@@ -23,13 +23,13 @@ from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.stopwatch import Times
-from workbook.experiments import existing_truth
+from workbook.experiments import existing_truth, grid
 from workbook.experiments.existing_truth import Existing, Questions
 from workbook.progress import bar
 from workbook.qdrant import engine, existing_collection, existing_facts, existing_shard, quantization, server
 from workbook.qdrant.engine import ALL, Search
 from workbook.qdrant.existing_facts import Facts
-from workbook.qdrant.quantization import CENTROIDS, SETTINGS, Setting
+from workbook.qdrant.quantization import SETTINGS
 
 LATENCY_QUERIES = 100  # searched one by one
 AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the collection does as it is used to
@@ -78,9 +78,15 @@ def measure(
     named = {name: search for name in searches if not (search := Search.named(name)).exact}
     with _opened(collection, vector_name) as one, bar(total=2 + len(settings), unit="setting") as steps:
         facts = one.facts()
-        _check_settings(facts, settings)
-        named = {name: _of_all(search, facts.vectors) for name, search in named.items()}
-        by_setting = {name: _fitting(named, SETTINGS[name]) for name in settings}
+        quantization.check(list(settings), [facts.size])
+        grid.check_codebooks(f"{facts.name} has {facts.vectors} vectors", facts.vectors, settings)
+        for name, search in named.items():
+            if search.hnsw_ef == ALL:  # of so many vectors all may be candidates
+                named[name] = search._replace(hnsw_ef=facts.vectors)
+        by_setting = {
+            setting: {name: search for name, search in named.items() if SETTINGS[setting].config or not search.rescore}
+            for setting in settings
+        }
         one.check(k + (np.ndim(queries) == 0), [each for told in by_setting.values() for each in told.values()])
         asked = existing_truth.ask(one, facts, queries, k, seed)
         rows = list(_rows(one, asked, facts, "as it stands", AS_IT_IS))
@@ -105,10 +111,6 @@ def _is_folder(collection: str) -> bool:
     return (paths.exists(folder) and folder.is_dir()) or "/" in collection or os.sep in collection
 
 
-def _place(collection: str) -> Path | str:
-    return _path(collection) if _is_folder(collection) else collection
-
-
 def _path(collection: str) -> Path:
     try:
         return Path(collection).expanduser()
@@ -119,35 +121,18 @@ def _path(collection: str) -> Path:
 def _opened(collection: str, vector_name: str) -> AbstractContextManager[Existing]:
     if not collection:
         raise WorkbookError("no collection is given: name one on the server, or the folder of an Edge shard")
-    opened = existing_shard.opened if _is_folder(collection) else existing_collection.opened
-    return opened(_place(collection), vector_name)
-
-
-def _check_settings(facts: Facts, settings: Sequence[str]) -> None:
-    quantization.check(list(settings), [facts.size])
-    if facts.vectors <= CENTROIDS and any(SETTINGS[name].family == "product" for name in settings):
-        raise WorkbookError(
-            f"{facts.name} has {facts.vectors} vectors: product codebooks of {CENTROIDS} hold them all and would lose "
-            f"nothing; leave the product settings out"
-        )
-
-
-def _of_all(search: Search, n: int) -> Search:
-    """The search with its number of candidates: of n vectors all may be."""
-    return search._replace(hnsw_ef=n) if search.hnsw_ef == ALL else search
-
-
-def _fitting(named: Mapping[str, Search], setting: Setting) -> dict[str, Search]:
-    return {name: search for name, search in named.items() if setting.config or not search.rescore}
+    if _is_folder(collection):
+        return existing_shard.opened(_path(collection), vector_name)
+    return existing_collection.opened(collection, vector_name)
 
 
 def _rows(
-    one: Existing, asked: Questions, facts: Facts, work: str, searches: Mapping[str, Search | None]
+    one: Existing, asked: Questions, facts: Facts, variant: str, searches: Mapping[str, Search | None]
 ) -> Iterator[dict]:  # fmt: skip
     for name, search in searches.items():
         names = {
-            "corpus": facts.name, "dimension": facts.size, "setting": facts.setting, "search": name, "work": work,
-            "key": (facts.sha256 or "")[:16],
+            "corpus": facts.name, "dimension": facts.size, "setting": facts.setting, "search": name,
+            "variant": variant, "key": (facts.sha256 or "")[:16],
         }  # fmt: skip
         found, _, _ = one.search(asked.vectors, asked.limit, search)
         precision = pd.Series(existing_truth.precision(one, facts, asked, found))

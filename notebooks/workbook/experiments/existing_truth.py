@@ -30,9 +30,9 @@ DISTANCES = ("Euclid", "Manhattan")  # of which less is better
 
 @dataclass(frozen=True)
 class Questions:
-    """Query vectors, float32 (q, size), the ids of the stored points they are, if they are, and the exact k of each.
+    """Query vectors, float32 (q, size), and for each the ids of its exact k, `truth`, and their `scores`, best first.
 
-    `truth`: ids of the exact k; `scores`: theirs, best first.
+    `own`: the ids of the stored points that the queries are, if they are such.
     """
 
     vectors: np.ndarray
@@ -110,7 +110,7 @@ def prove_applied(one: Existing, asked: Questions, setting: str) -> None:
 
 def _check(facts: Facts, queries: int | np.ndarray, k: int) -> None:
     drawn = queries if np.ndim(queries) == 0 else 0
-    if k < 1 or np.size(queries) < 1 or drawn < 0 or (np.ndim(queries) == 0 and drawn == 0):
+    if k < 1 or np.size(queries) < 1 or (np.ndim(queries) == 0 and drawn < 1):
         raise WorkbookError("k and queries must be 1 or more")
     if facts.vectors < drawn + k:
         raise WorkbookError(

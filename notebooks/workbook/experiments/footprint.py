@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 MB = 1e6
 CLAIMED_DIMENSIONS = 256  # of the model that is said to be 15 times smaller
 CODES, ORIGINALS_ON_DISK, WHOLE = PARTS = ("codes", "RAM, originals on disk", "in all")
+PARAMETERS, FILES = "parameters", "files"
 GB_PER_MILLION = 1e6 / 1e9  # from bytes per vector
 
 
 class Stored:
-    """A static model in one stored form, encoding as model2vec does: to `sweep` and `vectors` an encoder as any."""
+    """A static model in one stored form, encoding as model2vec does: to `grid` and `vectors` an encoder as any."""
 
     speed_only = False
 
@@ -73,13 +74,14 @@ def models(
     """
     forms = exports.forms(encoder, vocabularies)
     stored = [Stored(encoder, form) for form in bar(forms, desc=f"storing {encoder.name}", unit="form")]
-    loads = _loads(stored, repeats)
+    works = [partial(exports.load, each.folder, each.form) for each in stored]
+    about = {"models": [each.identity("document") for each in stored], "repeats": repeats}
+    loads = results.remember("loads", about, lambda: {"seconds": stopwatch.rounds(works, repeats)})
     cells = [grid.measure(corpus, each, [each.dimensions], ["float32"], ["exact"])[0] for each in stored]
     found = []
     for each, seconds, cell in zip(stored, loads["values"]["seconds"], cells, strict=True):
         names = {
             "corpus": corpus.name, "model": encoder.name, "dimension": each.dimensions, "setting": each.form.name,
-            "work": "stored model",
         }  # fmt: skip
         load = {"metric": "load ms", **Times.of([1000 * s for s in seconds])._asdict(), "key": loads["key"]}
         found += [{**names, **row} for row in (*_sizes(each.folder), load, *_quality(cell, cells[0]))]
@@ -89,7 +91,7 @@ def models(
 def indexes(corpus: Corpus, encoder: Encoder, settings: Sequence[str], dimension: int | None = None) -> pd.DataFrame:
     """Build an Edge index of each setting on disk, prove it, and weigh it, in the long format of `results`.
 
-    "disk bytes per vector", measured in the blocks that files take, for each part as `work`: vectors, codes, graph,
+    "disk bytes per vector", measured in the blocks that files take, for each `part`: vectors, codes, graph,
     other. They grow with the vectors beyond a fixed part, which weighs in a small index: 12 KB of vectors; 10 to 35 KB
     of codes, for product 1.2 MB, its codebook at 384 dimensions; 60 KB of other, which grows by 21 bytes for each
     vector's id. Texts are not in it. Files have holes: copied by something that fills them, an index is 70 MB larger.
@@ -124,18 +126,21 @@ def times_smaller(corpus: Corpus, static: Encoder, transformer: Encoder, large: 
     """
     dimensions = min(CLAIMED_DIMENSIONS, static.dimensions)
     parameters = static.parameters() // static.dimensions * dimensions
-    facts = [
-        (f"parameters, {dimensions} dimensions, against {large.name}", large.parameters() / parameters),
-        (f"files, against {transformer.name}", encoders.megabytes(transformer) / encoders.megabytes(static)),
-    ]
     names = {"corpus": corpus.name, "model": static.name, "metric": "times smaller"}
-    return pd.DataFrame({**names, "work": work, "value": value} for work, value in facts)
+    in_files = encoders.megabytes(transformer) / encoders.megabytes(static)
+    return pd.DataFrame(
+        [
+            {**names, "dimension": dimensions, "part": PARAMETERS, "against": large.name,
+             "value": large.parameters() / parameters},
+            {**names, "part": FILES, "against": transformer.name, "value": in_files},
+        ]
+    )  # fmt: skip
 
 
 def weigh(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFrame:
     """GB (10^9 bytes) that a million vectors of each cell take, in the long format of `results`; builds Edge indexes.
 
-    `work` is the part: "codes" (of float32 the vectors), which are searched, by the bytes of one vector; with the HNSW
+    `part` is "codes" (of float32 the vectors), which are searched, by the bytes of one vector; with the HNSW
     graph, "RAM, originals on disk"; and with the original vectors too, "in all". The graph is weighed
     at the corpus's size and takes a little more in a larger one: 57 bytes a vector of 5,000, 67 of 20,000. Ids and
     payloads come on top. Not the sums of `indexes`: its parts hold what does not grow, much in a small corpus.
@@ -143,7 +148,7 @@ def weigh(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFra
     found = []
     for cell in {(cell.dimension, cell.setting): cell for cell in cells}.values():
         weights = indexes(corpus, encoder, [cell.setting], cell.dimension)
-        graph = weights[weights["work"] == "graph"].iloc[0]
+        graph = weights[weights["part"] == "graph"].iloc[0]
         codes, searched = cell.bytes_per_vector, cell.bytes_per_vector + graph["value"]
         parts = {CODES: codes, WHOLE: searched}
         if cell.setting != "float32":
@@ -151,17 +156,10 @@ def weigh(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFra
             parts = {CODES: codes, ORIGINALS_ON_DISK: searched, WHOLE: searched + whole}
         names = graph[["corpus", "model", "dimension", "setting", "key"]].to_dict()
         found += [
-            {**names, "work": part, "metric": "GB per million vectors", "value": size * GB_PER_MILLION}
+            {**names, "part": part, "metric": "GB per million vectors", "value": size * GB_PER_MILLION}
             for part, size in parts.items()
         ]
     return pd.DataFrame(found)
-
-
-def _loads(stored: Sequence[Stored], repeats: int) -> dict:
-    """Record of the seconds that loading takes, a list for each form; in turn, see `stopwatch.rounds`."""
-    works = [partial(exports.load, each.folder, each.form) for each in stored]
-    about = {"models": [each.identity("document") for each in stored], "repeats": repeats}
-    return results.remember("loads", about, lambda: {"seconds": stopwatch.rounds(works, repeats)})
 
 
 def _sizes(folder: Path) -> Iterator[dict]:
@@ -187,9 +185,9 @@ def _disk(documents: np.ndarray, setting: str) -> dict[str, int]:
 
 def _weights(parts: dict[str, int], n: int) -> Iterator[dict]:
     for part, size in parts.items():
-        yield {"work": part, "metric": "disk bytes per vector", "value": size / n}
+        yield {"part": part, "metric": "disk bytes per vector", "value": size / n}
     searched = parts["codes"] + parts["graph"]
     if parts["codes"]:
-        yield {"work": "originals on disk", "metric": "computed RAM bytes per vector", "value": searched / n}
+        yield {"part": "originals on disk", "metric": "computed RAM bytes per vector", "value": searched / n}
     whole = searched + parts["vectors"]
-    yield {"work": "all in RAM", "metric": "computed RAM bytes per vector", "value": whole / n}
+    yield {"part": "all in RAM", "metric": "computed RAM bytes per vector", "value": whole / n}

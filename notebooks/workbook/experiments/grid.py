@@ -72,16 +72,11 @@ def measure(
     engine.check(engine_name, settings, searches)
     if engine_name == "server":
         server.check_version(settings)
-    quantization.check(list(settings), list(dimensions))
-    if encoder.speed_only:
-        raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
-    plan = [(setting, name) for setting in settings for name in searches if _means_something(setting, name)]
-    encoders.check_dimensions(encoder, dimensions)
-    if len(corpus.documents) <= quantization.CENTROIDS and any(name.startswith("product") for name in settings):
-        raise WorkbookError(
-            f"{corpus.name} has {len(corpus.documents)} documents: product codebooks of {quantization.CENTROIDS} hold "
-            f"them all and would lose nothing; leave the product settings out"
-        )
+    check_model(encoder, dimensions, settings)
+    named = {name: Search.named(name) for name in searches}
+    codes, whole = ([name for name in named if not getattr(named[name], what)] for what in ("exact", "rescore"))
+    plan = {setting: whole if setting == "float32" else codes for setting in settings}
+    check_codebooks(f"{corpus.name} has {len(corpus.documents)} documents", len(corpus.documents), settings)
     document_vectors, query_vectors = encode(corpus, encoder)
     fixed = {
         "corpus": corpus.sha256, "documents": encoder.identity("document"), "queries": encoder.identity("query"),
@@ -91,17 +86,36 @@ def measure(
     if engine_name == "server":
         fixed |= {"server": server.identity(), "placement": asdict(placement)}
     cells = []
-    with bar(total=len(dimensions) * len(plan), desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
+    total = len(dimensions) * sum(map(len, plan.values()))
+    with bar(total=total, desc=f"{encoder.name} on {corpus.name}", unit="cell") as progress:
         for dimension in dimensions:
             documents = vectors.truncate(document_vectors, dimension)
             queries = vectors.truncate(query_vectors, dimension)
-            for setting in settings:
-                names = [name for planned, name in plan if planned == setting]
+            for setting, names in plan.items():
                 about = {**fixed, "dimension": dimension, "setting": setting}
                 for name, record in _on_one_index(corpus, documents, queries, names, about, placement):
-                    cells.append(_cell(record, corpus, encoder.name, dimension, setting, name, limit))
+                    judged = pd.DataFrame(record["values"]["judgements"], index=pd.Index(corpus.queries, name="query"))
+                    values = {**record["values"], "judgements": judged}
+                    cells.append(Cell(encoder.name, dimension, setting, name, record["key"], limit, **values))
                     progress.update()
     return cells
+
+
+def check_model(encoder: Encoder, dimensions: Sequence[int], settings: Sequence[str]) -> None:
+    """Raise WorkbookError for a setting or dimension that does not fit the model, and for random weights."""
+    quantization.check(list(settings), list(dimensions))
+    if encoder.speed_only:
+        raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
+    encoders.check_dimensions(encoder, dimensions)
+
+
+def check_codebooks(told: str, n: int, settings: Sequence[str]) -> None:
+    """Raise WorkbookError, which says what was told, if product codebooks hold all of so few vectors."""
+    if n <= quantization.CENTROIDS and any(quantization.SETTINGS[name].family == "product" for name in settings):
+        raise WorkbookError(
+            f"{told}: product codebooks of {quantization.CENTROIDS} hold them all and would lose nothing; "
+            f"leave the product settings out"
+        )
 
 
 def encode(corpus: Corpus, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
@@ -143,11 +157,6 @@ def check_applied(cells: Sequence[Cell]) -> None:
 def rows(corpus: Corpus, cells: Sequence[Cell]) -> pd.DataFrame:
     """The cells in the long format of `results`: a row for each metric of each cell, with interval or range and n."""
     return pd.DataFrame([row for cell in cells for row in _rows(corpus, cell)])
-
-
-def _means_something(setting: str, name: str) -> bool:
-    search = Search.named(name)
-    return not search.rescore if setting == "float32" else not search.exact
 
 
 def _on_one_index(
@@ -200,23 +209,11 @@ def _values(
     }
 
 
-def _cell(
-    record: dict, corpus: Corpus, model: str, dimension: int, setting: str, search: str, limit: int
-) -> Cell:  # fmt: skip
-    values = dict(record["values"])
-    judgements = pd.DataFrame(values.pop("judgements"), index=pd.Index(corpus.queries, name="query"))
-    return Cell(model, dimension, setting, search, record["key"], limit, judgements, **values)
-
-
-def _names(corpus: Corpus, cell: Cell) -> dict[str, object]:
-    return {
+def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
+    names = {
         "corpus": corpus.name, "model": cell.model, "dimension": cell.dimension, "setting": cell.setting,
         "search": cell.search, "key": cell.key,
     }  # fmt: skip
-
-
-def _rows(corpus: Corpus, cell: Cell) -> Iterator[dict]:
-    names = _names(corpus, cell)
     for metric in evaluation.METRICS:
         if cell.limit >= int(metric.split("@")[1]):  # recall@100 of ten results would be recall@10
             yield {**names, "metric": metric, **statistics.mean(cell.judgements[metric])._asdict()}

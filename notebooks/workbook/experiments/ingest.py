@@ -1,7 +1,7 @@
 """Encode, store and index a stream of documents, encoding and storing at the same time, and watch time and memory.
 
-What one process does from loading the model to searching; `scale` starts the process. Encoded shards are written to
-disk at once: an attempt that is killed costs the shard it was at, and the next fills the index again from the disk.
+What one process does from loading the model to searching; `ingest_runs` starts the process. Encoded shards are
+written to disk at once: an attempt that is killed costs the shard it was at, and the next fills the index again.
 The index is an Edge shard in this process, or a collection on a server, which indexes while it stores.
 """
 
@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -26,7 +27,7 @@ from workbook.embedding import encoders, vectors, word_tokenizer
 from workbook.embedding.encoders import Encoder
 from workbook.embedding.vectors import Shards
 from workbook.errors import WorkbookError
-from workbook.evaluation import evaluation
+from workbook.evaluation import evaluation, stopwatch
 from workbook.qdrant import engine, quantization
 from workbook.qdrant.client import ANYWHERE, ClientIndex, Placement
 from workbook.qdrant.edge import EdgeIndex
@@ -96,7 +97,7 @@ def computed_bytes(job: Job) -> dict[str, int]:
 
 
 def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
-    """Do the job; `report` is told the number of documents after each shard. Gives the values of a `scale.Run`.
+    """Do the job; `report` is told the number of documents after each shard. Gives the values of an `ingest_runs.Run`.
 
     The clock starts when the model is loaded and warm, with no word known. Raises WorkbookError for vectors that are
     not finite, a full disk, a setting that did not apply, and a server that does not take it.
@@ -212,9 +213,7 @@ def _upsert(backend: EdgeIndex | ClientIndex, encoding: _Encoding, report: Calla
     """Store the shards as they come; gives the seconds of storing alone."""
     seconds = 0.0
     for first, shard in encoding:
-        started = time.perf_counter()
-        backend.upsert(shard, None, first)
-        seconds += time.perf_counter() - started
+        seconds += stopwatch.seconds_of(partial(backend.upsert, shard, None, first))
         report(len(shard))
     return seconds
 

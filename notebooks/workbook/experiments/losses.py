@@ -45,13 +45,6 @@ def waterfall(cells: Sequence[Cell], model: str, dimension: int, setting: str, r
     return pd.DataFrame({"step": name, **interval._asdict()} for name, interval in zip(names, intervals, strict=True))
 
 
-def check_sums(frame: pd.DataFrame) -> None:
-    """Raise WorkbookError unless the changes of a waterfall sum to its total to 1e-9."""
-    off = frame["value"].iloc[:-1].sum() - frame["value"].iloc[-1]
-    if abs(off) > 1e-9:
-        raise WorkbookError(f"the steps of a waterfall miss its total by {off:.3g}")
-
-
 def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.DataFrame:
     """Compare every cell with its model's whole float32 vector searched exactly, as two families of comparisons.
 
@@ -84,7 +77,7 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
 def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """The verdicts in the long format of `results`: the difference with the interval that decides it."""
     names = table[["model", "dimension", "setting", "search", "key"]].assign(
-        corpus=corpus.name, work="minus the whole float32 vector", n=table["n"]
+        corpus=corpus.name, against="the whole float32 vector", n=table["n"]
     )
     interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})
     return names.assign(metric="ndcg@10 difference").join(interval).reset_index(drop=True)
@@ -97,15 +90,17 @@ def power(corpus: Corpus) -> str:
 
 
 def check_all_sums(cells: Sequence[Cell], rescored: Sequence[str]) -> None:
-    """Raise WorkbookError unless the waterfall of every quantized cell sums to its total."""
+    """Raise WorkbookError unless the changes of every quantized cell's waterfall sum to its total, to 1e-9."""
     for cell in cells:
         if cell.setting != "float32" and cell.search in ("default-ef", *rescored):
             rescore = cell.search if cell.search in rescored else None
-            check_sums(waterfall(cells, cell.model, cell.dimension, cell.setting, rescore))
+            values = waterfall(cells, cell.model, cell.dimension, cell.setting, rescore)["value"]
+            if abs(off := values.iloc[:-1].sum() - values.iloc[-1]) > 1e-9:
+                raise WorkbookError(f"the steps of a waterfall miss its total by {off:.3g}")
 
 
 def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell]) -> pd.DataFrame:
-    """NDCG@10 of one-bit codes by numpy, alone and against a float32 query, beside the sweep's rescored binary cells.
+    """NDCG@10 of one-bit codes by numpy, alone and against a float32 query, beside the grid's rescored binary cells.
 
     A float32 query against the codes is what Sentence Transformers calls rescoring and Qdrant an asymmetric query; what
     Qdrant calls rescoring reads the original vectors. Whole vectors only; rows in the long format of `results`.
@@ -121,11 +116,12 @@ def meanings_of_rescoring(corpus: Corpus, encoder: Encoder, cells: Sequence[Cell
     }
     for cell in own:
         if cell.setting == "binary" and cell.dimension == dimension and cell.search.startswith("rescore"):
-            work = f"one-bit codes, then original vectors (Qdrant, {cell.search})"
-            judged[work], keys[work] = cell.judgements["ndcg@10"], cell.key
+            method = f"one-bit codes, then original vectors (Qdrant, {cell.search})"
+            judged[method], keys[method] = cell.judgements["ndcg@10"], cell.key
     names = {"corpus": corpus.name, "model": encoder.name, "dimension": dimension, "metric": "ndcg@10"}
     return pd.DataFrame(
-        {**names, "work": work, **statistics.mean(one)._asdict(), "key": keys.get(work)} for work, one in judged.items()
+        {**names, "method": method, **statistics.mean(one)._asdict(), "key": keys.get(method)}
+        for method, one in judged.items()
     )
 
 

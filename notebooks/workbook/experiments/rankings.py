@@ -1,23 +1,84 @@
-"""What a search finds, decided by the documents alone: groups of equal scores are whole, and a fusion knows no chance.
+"""Retrieval methods, and the rankings that they give: these follow from the documents alone, never from chance.
 
-Which of several equals an engine returns, where its limit cuts through them, follows the order of the file or of the
-build. So more is asked for until the group is whole, and equals are put in trec_eval's order, before two rankings are
-fused too. Only where a larger limit would change the search itself, with HNSW at another ef than ALL and with
-rescoring, does the cut stay the engine's.
+Which of several documents with equal scores an engine returns, where its limit cuts through them, follows the order of
+the file or of the build. So more is asked for until the group is whole, and equals are put in trec_eval's order, also
+before two rankings are fused. Only where a larger limit would change the search itself, with HNSW at another ef than
+ALL and with rescoring, does the cut stay the engine's.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from workbook.embedding import vectors
+from workbook.embedding.encoders import Encoder, Role
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation
 from workbook.qdrant import engine
-from workbook.qdrant.bm25 import Sparse
+from workbook.qdrant.bm25 import Bm25, Sparse
 from workbook.qdrant.edge import RRF_K
 from workbook.qdrant.engine import Hits, Index, Search
 
+DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
 CLOSE = 1e-3  # between fused scores here and the engine's: it adds up in float32, and in-memory mode in another order
+
+
+class RetrievalMethod(NamedTuple):
+    """A way to search: by a model, by BM25, or by both and a fusion. The label names it in rows and figures.
+
+    `dimension` is None for whole vectors; it, `setting` and `search` are of vectors. `idf_by_shard`: a server weighs
+    the words of each shard by itself.
+    """
+
+    label: str
+    encoder: Encoder | None = None
+    bm25: Bm25 | None = None
+    fusion: str = ""
+    dimension: int | None = None
+    setting: str = ""
+    search: str = ""
+    idf_by_shard: bool = False
+
+    @property
+    def stored(self) -> tuple[str, str, float, bool]:
+        """What is in its index; methods that differ in fusion alone share one."""
+        model = (self.encoder.name, self.encoder.revision) if self.encoder else ("", "")
+        return *model, self.bm25.average_length if self.bm25 else 0, self.idf_by_shard
+
+    @property
+    def parts(self) -> "list[RetrievalMethod]":
+        """The search by the model alone and the one by BM25 alone that this one is made of."""
+        model = [self._replace(bm25=None, fusion="")] if self.encoder else []
+        return model + ([self._replace(encoder=None, fusion="")] if self.bm25 else [])
+
+    def encode(
+        self, texts: Sequence[str], role: Role, kept: bool = False
+    ) -> tuple[np.ndarray | None, list[Sparse] | None]:  # fmt: skip
+        """Vectors (n, d) and words of texts, None where it has no such part; `kept`: vectors may be found encoded."""
+        rows = words = None
+        if self.encoder:
+            rows = vectors.encode(self.encoder, texts, role) if kept else self.encoder.encode(texts, role)
+            rows = vectors.truncate(rows, self.dimension or rows.shape[1])
+        if self.bm25:
+            words = self.bm25.queries(texts) if role == "query" else self.bm25.documents(texts)
+        return rows, words
+
+    def ask(self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None) -> Hits:
+        """Search an index for encoded queries as one would, for the time that it takes."""
+        if not self.encoder:
+            return index.search_words(words, DEPTH)
+        search = Search.named(self.search)
+        return index.fuse(rows, words, DEPTH, search, self.fusion) if self.bm25 else index.search(rows, DEPTH, search)
+
+    def rank(self, index: Index, rows: np.ndarray | None, words: list[Sparse] | None, ids: Sequence[str]) -> Hits:
+        """The same for the score: no group of equals is cut; of two rankings, all that is fused."""
+        if not self.encoder:
+            return by_words(index, words, DEPTH)
+        search = Search.named(self.search)
+        if not self.bm25:
+            return by_vectors(index, rows, DEPTH, search)
+        return by_both(index, rows, words, search, self.fusion, ids)
 
 
 def by_vectors(index: Index, queries: np.ndarray, depth: int, search: Search) -> Hits:

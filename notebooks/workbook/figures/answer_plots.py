@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
-from workbook.conclusions import ways
-from workbook.conclusions.answers import Asked, compressed, interval, signed, times
+from workbook.conclusions.answers import times
+from workbook.conclusions.asked import Asked, compressed
+from workbook.conclusions.methods_of_run import times_as_fast
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval
@@ -75,23 +76,23 @@ def answer(about: Asked) -> Figure:
 
 
 def _searches(about: Asked) -> list[Bar]:
-    transformer = about.way(about.transformer)
-    alone = [about.way(about.static), about.way(TRAINED), about.way(BM25)]
-    found = [way for way in alone if way]
-    found += [way for label in (about.static, TRAINED, about.transformer) for way in about.fused(label).values()]
+    transformer = about.method(about.transformer)
+    alone = [about.method(about.static), about.method(TRAINED), about.method(BM25)]
+    found = [each for each in alone if each]
+    found += [each for label in (about.static, TRAINED, about.transformer) for each in about.fused(label).values()]
     if not (transformer and found):
         return []
     bars = [
-        Bar(way.label, ways.difference(way, transformer), ways.times_as_fast(way, about.transformer, about.ways))
-        for way in found
+        Bar(each.label, each.minus(transformer), times_as_fast(each, about.transformer, about.methods))
+        for each in found
     ]
     return sorted(bars, key=lambda bar: -bar.difference.value)
 
 
 def _compressed(about: Asked) -> list[Bar]:
     whole = 4 * about.rows.loc[about.rows["model"] == about.static, "dimension"].max()  # bytes of float32
-    found = compressed(about)
-    return [Bar(name, interval(row), whole / size) for name, size, row in found]
+    found = [*compressed(about, "03"), *compressed(about, "04")]
+    return [Bar(name, Interval.of(row), whole / size) for name, size, row in found]
 
 
 def _differences(axis: Axes, bars: list[Bar], margin: float) -> None:
@@ -138,13 +139,13 @@ def _key(axis: Axes, margin: float) -> None:
 
 def _finding(about: Asked) -> str:
     """The static model against the transformer, with BM25 beside both and alone; or what is drawn if not both are."""
-    pairs, transformer = about.alike(), about.way(about.transformer)
+    pairs, transformer = about.alike(), about.method(about.transformer)
     if not (pairs and transformer):
         return f"What {about.static} loses when it is compressed"
     best, both = pairs[0]
-    speed = ways.times_as_fast(best, about.transformer, about.ways)
+    speed = times_as_fast(best, about.transformer, about.methods)
     fast = f", with {times(speed)} its documents a second" if speed else ""
     return (
-        f"{best.label}: NDCG@10 {signed(ways.difference(best, both))} against {both.label}, "
-        f"{signed(ways.difference(best, transformer))} against {transformer.label} alone{fast}"
+        f"{best.label}: NDCG@10 {best.minus(both).text(3, '+')} against {both.label}, "
+        f"{best.minus(transformer).text(3, '+')} against {transformer.label} alone{fast}"
     )

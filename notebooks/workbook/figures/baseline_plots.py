@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook.evaluation.metrics import METRICS
 from workbook.evaluation.statistics import Interval
-from workbook.figures.plots import STYLE, caption, set_title
+from workbook.figures.plots import STYLE, caption, errors, set_title
 
 PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 
@@ -15,23 +15,24 @@ PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
     """NDCG@10, milliseconds of a query and documents indexed per second: a panel each, the ways to search below.
 
-    `rows` are those of `baselines.rows`; ways with one of the `transformers` have a colour of their own.
+    `rows` are those of `retrieval_methods.rows`; methods with one of the `transformers` have a colour of their own.
     """
     scores = rows[rows["metric"] == "ndcg@10"].sort_values("value", ascending=False)
-    order = list(scores["work"])
-    with_attention = scores.set_index("work")["model"].isin(transformers)
+    order = list(scores["method"])
+    with_attention = scores.set_index("method")["model"].isin(transformers)
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 1.6 + 0.4 * len(order)), sharey=True)
         colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]  # "C0" would be looked up when it is drawn
         for axis, metric in zip(axes, PANELS, strict=True):
-            own = rows[rows["metric"] == metric].set_index("work").loc[order]
+            own = rows[rows["metric"] == metric].set_index("method").loc[order]
             kinds = {"without attention": ~with_attention, "with attention": with_attention}
             for (label, chosen), color, marker in zip(kinds.items(), colors, "os", strict=False):
                 points = own[chosen[order].to_numpy()]
-                places = [order.index(work) for work in points.index]
-                errors = [points["value"] - points["low"], points["high"] - points["value"]]
+                places = [order.index(method) for method in points.index]
                 if len(points):
-                    axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=label, color=color)
+                    axis.errorbar(
+                        points["value"], places, xerr=errors(points), fmt=marker, lw=1.2, label=label, color=color
+                    )
             axis.set_xlabel(METRICS[metric].label.replace(", ", ",\n"))
             if metric != "ndcg@10":
                 axis.set_xscale("log")
@@ -50,14 +51,11 @@ def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
 
 def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) -> str:
     """The best way without attention, against the transformer alone that the rows compare with."""
-    best = next(work for work in order if not with_attention[work])
-    found = rows.set_index(["work", "metric"])["value"]
+    best = next(method for method in order if not with_attention[method])
+    found = rows.set_index(["method", "metric"])["value"]
     text = f"{best} finds the most without attention: NDCG@10 {found[best, 'ndcg@10']:.3f}"
-    rivals = rows[(rows["metric"] == "ndcg@10 difference") & rows["work"].str.startswith(f"{best}, against ")]
-    for rival in rivals.itertuples():
-        other = rival.work.partition(", against ")[2]
-        share = found[best, PANELS[1]] / found[other, PANELS[1]]
-        difference = Interval(rival.value, rival.low, rival.high, rival.n).text(3, "+")
+    for _, rival in rows[(rows["metric"] == "ndcg@10 difference") & (rows["method"] == best)].iterrows():
+        share = found[best, PANELS[1]] / found[rival["against"], PANELS[1]]
         time = f"{share:.0%}" if share > 0.01 else "under 1%"
-        text += f", {difference} against {other}, a query in {time} of its time"
+        text += f", {Interval.of(rival).text(3, '+')} against {rival['against']}, a query in {time} of its time"
     return text

@@ -5,7 +5,6 @@ Nothing is read off by colour alone: squares carry their value, models and setti
 """
 
 import re
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -120,7 +119,7 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
             is_level = place not in changes
             color = LEVEL if is_level else _colour_of(steps.iloc[place])
             axis.bar(place, value, 0.62, bottom=starts[place], color=color, edgecolor="black", lw=0.8)
-            text = f"{value:.3f}" if is_level else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+            text = statistics.formatted(value, ".3f" if is_level else "+.3f")
             reach = [starts[place], ends[place], *(intervals[place - 1] if not is_level else [])]
             axis.annotate(
                 text, (place, np.nanmax(reach)), (0, 4), textcoords="offset points", ha="center", va="bottom",
@@ -140,7 +139,7 @@ def waterfall(steps: pd.DataFrame, title: str) -> Figure:
         if {"corpus", "n"} <= set(steps.columns):
             plots.caption(figure, steps)
         else:
-            plots.note(figure, f"95% bootstrap intervals of the changes; {results.machine_label()}")
+            plots.note(figure, "95% bootstrap intervals of the changes", results.machine_label())
     return figure
 
 
@@ -256,5 +255,5 @@ def _readable_on(color: tuple) -> str:
 
 def set_caption(figure: Figure, rows: pd.DataFrame, note: str) -> None:
     """Like that of `plots`, for figures that draw no intervals."""
-    text = f"{rows['corpus'].iloc[0]}, means over {rows['n'].max():.0f} queries; {note}; {results.machine_label()}"
-    plots.note(figure, textwrap.fill(text, int(15 * figure.get_figwidth()), break_on_hyphens=False))
+    shown = f"{rows['corpus'].iloc[0]}, means over {rows['n'].max():.0f} queries"
+    plots.note(figure, shown, note, results.machine_label())

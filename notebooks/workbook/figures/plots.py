@@ -21,6 +21,7 @@ from workbook.evaluation.metrics import METRICS
 
 STYLE = paths.NOTEBOOKS / "workbook.mplstyle"
 MARKERS = "osD^vP*Xp<>hd8H"  # nothing is read off by colour alone
+DASHES = ["-", "--", ":", "-.", (0, (1, 4)), (0, (8, 4))]
 
 
 def save(figure: Figure, slug: str, name: str) -> Image:
@@ -66,7 +67,7 @@ def similarities(matrices: dict[str, dict[str, np.ndarray]], labels: Sequence[st
                               color="black" if value > 0.6 else "white")  # fmt: skip
         figure.colorbar(image, ax=axes, shrink=0.6, label="cosine similarity")
         set_title(figure, title)
-        note(figure, f"cosine similarity of {len(labels)} sentences in pairs; {results.machine_label()}")
+        note(figure, f"cosine similarity of {len(labels)} sentences in pairs", results.machine_label())
     return figure
 
 
@@ -121,9 +122,8 @@ def quantization(frame: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
                 points = own[own["search"] == name]
                 places = np.array([settings.index(setting) for setting in points["setting"]])
                 offset = (number - (len(searches) - 1) / 2) * 0.22
-                errors = [points["value"] - points["low"], points["high"] - points["value"]]
                 axis.errorbar(
-                    points["value"], places + offset, xerr=errors, fmt=MARKERS[number], lw=1.2,
+                    points["value"], places + offset, xerr=errors(points), fmt=MARKERS[number], lw=1.2,
                     label=_SEARCH_LABELS.get(name, name),
                 )  # fmt: skip
             axis.set_title(f"{model}, {dimension_of[model]} dimensions", fontsize=10)
@@ -156,11 +156,18 @@ def set_title(figure: Figure, text: str) -> None:
     figure.suptitle(textwrap.fill(text, width, break_on_hyphens=False), x=0.01, ha="left", fontweight="bold")
 
 
+def errors(points: pd.DataFrame) -> list[pd.Series]:
+    """How far the ends of their intervals are from values, below and above, as matplotlib's `xerr` and `yerr`."""
+    return [(points["value"] - points["low"]).clip(0), (points["high"] - points["value"]).clip(0)]
+
+
 def caption(figure: Figure, rows: pd.DataFrame, more: str = "", machine: str = "") -> None:
     """Corpus, n, what the intervals are, and the machine: this one, or the one that is named."""
-    parts = [f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals", more]
-    note(figure, "; ".join([*filter(None, parts), machine or results.machine_label()]))
+    shown = f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals"
+    note(figure, shown, more, machine or results.machine_label())
 
 
-def note(figure: Figure, text: str) -> None:
+def note(figure: Figure, *parts: str) -> None:
+    """Write the parts that are not empty below a figure, in lines no wider than it."""
+    text = textwrap.fill("; ".join(filter(None, parts)), int(15 * figure.get_figwidth()), break_on_hyphens=False)
     figure.text(0.01, -0.02, text, fontsize=8, color="#555555", va="top")

@@ -4,21 +4,30 @@ A row is found by its metric and by the key of its measurement; both stand in th
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
 from workbook import written
 from workbook.evaluation import results
+from workbook.evaluation.columns import in_words
 from workbook.evaluation.metrics import METRICS
+from workbook.evaluation.statistics import with_range
+
+ACROSS = ("batch", "part", "note")  # columns that `crossed` lays beside each other
+WHAT = "what"  # in place of a column: what a row is of, in words
 
 
 def table(rows: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> Styler:
-    """Rows as people read them: a column per metric they have, each cell "value [low, high]" if there is a range."""
+    """Rows as people read them: a column per metric they have, each cell "value [low, high]" if there is a range.
+
+    `index` names columns, or WHAT.
+    """
     found = rows[rows["metric"].isin(metrics)]
-    texts = found.assign(text=[_text(row) for row in found.itertuples()])
+    each = found.to_dict("records")
+    texts = found.assign(text=[_text(row) for row in each], **{WHAT: [in_words(row) for row in each]})
     wide = texts.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
     labels = {name: METRICS[name].label for name in metrics if name in wide}
     wide = wide.reindex(columns=list(labels)).rename(columns=labels).rename_axis(columns=None)
@@ -26,16 +35,15 @@ def table(rows: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> S
 
 
 def crossed(rows: pd.DataFrame, metric: str, index: Sequence[str] = ()) -> Styler:
-    """One metric of rows whose work is "one, other": a row for each `index` and one, a column for each other.
-
-    A work without a comma is all other.
-    """
+    """One metric: a column for each part or batch size, a row for each `index` and for what else tells rows apart."""
     found = rows[rows["metric"] == metric]
-    parts = found["work"].str.rpartition(", ")
-    texts = found.assign(one=parts[0], other=parts[2], text=[_text(row) for row in found.itertuples()])
-    names = [*index, *(["one"] if parts[0].any() else [])]
+    each = found.to_dict("records")
+    other = [in_words({name: row.get(name) for name in ACROSS}) for row in each]
+    what = [in_words(row, without=ACROSS) for row in each]
+    texts = found.assign(text=[_text(row) for row in each], other=other, **{WHAT: what})
+    names = [*index, *([WHAT] if any(what) else [])]
     wide = texts.pivot_table(index=names, columns="other", values="text", aggfunc="first", sort=False)
-    wide = wide.rename_axis(index={"one": METRICS[metric].label}, columns=None)
+    wide = wide.rename_axis(index={WHAT: METRICS[metric].label}, columns=None)
     return sourced(wide.astype(object).fillna(""), found)
 
 
@@ -54,15 +62,12 @@ def source(rows: pd.DataFrame) -> str:
     if rows.empty:
         return f"Run {results.run_name()}: no rows"
     metrics = ", ".join(dict.fromkeys(rows["metric"]))
-    keys = list(dict.fromkeys(rows["key"].dropna())) if "key" in rows else []
-    told = f"; keys {', '.join(keys[: results.KEYS_TOLD])}" if keys else ""
-    more = f" and {len(keys) - results.KEYS_TOLD} more" if len(keys) > results.KEYS_TOLD else ""
-    return f"Run {results.run_name()}, {len(rows)} rows: {metrics}{told}{more}"
+    keys = results.keys_in_words(rows["key"].dropna() if "key" in rows else [])
+    return f"Run {results.run_name()}, {len(rows)} rows: {metrics}{keys}"
 
 
-def _text(row: tuple) -> str:
-    digits = METRICS[row.metric].digits
-    text = f"{row.value:,.{digits}f}"
-    if pd.notna(getattr(row, "low", np.nan)) and getattr(row, "n", 0) != 1:  # one repeat has no range
-        text += f" [{row.low:,.{digits}f}, {row.high:,.{digits}f}]"
-    return text
+def _text(row: Mapping[str, Any]) -> str:
+    form = f",.{METRICS[row['metric']].digits}f"
+    if pd.notna(row.get("low")) and row.get("n") != 1:  # one repeat has no range
+        return with_range(row["value"], row["low"], row["high"], form)
+    return f"{row['value']:{form}}"

@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
-from workbook.figures.plots import MARKERS, STYLE, caption, note, set_title
+from workbook.figures.plots import DASHES, MARKERS, STYLE, caption, errors, note, set_title
 from workbook.names import TRAINED
-
-DASHES = ["-", "--", ":", "-.", (0, (1, 4)), (0, (8, 4))]  # of lines that are told apart without colour
 
 
 def curves(histories: Mapping[str, Sequence[Mapping[str, float]]], documents: int) -> Figure:
@@ -40,17 +38,16 @@ def steps(rows: pd.DataFrame, references: Mapping[str, float]) -> Figure:
     """NDCG@10 of each variant in order, float32 and one bit, with intervals over queries and a tick for each end of
     the range over seeds. `references` are lines, a label and a score; the last is named in the title."""
     with plt.style.context(STYLE):
-        labels = list(dict.fromkeys(rows["work"]))
+        labels = list(dict.fromkeys(rows["method"]))
         figure, axis = plt.subplots(figsize=(9, 1.8 + 0.42 * len(labels)))
         drawn = {}
         for number, (setting, marker) in enumerate({"float32": "o", "binary": "s"}.items()):
             own = rows[rows["setting"] == setting]
-            points = own[own["metric"] == "ndcg@10"].set_index("work").loc[labels]
-            seeds = own[own["metric"] == "ndcg@10 over seeds"].set_index("work").loc[labels]
+            points = own[own["metric"] == "ndcg@10"].set_index("method").loc[labels]
+            seeds = own[own["metric"] == "ndcg@10 over seeds"].set_index("method").loc[labels]
             places = [place + (number - 0.5) * 0.3 for place in range(len(labels))]
-            errors = [(points["value"] - points["low"]).clip(0), (points["high"] - points["value"]).clip(0)]
             name = "float32" if setting == "float32" else "one bit per dimension, no rescoring"
-            drawn[name] = axis.errorbar(points["value"], places, xerr=errors, fmt=marker, lw=1.2, label=name)
+            drawn[name] = axis.errorbar(points["value"], places, xerr=errors(points), fmt=marker, lw=1.2, label=name)
             color = drawn[name].lines[0].get_color()
             axis.hlines(places, seeds["low"], seeds["high"], color=color, lw=5, alpha=0.35)
         for style, (label, value) in zip(cycle(DASHES), references.items(), strict=False):
@@ -75,6 +72,6 @@ def _curves_finding(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> s
 
 
 def _steps_finding(rows: pd.DataFrame, references: Mapping[str, float]) -> str:
-    scores = rows[(rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")].set_index("work")["value"]
+    scores = rows[(rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")].set_index("method")["value"]
     others = [f"{label} {value:.3f}" for label, value in [*list(references.items())[-1:], *list(scores.items())[:1]]]
     return f"Trained on documents alone: NDCG@10 {scores[TRAINED]:.3f} ({', '.join(others)})"

@@ -1,17 +1,15 @@
 """BM25 by Qdrant itself: the words of a text as a sparse vector, whose IDF the engine keeps (modifier `idf`).
 
 Words, stems, hashes and term weights are those of Qdrant Edge's own `Bm25`, so one set of vectors serves every engine.
-`scores` is the oracle: the formula, with the IDF, in scipy.
+`scores` computes what an engine must answer.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import qdrant_edge as edge
-from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 
 from workbook.errors import WorkbookError
 
@@ -26,7 +24,7 @@ class Sparse(NamedTuple):
 
 
 class Bm25:
-    """How documents and queries become sparse vectors; `average_length` and `language` are as Qdrant takes them."""
+    """Turns documents and queries into sparse vectors; `average_length` and `language` are as Qdrant takes them."""
 
     def __init__(self, average_length: float, language: str = "english"):
         """Raises WorkbookError for a language that Qdrant has no stemmer for, or a length that is not above 0."""
@@ -44,14 +42,14 @@ class Bm25:
 
 
 class Idf:
-    """The inverse document frequency of each word in the documents counted, as Qdrant's modifier `idf` has it."""
+    """Inverse document frequency by Qdrant's own formula, of each word in the documents that were counted."""
 
     def __init__(self):
         self._having: Counter[int] = Counter()
         self._documents = 0
 
     def count(self, documents: Sequence[Sparse]) -> None:
-        """Count documents; those without a word are none."""
+        """Count documents; one without a word does not count."""
         for each in documents:
             self._having.update(each.indices)
             self._documents += bool(each.indices)
@@ -64,12 +62,8 @@ class Idf:
         ]
 
     def _of(self, word: int) -> float:
-        return float(idf(self._having[word], self._documents))
-
-
-def idf(having: ArrayLike, documents: int) -> ArrayLike:
-    """Qdrant's own formula, of words that so many of so many documents have."""
-    return np.log(1 + (documents - np.asarray(having) + 0.5) / (np.asarray(having) + 0.5))
+        having = self._having[word]
+        return float(np.log(1 + (self._documents - having + 0.5) / (having + 0.5)))
 
 
 def average_words(texts: Sequence[str]) -> float:
@@ -86,26 +80,18 @@ def average_tokens(texts: Sequence[str], language: str = "english") -> float:
 
 
 def scores(queries: Sequence[Sparse], documents: Sequence[Sparse]) -> np.ndarray:
-    """Scores that an engine with the modifier `idf` must give, float64 (queries, documents).
-
-    Documents without a word do not count in the IDF.
-    """
-    words, columns = np.unique(
-        np.concatenate([each.indices for each in (*queries, *documents)]).astype(int), return_inverse=True
-    )
-    cut = sum(len(each.indices) for each in queries)
-    asked, stored = (
-        _matrix(rows, part, len(words)) for rows, part in ((queries, columns[:cut]), (documents, columns[cut:]))
-    )
-    having = np.bincount(stored.indices, minlength=len(words))
-    counted = sum(bool(each.indices) for each in documents)
-    return (asked.multiply(idf(having, counted)) @ stored.T).toarray()
-
-
-def _matrix(rows: Sequence[Sparse], columns: np.ndarray, words: int) -> csr_array:
-    ends = np.cumsum([0, *(len(each.indices) for each in rows)])
-    values = np.concatenate([each.values for each in rows]).astype(float)
-    return csr_array((values, columns, ends), shape=(len(rows), words))
+    """Scores that an engine with the modifier `idf` must give, float64 (queries, documents)."""
+    idf, found = Idf(), np.zeros((len(queries), len(documents)))
+    idf.count(documents)
+    asked: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for row, query in enumerate(idf.weighted(queries)):
+        for word, weight in zip(*query, strict=True):
+            asked[word].append((row, weight))
+    for column, document in enumerate(documents):
+        for word, weight in zip(*document, strict=True):
+            for row, own in asked.get(word, ()):
+                found[row, column] += own * weight
+    return found
 
 
 def _plain(vector: edge.SparseVector) -> Sparse:

@@ -1,6 +1,6 @@
 """Qdrant through qdrant-client: a server or cluster at QDRANT_URL, or the client's own in-memory re-implementation.
 
-The latter searches exactly and drops `quantization_config` without a word, so it is not given one: see `engine`.
+The latter searches exactly and silently drops `quantization_config`: `engine` refuses to give it one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from workbook.qdrant import bm25, server
 from workbook.qdrant.bm25 import Sparse
 from workbook.qdrant.edge import DENSE, RRF_K, WORDS, Answers
 from workbook.qdrant.patience import patiently
-from workbook.qdrant.quantization import SETTINGS, Setting, client_config
+from workbook.qdrant.quantization import SETTINGS, Search, Setting, client_config
 from workbook.qdrant.strict_mode import CHANGE_IT, NEW, StrictMode
 
 
@@ -54,12 +54,8 @@ class Placement:
         """This placement, of a grid's settings, for one of them: float32 has no codes to keep in RAM."""
         return self if SETTINGS[setting].config else replace(self, always_ram=False)
 
-    def check(self, setting: Setting, memory: bool = False) -> None:
-        """Raise WorkbookError if it cannot be had: in-memory mode has no nodes, and float32 no codes to keep in RAM."""
-        if memory and self != ANYWHERE:
-            raise WorkbookError(
-                'a placement is for the server engine; QdrantClient(":memory:") has no nodes and no disk'
-            )
+    def check(self, setting: Setting) -> None:
+        """Raise WorkbookError for codes that are to be kept in RAM where the setting has none."""
         if self.always_ram and not setting.config:
             raise WorkbookError(f"always_ram keeps codes in RAM, and {setting.name} has none: leave it out")
 
@@ -84,7 +80,7 @@ class ClientIndex:
 
         Raises WorkbookError for a placement or a setting that the server cannot have.
         """
-        placement.check(setting, memory)
+        placement.check(setting)
         self.name = "memory" if memory else "server"
         self._placement = placement if dimension else replace(placement, on_disk=False)  # words alone have no originals
         self._size = server.batch(dimension)
@@ -95,6 +91,7 @@ class ClientIndex:
             self._client = stack.enter_context(closing(QdrantClient(":memory:") if memory else server.connect()))
             self._bulk = self._client if memory else self._client.bulk
             self._collection = "workbook" if memory else stack.enter_context(server.own_collection(self._client))
+            in_ram = {"always_ram": True} if placement.always_ram else {}
             dense = models.VectorParams(
                 size=dimension or 1, distance=models.Distance.COSINE, on_disk=placement.on_disk or None
             )
@@ -107,13 +104,15 @@ class ClientIndex:
                 hnsw_config=models.HnswConfigDiff(m=m, ef_construct=ef_construct, full_scan_threshold=FULL_SCAN_KB),
                 # as on Edge: a small corpus must not stay unindexed
                 optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
-                quantization_config=self._quantization(setting),
+                quantization_config=client_config(
+                    {family: options | in_ram for family, options in setting.config.items()}
+                ),
                 shard_number=placement.shard_number,
                 replication_factor=placement.replication_factor,
             )
             if not memory:
                 self._strict = StrictMode.of(self._info())
-            self._check_placement()
+                self._check_placement()
             self._resources = stack.pop_all()
 
     def check_strict(self, limit: int, ef: int) -> None:
@@ -180,17 +179,10 @@ class ClientIndex:
                 f"{lost} of {len(shards)} copies of shards cannot be reached: a node is lost, others do its work"
             )
 
-    def code_bytes(self) -> int:
-        """Not told by a server: 0."""
-        return 0
-
-    def search(
-        self, queries: np.ndarray, limit: int, exact: bool, hnsw_ef: int | None, rescore: bool,
-        oversampling: float | None,
-    ) -> Answers:  # fmt: skip
+    def search(self, queries: np.ndarray, limit: int, search: Search) -> Answers:
         """Search vectors in batches of requests: ids, scores, and the seconds of the calls, network included."""
-        params = self._params(exact, hnsw_ef, rescore, oversampling)
-        return self._query([models.QueryRequest(query=query.tolist(), limit=limit, params=params) for query in queries])
+        told = self._told(search)
+        return self._query([models.QueryRequest(query=query.tolist(), limit=limit, params=told) for query in queries])
 
     def search_words(self, words: Sequence[Sparse], limit: int) -> Answers:
         """Search words alone, by BM25; a query without a word finds nothing."""
@@ -199,26 +191,18 @@ class ClientIndex:
         )
 
     def fuse(
-        self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, exact: bool,
-        hnsw_ef: int | None, rescore: bool, oversampling: float | None,
-    ) -> Answers:  # fmt: skip
+        self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, search: Search
+    ) -> Answers:
         """Search vectors and words for so many candidates each, and let the engine fuse the two rankings."""
-        params = self._params(exact, hnsw_ef, rescore, oversampling)
-
-        def legs(query: np.ndarray, own: Sparse) -> list[models.Prefetch]:
-            by_words = models.Prefetch(limit=candidates, query=_sparse(own), using=WORDS)
-            by_vector = models.Prefetch(limit=candidates, query=query.tolist(), params=params)
-            return [by_vector, by_words] if query.any() else [by_words]
-
-        dbsf = models.FusionQuery(fusion=models.Fusion.DBSF)
+        told, dbsf = self._told(search), models.FusionQuery(fusion=models.Fusion.DBSF)
         how = models.RrfQuery(rrf=models.Rrf(k=RRF_K)) if fusion == "rrf" else dbsf
-        return self._query(
-            [
-                models.QueryRequest(limit=limit, query=how, prefetch=legs(query, own))
-                for query, own in zip(queries, self._weighted(words), strict=True)
-            ],
-            prefetches=2,
-        )
+        requests = []
+        for query, own in zip(queries, self._weighted(words), strict=True):
+            by_vector = models.Prefetch(limit=candidates, query=query.tolist(), params=told)
+            by_words = models.Prefetch(limit=candidates, query=_sparse(own), using=WORDS)
+            legs = [by_vector, by_words] if query.any() else [by_words]
+            requests.append(models.QueryRequest(limit=limit, query=how, prefetch=legs))
+        return self._query(requests, prefetches=2)
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
         wanted = list(ids)
@@ -241,17 +225,9 @@ class ClientIndex:
                 advice = ", as each copy is on a node of its own" if field.name == "replication_factor" else ""
                 raise WorkbookError(f"asked for {field.name} {asked}, the server reports {found}{advice}")
 
-    def _quantization(self, setting: Setting) -> object | None:
-        ram = {"always_ram": True} if self._placement.always_ram else {}
-        return client_config(replace(setting, config={key: {**value, **ram} for key, value in setting.config.items()}))
-
-    def _params(
-        self, exact: bool, hnsw_ef: int | None, rescore: bool, oversampling: float | None
-    ) -> models.SearchParams | None:  # fmt: skip
-        if self.name == "memory":
-            return None  # it searches exactly whatever it is told, and warns; `engine` lets only exact searches through
-        quantization = models.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
-        return models.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
+    def _told(self, search: Search) -> models.SearchParams | None:
+        """Nothing in-memory: it searches exactly whatever it is told, and warns; `engine` refuses other searches."""
+        return None if self.name == "memory" else params(search)
 
     def _query(self, requests: list[models.QueryRequest], prefetches: int = 0) -> Answers:
         return server.query(self._bulk, self._collection, requests, self._strict.queries(self._size, prefetches))
@@ -265,6 +241,12 @@ class ClientIndex:
 
     def _info(self) -> models.CollectionInfo:
         return patiently(self._client.get_collection, self._collection)
+
+
+def params(search: Search) -> models.SearchParams:
+    """The search as a server takes it, told in full: its own defaults differ by quantization."""
+    quantization = models.QuantizationSearchParams(rescore=search.rescore, oversampling=search.oversampling)
+    return models.SearchParams(hnsw_ef=search.hnsw_ef, exact=search.exact, quantization=quantization)
 
 
 def _points(vectors: np.ndarray | None, words: Sequence[Sparse]) -> Iterator[dict[str, object]]:

@@ -19,7 +19,7 @@ import qdrant_edge as edge
 from workbook import locks, paths
 from workbook.errors import WorkbookError
 from workbook.qdrant.bm25 import Sparse
-from workbook.qdrant.quantization import Setting, edge_config
+from workbook.qdrant.quantization import Search, Setting, edge_config
 
 RAM_DISK = Path("/dev/shm")
 BATCH = 1_000  # points per upsert
@@ -89,21 +89,12 @@ class EdgeIndex:
 
     def applied(self) -> dict[str, dict[str, str]]:
         """The quantization of the built segments, read back from their files, in the words of REST."""
-        configs = [
-            json.loads(file.read_text(encoding="utf-8")) for file in self._segment_files("quantized.config.json")
-        ]
-        found = {
-            json.dumps(config["quantization_config"], sort_keys=True)
-            for config in configs
-            if config["vector_parameters"].get("count")
-        }
+        configs = [json.loads(file.read_text("utf-8")) for file in self._segment_files("quantized.config.json")]
+        built = [each["quantization_config"] for each in configs if each["vector_parameters"].get("count")]
+        found = {json.dumps(each, sort_keys=True) for each in built}
         if len(found) > 1:
             raise WorkbookError(f"segments of one shard are quantized differently: {', '.join(sorted(found))}")
         return json.loads(found.pop()) if found else {}
-
-    def codes(self) -> bytes:
-        """All codes as they lie on disk, overhead included, in the order of the points."""
-        return b"".join(file.read_bytes() for file in self._segment_files("quantized.data"))
 
     def code_bytes(self) -> int:
         """Bytes of all codes on disk; 0 if nothing is quantized."""
@@ -114,31 +105,23 @@ class EdgeIndex:
         sizes = dict.fromkeys(("vectors", "codes", "graph", "other"), 0)
         for file in self._path.rglob("*"):
             if file.is_file():
-                part = _part(file)
-                sizes[part] = (
-                    sizes.get(part, 0) + file.stat().st_blocks * 512
-                )  # what is allocated: some files have holes
+                allocated = file.stat().st_blocks * 512  # some files have holes
+                sizes[_part(file)] = sizes.get(_part(file), 0) + allocated
         return sizes
 
-    def search(
-        self, queries: np.ndarray, limit: int, exact: bool, hnsw_ef: int | None, rescore: bool,
-        oversampling: float | None,
-    ) -> Answers:  # fmt: skip
+    def search(self, queries: np.ndarray, limit: int, search: Search) -> Answers:
         """Search vectors for all queries as one planned batch: ids, scores, and the seconds of the engine's call."""
-        told = params(exact, hnsw_ef, rescore, oversampling)
-        nearest = [edge.Query.Nearest(vector) for vector in queries]
-        return query(self._shard, [edge.QueryRequest(limit=limit, query=one, params=told) for one in nearest])
+        return nearest(self._shard, queries, limit, params(search))
 
     def search_words(self, words: Sequence[Sparse], limit: int) -> Answers:
         """Search words alone, by BM25; a query without a word finds nothing."""
         return query(self._shard, [edge.QueryRequest(limit=limit, query=_nearest(own)) for own in words])
 
     def fuse(
-        self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, exact: bool,
-        hnsw_ef: int | None, rescore: bool, oversampling: float | None,
-    ) -> Answers:  # fmt: skip
+        self, queries: np.ndarray, words: Sequence[Sparse], limit: int, candidates: int, fusion: str, search: Search
+    ) -> Answers:
         """Search vectors and words for so many candidates each, and let the engine fuse the two rankings."""
-        told = params(exact, hnsw_ef, rescore, oversampling)
+        told = params(search)
         how = edge.Fusion.Rrf(k=RRF_K) if fusion == "rrf" else edge.Fusion.Dbsf()
         requests = []
         for vector, own in zip(queries, words, strict=True):
@@ -176,6 +159,14 @@ def place_for(n: int, dimension: int) -> Path:
     )
 
 
+def nearest(
+    shard: edge.EdgeShard, queries: np.ndarray, limit: int, told: edge.SearchParams | None, using: str = DENSE
+) -> Answers:
+    """Search the vectors named `using` for all queries; None: the shard searches by its own defaults."""
+    each = [edge.Query.Nearest(vector, using=using or None) for vector in queries]
+    return query(shard, [edge.QueryRequest(limit=limit, query=one, params=told) for one in each])
+
+
 def query(shard: edge.EdgeShard, requests: list[edge.QueryRequest]) -> Answers:
     """Search all as one planned batch: ids, scores, and the seconds of the engine's call."""
     batch = edge.QueryBatchRequest(requests)
@@ -185,10 +176,10 @@ def query(shard: edge.EdgeShard, requests: list[edge.QueryRequest]) -> Answers:
     return [[hit.id for hit in row] for row in hits], [[hit.score for hit in row] for row in hits], seconds
 
 
-def params(exact: bool, hnsw_ef: int | None, rescore: bool, oversampling: float | None) -> edge.SearchParams:
-    """How to search, told in full: the engine's own defaults differ by quantization."""
-    quantization = edge.QuantizationSearchParams(rescore=rescore, oversampling=oversampling)
-    return edge.SearchParams(hnsw_ef=hnsw_ef, exact=exact, quantization=quantization)
+def params(search: Search) -> edge.SearchParams:
+    """The search as Edge takes it, told in full: the engine's own defaults differ by quantization."""
+    quantization = edge.QuantizationSearchParams(rescore=search.rescore, oversampling=search.oversampling)
+    return edge.SearchParams(hnsw_ef=search.hnsw_ef, exact=search.exact, quantization=quantization)
 
 
 def _nearest(words: Sparse) -> edge.Query:

@@ -9,7 +9,6 @@ An index holds vectors, the words of texts (BM25, see `bm25`), or both; of both,
 | server | a node or cluster at QDRANT_URL                                                      |
 """
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,48 +22,13 @@ from workbook.qdrant import bm25, edge, quantization
 from workbook.qdrant.bm25 import Sparse
 from workbook.qdrant.client import ANYWHERE, ClientIndex, Placement
 from workbook.qdrant.edge import Answers, EdgeIndex
-from workbook.qdrant.quantization import SETTINGS, Setting, binary_scores
+from workbook.qdrant.quantization import ALL, SETTINGS, Search, Setting, binary_scores
 
 ENGINES = ("edge", "memory", "server")
-ALL = -1  # as hnsw_ef: as many candidates as there are vectors
 M, EF_CONSTRUCT = 16, 100  # Qdrant's own defaults for the HNSW graph
 PROBES = 8  # stored vectors, or texts, that are searched for after a build, to compare with an oracle
 FUSIONS = ("rrf", "dbsf")  # reciprocal ranks; scores, each ranking's brought to a common scale
 CANDIDATES = 100  # of each of the two rankings that are fused
-
-
-class Search(NamedTuple):
-    """How to search. `exact` compares the original vectors, quantized or not; `hnsw_ef=ALL` removes HNSW's own loss.
-
-    Rescoring is always told to the engine, whose default differs by quantization; oversampling needs it.
-    """
-
-    hnsw_ef: int | None = None
-    exact: bool = False
-    rescore: bool = False
-    oversampling: float | None = None
-
-    @classmethod
-    def named(cls, name: str) -> "Search":
-        """The search that a notebook's parameter names. Raises WorkbookError for an unknown name."""
-        if name in PLAIN_SEARCHES:
-            return PLAIN_SEARCHES[name]
-        found = re.fullmatch(r"ef-([1-9]\d*)|rescore-x([1-9]\d*(?:\.\d+)?)(?:-ef-([1-9]\d*))?", name)
-        if not found:
-            raise WorkbookError(
-                f"unknown search {name!r}: give one of {', '.join(PLAIN_SEARCHES)}, ef-N, rescore-xN, rescore-xN-ef-N"
-            )
-        alone, oversampling, ef = found.groups()
-        ef = int(alone or ef or 0) or None
-        return cls(hnsw_ef=ef, rescore=bool(oversampling), oversampling=float(oversampling) if oversampling else None)
-
-
-PLAIN_SEARCHES = {
-    "exact": Search(exact=True),
-    "full-ef": Search(hnsw_ef=ALL),
-    "default-ef": Search(),
-    "rescore": Search(rescore=True),
-}
 
 
 class Hits(NamedTuple):
@@ -95,14 +59,13 @@ class Index:
     computed_bytes: float | None = None  # `searched_bytes` where the engine does not tell it
 
     def search(self, queries: np.ndarray, limit: int, search: Search) -> Hits:
-        """Search float32 queries (q, d); one of zeros, of which a model knows nothing, finds nothing.
+        """Search float32 queries (q, d). A query of zeros, whose text the model knows nothing of, finds nothing.
 
-        To an engine it is as near to one document as to any. Raises WorkbookError for a search this engine would
-        silently ignore.
+        Raises WorkbookError for a search this engine would silently ignore.
         """
-        how, limit = self._how(search), min(limit, self.n)
+        search, limit = self._checked(search), min(limit, self.n)
         known = np.flatnonzero(queries.any(axis=1))
-        answers = self._backend.search(queries[known], limit, *how) if len(known) else ([], [], 0.0)
+        answers = self._backend.search(queries[known], limit, search) if len(known) else ([], [], 0.0)
         return _hits(answers, known, len(queries), limit)
 
     def search_words(self, words: Sequence[Sparse], limit: int) -> Hits:
@@ -116,19 +79,23 @@ class Index:
     ) -> Hits:  # fmt: skip
         """Search float32 queries (q, d) and their words for so many candidates each; the engine fuses the rankings.
 
-        A query of zeros is searched for by its words alone. Raises WorkbookError for an unknown fusion, or a search
+        A query of zeros is searched by its words alone. Raises WorkbookError for an unknown fusion, or a search
         this engine would silently ignore.
         """
         check_fusion(fusion)
         limit, candidates = min(limit, self.n), min(candidates, self.n)
-        answers = self._backend.fuse(queries, words, limit, candidates, fusion, *self._how(search))
+        answers = self._backend.fuse(queries, words, limit, candidates, fusion, self._checked(search))
         return _hits(answers, range(len(words)), len(words), limit)
 
-    def _how(self, search: Search) -> tuple[bool, int | None, bool, float | None]:
-        """The search in the backend's words: exact, hnsw_ef, rescore, oversampling."""
-        _check_search(self.engine, search)
-        ef = self.n if search.hnsw_ef == ALL else search.hnsw_ef
-        return search.exact, ef, search.rescore, search.oversampling
+    def _checked(self, search: Search) -> Search:
+        """The search with its number of candidates; raises WorkbookError for one this engine would silently ignore."""
+        if search.oversampling and not search.rescore:
+            raise WorkbookError("oversampling without rescoring does nothing; set rescore=True or leave it out")
+        if search.exact and search.rescore:
+            raise WorkbookError("exact search compares the original vectors: there is nothing to rescore")
+        if self.engine == "memory" and not search.exact:
+            raise WorkbookError('QdrantClient(":memory:") only searches exactly; set exact=True or use engine edge')
+        return search.among(self.n)
 
     def payloads(self, ids: Iterable[int]) -> list[dict]:
         """The payloads stored with these rows, in the order of the ids."""
@@ -137,8 +104,8 @@ class Index:
     def searched_bytes(self) -> float | None:
         """Bytes of one document that a search reads: codes (float32: the vector), HNSW graph, and the index of words.
 
-        What one would keep in RAM, with original vectors, ids and texts on disk. Edge's files are measured; for another
-        engine it is computed, see `quantization.searched_bytes`, and None for an index that `build` did not make.
+        This is what one would keep in RAM, with original vectors, ids and texts on disk. Edge's files are measured; for
+        other engines `quantization.searched_bytes` computes it. None for an index that `build` did not make.
         """
         if self.engine != "edge":
             return self.computed_bytes
@@ -231,8 +198,9 @@ def finish(backend: EdgeIndex | ClientIndex, setting: str, n: int, dimension: in
     backend.optimize()
     seconds = time.perf_counter() - started
     chosen = SETTINGS[setting]
-    code_bytes = backend.code_bytes() // n or chosen.bytes_per_vector(dimension)
-    return Index(backend.name, chosen, n, dimension, seconds, seconds, code_bytes, backend)
+    measured = backend.code_bytes() // n if backend.name == "edge" else 0  # other engines do not tell it
+    size = measured or chosen.bytes_per_vector(dimension)
+    return Index(backend.name, chosen, n, dimension, seconds, seconds, size, backend)
 
 
 def prove(index: Index, rows: Callable[[np.ndarray], np.ndarray], words: int = 0) -> None:
@@ -278,15 +246,6 @@ def check_fusion(fusion: str) -> None:
     """Raise WorkbookError for an unknown way to fuse rankings."""
     if fusion not in FUSIONS:
         raise WorkbookError(f"unknown fusion {fusion!r}: give one of {', '.join(FUSIONS)}")
-
-
-def _check_search(engine: str, search: Search) -> None:
-    if search.oversampling and not search.rescore:
-        raise WorkbookError("oversampling without rescoring does nothing; set rescore=True or leave it out")
-    if search.exact and search.rescore:
-        raise WorkbookError("exact search compares the original vectors: there is nothing to rescore")
-    if engine == "memory" and not search.exact:
-        raise WorkbookError('QdrantClient(":memory:") only searches exactly; set exact=True or use engine edge')
 
 
 def _prove_reach(index: Index, vectors: np.ndarray) -> None:

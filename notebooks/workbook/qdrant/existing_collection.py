@@ -11,16 +11,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from qdrant_client import models
 
 from workbook.errors import WorkbookError
-from workbook.qdrant import existing_facts, server
+from workbook.qdrant import client, existing_facts, server
 from workbook.qdrant.edge import Answers
-from workbook.qdrant.engine import Search
 from workbook.qdrant.existing_facts import Facts
 from workbook.qdrant.patience import patiently
-from workbook.qdrant.quantization import Setting, client_config
+from workbook.qdrant.quantization import Search, Setting, client_config
 from workbook.qdrant.server import Server
 from workbook.qdrant.strict_mode import CHANGE_IT, CONDITIONS, NEW, StrictMode
 
@@ -47,7 +45,7 @@ def opened(collection: str, vector_name: str) -> Iterator["Collection"]:
 
 
 class Collection:
-    """A collection, seen as the one vector that is meant; after `rebuild`, its copy."""
+    """One vector of a collection; after `rebuild`, of its copy."""
 
     def __init__(
         self, qdrant: Server, name: str, vector: str, params: dict[str, Any], strict: StrictMode,
@@ -76,30 +74,27 @@ class Collection:
     def ids(self) -> list:
         """Ids of the points that have the vector, in order."""
         pages = self._scroll(self._name, self._has_it, self._strict[self._name].page(IDS), with_vectors=False)
-        return [record.id for page in pages for record in page]
+        return [each for page in pages for each in page]
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
         found, step = {}, self._strict[self._searched].listed(self._size)
         for start in range(0, len(ids), step):
             wanted = _only(ids[start : start + step])
-            for page in self._scroll(self._searched, wanted, step, with_vectors=self._wanted):
-                found |= {record.id: self._own(record) for record in page}
+            for page in self._scroll(self._searched, wanted, step):
+                found |= page
         if len(found) < len(set(ids)):
             raise self._changed("measured")
         return np.array([found[each] for each in ids], dtype=np.float32)
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
-        """Search float32 queries (q, size) in batches; None: the server is told nothing and does as it is used to.
+        """Search float32 queries (q, size) in batches; None: the server searches by its own defaults.
 
         Seconds are those of the calls, network included.
         """
-        params = search and models.SearchParams(
-            hnsw_ef=search.hnsw_ef, exact=search.exact,
-            quantization=models.QuantizationSearchParams(rescore=search.rescore, oversampling=search.oversampling),
-        )  # fmt: skip
+        told = search and client.params(search)
         requests = [
-            models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=params)
+            models.QueryRequest(query=query.tolist(), using=self._vector or None, limit=limit, params=told)
             for query in queries
         ]
         return self._query(self._searched, requests, conditions=0)
@@ -130,18 +125,15 @@ class Collection:
         `limit`: results of each search; `searches`: how the copy will be searched.
         """
         _check_original(self._strict[self._name], self._name, limit)
-        self._strict[self._copy].check(
-            _needed(limit, searches) | {"max_points_count": self._count(self._has_it)},
-            NEW,
-            CHANGE_IT,
-        )
+        needed = _needed(limit, searches) | {"max_points_count": self._count(self._has_it)}
+        self._strict[self._copy].check(needed, NEW, CHANGE_IT)
 
     def rebuild(self) -> None:
         """Fill the copy, index every vector of it, and search that from now on."""
         own, copy = self._quantization(self._info()), self._copy
         step = min(self._strict[self._name].page(self._size), self._strict[copy].points(self._size))
-        for page in self._scroll(self._name, self._has_it, step, with_vectors=self._wanted):
-            points = [models.PointStruct(id=record.id, vector=self._named(self._own(record))) for record in page]
+        for page in self._scroll(self._name, self._has_it, step):
+            points = [models.PointStruct(id=each, vector=self._named(vector)) for each, vector in page.items()]
             patiently(self._qdrant.bulk.upsert, copy, points, wait=True)
         expected, self._searched = self._count(self._has_it), copy
         if self._count(None) != expected:
@@ -150,7 +142,7 @@ class Collection:
 
     def quantize(self, setting: Setting) -> None:
         """Give the copy that quantization and wait. Raises WorkbookError if the server does not report it then."""
-        config = client_config(setting) or models.Disabled.DISABLED
+        config = client_config(setting.config) or models.Disabled.DISABLED
         patiently(self._qdrant.update_collection, self._searched, quantization_config=config)
         self._wait(setting.config)
 
@@ -161,10 +153,10 @@ class Collection:
         params, placed = models.VectorParams(**self._params | {"quantization_config": None}), info.config.params
         server.create(
             self._qdrant, copy,
-            vectors_config={self._vector: params} if self._vector else params,
+            vectors_config=self._named(params),
             hnsw_config=models.HnswConfigDiff(**info.config.hnsw_config.model_dump(exclude_none=True)),
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1, default_segment_number=1),
-            quantization_config=_rest(self._quantization(info)),
+            quantization_config=client_config(self._quantization(info)),
             shard_number=placed.shard_number,
             replication_factor=placed.replication_factor,
             write_consistency_factor=placed.write_consistency_factor,
@@ -172,27 +164,24 @@ class Collection:
         self._strict[copy] = StrictMode.of(patiently(self._qdrant.get_collection, copy))
         return copy
 
-    @property
-    def _wanted(self) -> bool | list[str]:
-        return [self._vector] if self._vector else True
+    def _own(self, vector: Any) -> Any:
+        """This vector of those that a point was read with: one that has no name may come with others or alone."""
+        return vector[self._vector] if isinstance(vector, dict) and vector else vector
 
-    def _own(self, record: models.Record) -> list[float]:
-        return record.vector[self._vector] if isinstance(record.vector, dict) else record.vector
-
-    def _named(self, vector: list[float]) -> dict[str, list[float]] | list[float]:
+    def _named(self, vector: Any) -> Any:
         return {self._vector: vector} if self._vector else vector
 
     def _scroll(
-        self, collection: str, which: models.Filter, limit: int, with_vectors: bool | list[str]
-    ) -> Iterator[list[models.Record]]:  # fmt: skip
-        """Points page by page, in the order of their ids."""
-        offset = None
+        self, collection: str, which: models.Filter, limit: int, with_vectors: bool = True
+    ) -> Iterator[dict[int | str, Any]]:
+        """Points page by page, in the order of their ids: each id with its vector, if these are wanted."""
+        wanted, offset = [self._vector] if with_vectors and self._vector else with_vectors, None
         while True:
             records, offset = patiently(
                 self._qdrant.scroll, collection, which, limit=limit, offset=offset, with_payload=False,
-                with_vectors=with_vectors,
+                with_vectors=wanted,
             )  # fmt: skip
-            yield records
+            yield {record.id: self._own(record.vector) for record in records}
             if offset is None:
                 return
 
@@ -274,7 +263,3 @@ def _vectors(info: models.CollectionInfo) -> tuple[dict[str, dict[str, Any]], li
     dense = {"": params.vectors} if isinstance(params.vectors, models.VectorParams) else params.vectors or {}
     told = {name: each.model_dump(mode="json", exclude_none=True) for name, each in dense.items()}
     return told, list(params.sparse_vectors or {})
-
-
-def _rest(quantization: dict[str, Any]) -> models.QuantizationConfig | None:
-    return TypeAdapter(models.QuantizationConfig).validate_python(quantization) if quantization else None

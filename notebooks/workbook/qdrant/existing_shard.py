@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,8 @@ from workbook import locks, paths
 from workbook.errors import WorkbookError
 from workbook.qdrant import edge, existing_facts
 from workbook.qdrant.edge import BATCH, Answers
-from workbook.qdrant.engine import Search
 from workbook.qdrant.existing_facts import Facts
-from workbook.qdrant.quantization import Setting
+from workbook.qdrant.quantization import Search, Setting
 
 
 def look(folder: Path, vector_name: str) -> tuple[str, dict[str, Any]]:
@@ -55,7 +54,7 @@ def opened(folder: Path, vector_name: str) -> Iterator["Shard"]:
 
 
 class Shard:
-    """An open copy of a shard, seen as the one vector that is meant."""
+    """One vector of a shard, in an open copy."""
 
     def __init__(self, folder: Path, vector: str, params: dict[str, Any], sha256: str):
         self._folder, self._vector, self._params, self._sha256 = folder, vector, params, sha256
@@ -96,15 +95,12 @@ class Shard:
         return np.array([found[each] for each in ids], dtype=np.float32)
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
-        """Search float32 queries (q, size) as one batch; None: the shard is told nothing and does as it is used to."""
-        told = search and edge.params(search.exact, search.hnsw_ef, search.rescore, search.oversampling)
-        nearest = [qdrant_edge.Query.Nearest(query, using=self._vector or None) for query in queries]
-        requests = [qdrant_edge.QueryRequest(limit=limit, query=query, params=told) for query in nearest]
-        return edge.query(self._shard, requests)
+        """Search float32 queries (q, size) as one batch; None: the shard searches by its own defaults."""
+        return edge.nearest(self._shard, queries, limit, search and edge.params(search), self._vector)
 
     def scores(self, queries: np.ndarray, ids: Sequence[Sequence]) -> list[list[float]]:
         """Exact scores of some points for each query, best first."""
-        told = edge.params(exact=True, hnsw_ef=None, rescore=False, oversampling=None)
+        told = edge.params(Search(exact=True))
         requests = [
             qdrant_edge.QueryRequest(
                 limit=len(wanted), query=qdrant_edge.Query.Nearest(query, using=self._vector or None), params=told,
@@ -115,7 +111,7 @@ class Shard:
         return edge.query(self._shard, requests)[1]
 
     def check(self, limit: int, searches: Sequence[Search]) -> None:
-        """Nothing that is asked of a shard is forbidden: strict mode is a server's."""
+        """Do nothing: only a server has a strict mode, which may forbid searches."""
 
     def rebuild(self) -> None:
         """Index every vector in one segment, with the quantization and the HNSW settings that the shard has."""
@@ -190,7 +186,10 @@ def copy_of(folder: Path) -> Iterator[tuple[Path, str]]:
     copy = scratch.path / folder.resolve().name
     try:
         with paths.told_when_unwritable(copy):
-            before = fingerprint(folder, copy)
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    _copy(file, copy / file.relative_to(folder))
+        before = fingerprint(copy)
         yield copy, before
     finally:
         scratch.close()
@@ -198,34 +197,27 @@ def copy_of(folder: Path) -> Iterator[tuple[Path, str]]:
         raise WorkbookError(f"{folder} changed while its copy was measured: stop what writes to it and measure again")
 
 
-def fingerprint(folder: Path, target: Path | None = None) -> str:
-    """sha256 of the name and content of every file; with `target`, what is hashed is copied there, too."""
+def fingerprint(folder: Path) -> str:
+    """sha256 of the name and content of every file."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            name = file.relative_to(folder)
-            digest.update(f"{name.as_posix()}\0{_copied(file, target and target / name)}\n".encode())
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def _copied(file: Path, copy: Path | None) -> str:
-    """sha256 of the content; `copy` gets that content, blocks of zeros as holes: the files of a shard are full of them.
-
-    Not shutil.copy, which fills every hole: 70 MB for a hundred vectors.
-    """
-    digest = hashlib.sha256()
-    if copy:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("rb") as stream, copy.open("wb") if copy else nullcontext() as written:
+def _copy(file: Path, copy: Path) -> None:
+    """Copy a file with its blocks of zeros as holes: shutil.copy would fill them, 70 MB for a hundred vectors."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as stream, copy.open("wb") as written:
         while block := stream.read(BLOCK):
-            digest.update(block)
-            if written and any(block):
+            if any(block):
                 written.write(block)
-            elif written:
+            else:
                 written.seek(len(block), 1)
-        if written:
-            written.truncate()  # a hole at the end has not been written
-    return digest.hexdigest()
+        written.truncate()  # a hole at the end has not been written
 
 
 def _room_for(folder: Path) -> Path:

@@ -1,6 +1,6 @@
-"""Calls of a Qdrant server that may be down, slow or die: tried again for a while, then one line that says what it did.
+"""Calls of a Qdrant server, by REST or gRPC, are tried again for a while; then one line says what the server did.
 
-By REST or by gRPC. The key is only ever read from the environment, and is in no message.
+The API key is only ever read from the environment, and is in no message.
 """
 
 from __future__ import annotations

@@ -1,26 +1,33 @@
-"""The vocabulary of quantization: every setting once, its size, how each engine is told, and what its codes must be.
+"""Quantization settings and searches by the names that parameters give them, and the bytes that a search reads.
 
-A setting is the `quantization_config` of Qdrant's REST interface; both engines are given that and report it back, so
-what was asked can be compared with what applied. Binary and scalar codes are also computed here, in numpy, as oracles.
+A setting is the `quantization_config` of Qdrant's REST interface. Both engines are given that and report it back, so
+what was asked can be compared with what applied.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, sqrt
+from typing import NamedTuple
 
 import numpy as np
+import qdrant_edge as edge
+from pydantic import TypeAdapter
+from qdrant_client import models
 
 from workbook.errors import WorkbookError
 from workbook.qdrant.bm25 import Sparse
 
+ALL = -1  # as hnsw_ef: as many candidates as there are vectors
 CENTROIDS = 256  # of a product codebook: one byte each
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to store vectors: `bits` per dimension, filled up to whole blocks of bytes, plus bytes per vector.
+    """One way to store vectors: `bits` per dimension, rounded up to whole blocks of bytes, plus overhead per vector.
 
-    Block and overhead are those of the engine's own files; a test compares them.
+    Block and overhead are those of the engine's own files; a test compares them. `since` is the first version of a
+    server that has the setting.
     """
 
     name: str
@@ -28,6 +35,7 @@ class Setting:
     config: dict[str, dict[str, str]] = field(default_factory=dict)
     block: int = 1
     overhead: int = 0
+    since: tuple[int, int] = (0, 0)
 
     @property
     def family(self) -> str:
@@ -48,8 +56,13 @@ def _product(ratio: int) -> Setting:
     return Setting(f"product-x{ratio}", 32 / ratio, {"product": {"compression": f"x{ratio}"}})
 
 
-def _turbo(bits: str, overhead: int = 8) -> Setting:
-    return Setting(f"turbo-{bits}bit", float(bits), {"turbo": {"bits": f"bits{bits.replace('.', '_')}"}}, 1, overhead)
+def _turbo(bits: str, overhead: int = 8, since: tuple[int, int] = (1, 18)) -> Setting:
+    config = {"turbo": {"bits": f"bits{bits.replace('.', '_')}"}}
+    return Setting(f"turbo-{bits}bit", float(bits), config, overhead=overhead, since=since)
+
+
+def _binary(name: str, bits: float, since: tuple[int, int] = (1, 15), **options: str) -> Setting:
+    return Setting(name, bits, {"binary": options}, block=16, since=since)
 
 
 SETTINGS: dict[str, Setting] = {
@@ -58,14 +71,12 @@ SETTINGS: dict[str, Setting] = {
         Setting("float32", 32),
         Setting("scalar-int8", 8, {"scalar": {"type": "int8"}}, block=16, overhead=4),
         *map(_product, (4, 8, 16, 32, 64)),
-        Setting("binary", 1, {"binary": {"encoding": "one_bit"}}, block=16),
-        Setting("binary-1.5bit", 1.5, {"binary": {"encoding": "one_and_half_bits"}}, block=16),
-        Setting("binary-2bit", 2, {"binary": {"encoding": "two_bits"}}, block=16),
-        Setting(
-            "binary-scalar8-query", 1, {"binary": {"encoding": "one_bit", "query_encoding": "scalar8bits"}}, block=16
-        ),
+        _binary("binary", 1, since=(0, 0), encoding="one_bit"),
+        _binary("binary-1.5bit", 1.5, encoding="one_and_half_bits"),
+        _binary("binary-2bit", 2, encoding="two_bits"),
+        _binary("binary-scalar8-query", 1, encoding="one_bit", query_encoding="scalar8bits"),
         *map(_turbo, ("1", "1.5", "2", "4")),
-        _turbo("8", overhead=4),
+        _turbo("8", overhead=4, since=(1, 20)),
     ]
 }
 
@@ -86,52 +97,22 @@ def check(settings: list[str], dimensions: list[int]) -> None:
 
 def edge_config(setting: Setting) -> object | None:
     """The setting as Qdrant Edge takes it; None for float32."""
-    import qdrant_edge as edge
-
-    options = setting.config.get(setting.family, {})
-    match setting.family:
-        case "none":
-            return None
-        case "scalar":
-            return edge.ScalarQuantizationConfig(type=_member(edge.ScalarType, options["type"]))
-        case "product":
-            return edge.ProductQuantizationConfig(_member(edge.CompressionRatio, options["compression"]))
-        case "turbo":
-            return edge.TurboQuantQuantizationConfig(bits=_member(edge.TurboQuantBitSize, options["bits"]))
-    query = options.get("query_encoding")
-    return edge.BinaryQuantizationConfig(
-        encoding=_member(edge.BinaryQuantizationEncoding, options["encoding"]),
-        query_encoding=_member(edge.BinaryQuantizationQueryEncoding, query) if query else None,
-    )
-
-
-def client_config(setting: Setting) -> object | None:
-    """The setting as qdrant-client takes it; None for float32."""
-    from pydantic import TypeAdapter
-    from qdrant_client import models
-
-    return TypeAdapter(models.QuantizationConfig).validate_python(setting.config) if setting.config else None
-
-
-def codes(setting: Setting, vectors: np.ndarray) -> np.ndarray:
-    """Codes of float32 vectors (n, d) as the engine stores them, without overhead: uint8 (n, bytes).
-
-    Binary: a bit for each positive number, filled up to whole blocks. Scalar: 0 to 127 between the lowest and the
-    highest number of all vectors. Raises WorkbookError for the settings whose codes are only the engine's to know.
-    """
-    if setting.is_oracle_known:
-        bits = np.packbits(vectors > 0, axis=1, bitorder="little")
-        return np.pad(bits, ((0, 0), (0, setting.bytes_per_vector(vectors.shape[1]) - bits.shape[1])))
-    if setting.family == "scalar":
-        step = (vectors.max() - vectors.min()) / np.float32(127) or np.float32(1)  # all numbers are equal: code 0
-        return np.clip(np.round((vectors - vectors.min()) / step), 0, 127).astype(np.uint8)
-    raise WorkbookError(f"the codes of {setting.name} are not computed here")
-
-
-def binary_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
-    """Scores of one-bit codes, as the engine counts them: sign(q) . sign(d), int (queries, documents)."""
-    one = np.float32(1)  # counts are exact in float32, and multiply many times as fast as integers
-    return (np.where(queries > 0, one, -one) @ np.where(documents > 0, one, -one).T).astype(int)
+    kinds = {
+        "scalar": edge.ScalarQuantizationConfig,
+        "product": edge.ProductQuantizationConfig,
+        "binary": edge.BinaryQuantizationConfig,
+        "turbo": edge.TurboQuantQuantizationConfig,
+    }
+    enums = {
+        "type": edge.ScalarType,
+        "compression": edge.CompressionRatio,
+        "encoding": edge.BinaryQuantizationEncoding,
+        "query_encoding": edge.BinaryQuantizationQueryEncoding,
+        "bits": edge.TurboQuantBitSize,
+    }
+    for family, options in setting.config.items():
+        return kinds[family](**{name: _member(enums[name], value) for name, value in options.items()})
+    return None
 
 
 def _member(kind: type, value: str) -> object:
@@ -140,23 +121,63 @@ def _member(kind: type, value: str) -> object:
     return next(getattr(kind, name) for name in dir(kind) if name.replace("_", "").lower() == plain)
 
 
-# Bytes that a search reads, computed for the engines that do not tell what their files take. They are counted as Qdrant
-# writes its files (1.18: `graph_links/serializer.rs`, `bitpacking_links.rs`, `entry_points.rs`,
-# `inverted_index_compressed_mmap.rs`, `indices_tracker.rs`), with all documents in one segment and every list full:
-# a bound, which Edge's files keep within. A test compares the two.
-_LEAST_BITS = 8  # of a link
-_ENTRY = 12  # bytes of an entry point: an id and its level
-_PLACE = 4  # bytes: where a document stands among those of the higher levels
-_OFFSET = 2  # bytes, rounded up: where a list of links begins, packed
-_POSTING = 8  # bytes: a document's id and the word's weight in it
-_HEADER = 24  # bytes: where the documents of a word are
-_NAME = 24  # bytes of JSON at most: a word's hash and its place, of ten digits each, with quotes, colon and comma
+def client_config(config: Mapping[str, object]) -> models.QuantizationConfig | None:
+    """The config of a setting as qdrant-client takes it; None for float32, whose config is empty."""
+    return TypeAdapter(models.QuantizationConfig).validate_python(config) if config else None
+
+
+def binary_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """Scores of one-bit codes, as the engine counts them: sign(q) . sign(d), int (queries, documents)."""
+    one = np.float32(1)  # counts are exact in float32, and multiply many times as fast as integers
+    return (np.where(queries > 0, one, -one) @ np.where(documents > 0, one, -one).T).astype(int)
+
+
+class Search(NamedTuple):
+    """How to search. `exact` compares the original vectors, quantized or not; `hnsw_ef=ALL` removes HNSW's own loss.
+
+    Rescoring is always told to the engine, whose default differs by quantization; oversampling needs it.
+    """
+
+    hnsw_ef: int | None = None
+    exact: bool = False
+    rescore: bool = False
+    oversampling: float | None = None
+
+    @classmethod
+    def named(cls, name: str) -> "Search":
+        """The search that a notebook's parameter names. Raises WorkbookError for an unknown name."""
+        if name in PLAIN_SEARCHES:
+            return PLAIN_SEARCHES[name]
+        found = re.fullmatch(r"ef-([1-9]\d*)|rescore-x([1-9]\d*(?:\.\d+)?)(?:-ef-([1-9]\d*))?", name)
+        if not found:
+            raise WorkbookError(
+                f"unknown search {name!r}: give one of {', '.join(PLAIN_SEARCHES)}, ef-N, rescore-xN, rescore-xN-ef-N"
+            )
+        alone, oversampling, ef = found.groups()
+        ef = int(alone or ef or 0) or None
+        return cls(hnsw_ef=ef, rescore=bool(oversampling), oversampling=float(oversampling) if oversampling else None)
+
+    def among(self, n: int) -> "Search":
+        """The search among n vectors, where ALL candidates are n."""
+        return self._replace(hnsw_ef=n) if self.hnsw_ef == ALL else self
+
+
+PLAIN_SEARCHES = {
+    "exact": Search(exact=True),
+    "full-ef": Search(hnsw_ef=ALL),
+    "default-ef": Search(),
+    "rescore": Search(rescore=True),
+}
 
 
 def searched_bytes(setting: Setting, dimension: int, n: int, m: int, words: Sequence[Sparse] | None) -> float:
-    """Bytes of one of n documents that a search reads: code (float32: vector), HNSW graph, and index of words.
+    """Compute, for the engines that do not tell it, the bytes of one of n documents that a search reads.
 
-    `dimension` 0: no vectors; `words`: the stored sparse vectors, if there are any.
+    These are its code (float32: its vector), its part of the HNSW graph, and of the index of `words`, the stored sparse
+    vectors, if there are any; `dimension` 0: no vectors. They are counted as Qdrant writes its files (1.18:
+    `graph_links/serializer.rs`, `bitpacking_links.rs`, `entry_points.rs`, `inverted_index_compressed_mmap.rs`,
+    `indices_tracker.rs`), with all documents in one segment and every list full. Edge's files take no more than that
+    bound; a test compares the two.
     """
     vector = setting.bytes_per_vector(dimension) + graph_bytes(n, m) if dimension else 0
     return vector + words_bytes(words or []) / n
@@ -166,13 +187,14 @@ def graph_bytes(n: int, m: int) -> float:
     """Bytes of one of n documents in an HNSW graph of `m`: 2m links on the lowest level, m on each higher one.
 
     A document's level is round(-ln(u) / ln(m)), u uniform, so it is on sqrt(m) / (m - 1) higher levels in the mean.
-    A link takes the bits of the largest id, and a list a byte more. Edge's graph is smaller, of real texts down to
-    about a third: it leaves out links to documents that others lead to, and writes ids as differences. A very small
-    one is larger, as its files fill blocks of the disk.
+    Edge's graph is smaller, of real texts down to about a third: it leaves out links to documents that others lead to,
+    and writes ids as differences. A very small one is larger, as its files fill blocks of the disk.
     """
     higher = sqrt(m) / (m - 1)
-    bits = max(_LEAST_BITS, (n - 1).bit_length())
-    return (2 * m + m * higher) * bits / 8 + (1 + higher) * (1 + _OFFSET) + _PLACE + _ENTRY
+    link = max(8, (n - 1).bit_length()) / 8  # the bits of the largest id
+    own = 4 + 12  # a document's place among those of the higher levels; an entry point: an id and its level
+    each = 1 + 2  # a list of links takes a byte more than they, and two, rounded up, to tell where it begins
+    return (2 * m + m * higher) * link + (1 + higher) * each + own
 
 
 def words_bytes(words: Sequence[Sparse]) -> int:
@@ -183,4 +205,7 @@ def words_bytes(words: Sequence[Sparse]) -> int:
     """
     postings = sum(len(each.indices) for each in words)
     distinct = len(set().union(*(each.indices for each in words)))
-    return postings * _POSTING + distinct * (_HEADER + _NAME)
+    posting = 8  # a document's id and the word's weight in it
+    header = 24  # where the documents of a word are
+    name = 24  # JSON at most: the word's hash and its place, of ten digits each, with quotes, colon and comma
+    return postings * posting + distinct * (header + name)

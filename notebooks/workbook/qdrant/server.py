@@ -1,7 +1,7 @@
-"""A Qdrant server or cluster at QDRANT_URL: who it is, its collections of ours, and many points or queries at once.
+"""A Qdrant server or cluster at QDRANT_URL: how it is reached, what it is, and the collections that we make on it.
 
-A collection of ours is written down before it is made and crossed out when it is gone again, so the next run removes
-what a dead one left.
+Each collection is entered in a ledger before it is made, and removed from there once it is deleted. So the next run
+deletes what a dead one left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager
 from importlib.metadata import version as installed
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient, models
@@ -32,6 +32,7 @@ from workbook.errors import WorkbookError
 from workbook.qdrant import patience
 from workbook.qdrant.edge import Answers
 from workbook.qdrant.patience import NO_QDRANT, patiently
+from workbook.qdrant.quantization import SETTINGS
 
 BATCH = 500  # points or queries per request, at most
 NUMBERS = 2**20  # of vectors in one request: 20 MB as JSON, and Qdrant takes 32
@@ -42,16 +43,10 @@ PATIENCE = 3_600  # seconds to wait for a server to index more
 GRPC_PORT = 6334  # Qdrant's own
 GRPC_SECONDS = 5  # to wait for whatever answers there
 OLDEST = (1, 15)  # what this was written for begins there
-SINCE = {  # first version of what was not always there
-    **dict.fromkeys(("binary-1.5bit", "binary-2bit", "binary-scalar8-query"), (1, 15)),
-    "rrf": (1, 16),  # with its constant told
-    **dict.fromkeys(("turbo-1bit", "turbo-1.5bit", "turbo-2bit", "turbo-4bit"), (1, 18)),
-    "turbo-8bit": (1, 20),
-}
+RRF_SINCE = (1, 16)  # the first version that can be told the constant of reciprocal rank fusion
 LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1")
-T = TypeVar("T")
 _answered: set[str] = set()  # servers that have answered this process
-_by_grpc: dict[tuple[str, int], bool] = {}  # whether a server is asked by it: the same way as long as the process lives
+_by_grpc: dict[tuple[str, int], bool] = {}  # whether a server is asked by gRPC: decided once in a process
 
 
 class Server(QdrantClient):
@@ -73,14 +68,15 @@ class Server(QdrantClient):
 
     def choose_bulk(self) -> None:
         """Keep gRPC if what answers there is this very server, which the names of its collections tell."""
-        names, asked = self._names(), (_url_sha256(), _grpc_port())
+        names, port = self._names(), _grpc_port()
+        asked = _url_sha256(), port
         if asked not in _by_grpc:
             _by_grpc[asked] = self._is_bulk(names)
         if not _by_grpc[asked]:
             self.bulk.close()
             self.bulk = self
             _tell_at_first(
-                f"port {_grpc_port()} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
+                f"port {port} of QDRANT_URL's host is not this Qdrant's gRPC, which loads faster: REST is used "
                 f"(set QDRANT_GRPC_PORT if it has another port)"
             )
 
@@ -126,7 +122,7 @@ def connect() -> Server:
 
 
 def identity() -> dict[str, object]:
-    """What tells one server's measurements from another's: hash of its address, version, nodes, and how it is asked."""
+    """What two servers' measurements differ by: hash of the address, version, number of nodes, gRPC or REST."""
     with closing(connect()) as qdrant:
         cluster = patiently(qdrant.cluster_status)
         return {
@@ -141,9 +137,10 @@ def check_version(names: Sequence[str]) -> None:
     """Raise WorkbookError if the server is too old for one of these settings or fusions, or as `connect` does."""
     with closing(connect()) as qdrant:
         own = parse_version(qdrant.version)[:2]
+    since = {"rrf": RRF_SINCE} | {name: setting.since for name, setting in SETTINGS.items()}
     for name in names:
-        if (first := SINCE.get(name, (0, 0))) > own:
-            needs = ".".join(map(str, first))
+        if since.get(name, own) > own:
+            needs = ".".join(map(str, since[name]))
             raise WorkbookError(f"{name} needs Qdrant {needs}, this is {qdrant.version}: leave it out or update Qdrant")
 
 
@@ -155,10 +152,10 @@ def wait_until_stored(qdrant: QdrantClient, collection: str, n: int) -> None:
 
 
 def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
-    """Wait until the optimizers have been idle twice in a row: the status is GREEN between two of them, too.
+    """Wait until the status is GREEN twice in a row, as it is GREEN for a moment between two optimizers, too.
 
-    Of a shard with several copies any may be the one that tells its state, so that each look asks many times.
-    Raises WorkbookError if they failed, or nothing changes for PATIENCE seconds.
+    A server tells the state of any one copy of a shard, so where there are several, each look asks many times.
+    Raises WorkbookError if an optimizer failed, or nothing changes for PATIENCE seconds.
     """
 
     def ask() -> models.CollectionInfo:
@@ -186,8 +183,8 @@ def wait_until_green(qdrant: QdrantClient, collection: str) -> None:
         before = state
 
 
-def _looks(look: Callable[[], T], trouble: str) -> Iterator[T]:
-    """What `look` sees, every POLL seconds; raises WorkbookError if that does not change for PATIENCE seconds."""
+def _looks(look: Callable[[], Any], trouble: str) -> Iterator[Any]:
+    """Yield what `look` returns, every POLL seconds; raise WorkbookError if it stays the same for PATIENCE seconds."""
     seen, deadline = None, 0.0
     while True:
         if seen != (seen := look()):
@@ -216,7 +213,7 @@ def batch(dimension: int) -> int:
 def query(qdrant: QdrantClient, collection: str, requests: Sequence[models.QueryRequest], size: int) -> Answers:
     """Search in batches of a size: ids, scores, and the seconds of the calls, network included.
 
-    Seconds are those of the tries that gave the answers: failed ones and pauses are no search.
+    Seconds are those of the calls that were answered, without failed calls and pauses.
     """
 
     def timed(batch: Sequence[models.QueryRequest]) -> tuple[list[models.QueryResponse], float]:
@@ -263,7 +260,7 @@ def _remove_leftovers(qdrant: QdrantClient) -> None:
 
 
 def _ledger() -> Path:
-    """A folder for each collection that may be on a server, named as it is; in it which server."""
+    """The folder with a folder for each collection that may be on a server, of its name; in it a file says which."""
     return paths.DATA / "server"
 
 

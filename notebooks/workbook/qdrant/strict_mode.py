@@ -34,19 +34,20 @@ class StrictMode:
 
     def page(self, most: int) -> int:
         """Points of one page."""
-        return min(most, self._told("max_query_limit", most))
+        return min(most, self.told.get("max_query_limit", most))
 
     def listed(self, most: int) -> int:
         """Ids that a filter lists, and points of a page of these."""
-        return min(self.page(most), self._told("condition_max_size", most))
+        return min(self.page(most), self.told.get("condition_max_size", most))
 
     def queries(self, most: int, conditions: int = 0) -> int:
         """Queries of one batch, each with so many conditions or prefetches."""
-        return min(most, self._told("search_max_batchsize", most), self._at_once("read_rate_limit", most, conditions))
+        most = min(most, self.told.get("search_max_batchsize", most))
+        return self._within_a_minute("read_rate_limit", most, cost=1 + conditions)
 
     def points(self, most: int) -> int:
         """Points that are written at once."""
-        return min(most, self._told("upsert_max_batchsize", most), self._at_once("write_rate_limit", most))
+        return self._within_a_minute("write_rate_limit", min(most, self.told.get("upsert_max_batchsize", most)))
 
     def check(self, needed: Mapping[str, float], what: str, advice: str) -> None:
         """Raise WorkbookError, beginning with `what` and ending in `advice`, if it allows less than what is needed."""
@@ -58,8 +59,6 @@ class StrictMode:
         if short:
             raise WorkbookError(f"{what} forbids what is measured: in strict_mode_config {'; '.join(short)}: {advice}")
 
-    def _told(self, name: str, most: int) -> int:
-        return self.told.get(name, most)
-
-    def _at_once(self, name: str, most: int, conditions: int = 0) -> int:
-        return max(1, self._told(name, SHARE * most * (1 + conditions)) // SHARE // (1 + conditions))
+    def _within_a_minute(self, name: str, most: int, cost: int = 1) -> int:
+        """How many, `most` at most, take a SHARE of a minute's limit; the least is 1."""
+        return max(1, min(most, self.told[name] // SHARE // cost)) if name in self.told else most

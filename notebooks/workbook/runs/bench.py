@@ -14,30 +14,32 @@ from workbook.embedding import encoders
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed, grid
 from workbook.figures import tables
+from workbook.figures.tables import WHAT
 from workbook.qdrant import quantization
 from workbook.runs import runner
+from workbook.runs.outcomes import run_name
 
 NOTEBOOK = "02_encoding_speed"
-# title, columns for rows, and metrics beside each other; or one metric whose `work` is taken apart
+# title, columns for rows, and metrics beside each other; or one metric, by `tables.crossed`
 TABLES: list[tuple[str, list[str], list[str] | str]] = [
-    ("Encoding", ["work", "model"], ["texts/s", "tokens/s", "best batch"]),
-    ("Beside a plain loop over encode, the same rounds", ["work", "model"], encoding_speed.BESIDE),
-    ("Best speed not found", ["work", "model"], [encoding_speed.DOUBT]),
-    ("Speed-up", ["work", "model"], ["speed-up"]),
-    ("Where the time goes", ["work", "model"], ["tokenization share", "model share", "pooling share"]),
+    ("Encoding", [WHAT, "model"], ["texts/s", "tokens/s", "best batch"]),
+    ("Beside a plain loop over encode, the same rounds", [WHAT, "model"], encoding_speed.BESIDE),
+    ("Best speed not found", [WHAT, "model"], [encoding_speed.DOUBT]),
+    ("Speed-up", [WHAT, "model"], ["speed-up"]),
+    ("Where the time goes", [WHAT, "model"], ["tokenization share", "model share", "pooling share"]),
     ("Batch sizes tried, texts/s", ["model"], "texts/s tried"),
     ("Cold start", ["model"], ["load seconds", "first text ms", "warm text ms", "memory MB"]),
     ("Stored model", ["model", "setting"], ["megabytes", "load ms", "ndcg@10", "ndcg@10 difference"]),
     ("Index, bytes per vector on disk", ["setting"], "disk bytes per vector"),
     ("Index, bytes per vector in RAM, computed", ["setting"], "computed RAM bytes per vector"),
-    ("Times smaller", ["model", "work"], ["times smaller"]),
+    ("Times smaller", ["model", WHAT], ["times smaller"]),
     ("Encode, store and index, seconds", [], "phase seconds"),
     ("Peak resident memory, MB", [], "peak MB"),
     ("Disk, bytes per document", [], "disk bytes per document"),
-    ("Documents of interrupted attempts, whose seconds are counted in", ["work"], ["resumed documents"]),
-    ("In all, and search", ["work"], ["documents/s", "latency ms", "ann precision@10"]),
-    ("Growth", ["work"], ["growth exponent", "growth r2"]),
-    ("Planning", ["work", "setting"], [*capacity.HOURS, *capacity.EXTRAPOLATED]),
+    ("Documents of interrupted attempts, whose seconds are counted in", [WHAT], ["resumed documents"]),
+    ("In all, and search", [WHAT], ["documents/s", "latency ms", "ann precision@10"]),
+    ("Growth", [WHAT], ["growth exponent", "growth r2"]),
+    ("Planning", [WHAT, "setting"], [*capacity.HOURS, *capacity.EXTRAPOLATED]),
 ]
 SEARCHES = ("exact", "full-ef", "default-ef", "rescore", "rescore-x2", "rescore-x3", "rescore-x4")
 
@@ -47,7 +49,7 @@ def encoding(profile: str, overrides: Mapping[str, str]) -> int:
     exit_code = runner.run(profile, overrides, [NOTEBOOK])
     if exit_code:
         return exit_code
-    file = results.published_file(runner.run_name(profile, overrides), NOTEBOOK)
+    file = results.published_file(run_name(profile, overrides), NOTEBOOK)
     for title, table in _tables(results.read_rows(file)):
         print(f"\n{title}\n\n{table.to_string()}")
     print(f"\n{results.machine_label()}")

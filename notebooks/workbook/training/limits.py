@@ -85,16 +85,12 @@ def leak(train: Corpus, test: Corpus, plain: Variant, labelled: Variant) -> pd.D
     without, with_labels, found = plain.scores(), labelled.scores(), []
     for part, chosen in parts.items():
         if chosen.any():
-            scores = {
-                plain.label: (METRIC, statistics.mean(without[chosen])),
-                labelled.label: (METRIC, statistics.mean(with_labels[chosen])),
-                f"{labelled.label}, difference": (
-                    "ndcg@10 difference", statistics.mean_difference(with_labels[chosen], without[chosen])
-                ),
-            }  # fmt: skip
+            difference = statistics.mean_difference(with_labels[chosen], without[chosen])
+            told = {"part": part, "method": labelled.label}
             found += [
-                {"work": part, "model": label, "metric": metric, **interval._asdict()}
-                for label, (metric, interval) in scores.items()
+                {**told, "method": plain.label, "metric": METRIC, **statistics.mean(without[chosen])._asdict()},
+                {**told, "metric": METRIC, **statistics.mean(with_labels[chosen])._asdict()},
+                {**told, "against": plain.label, "metric": "ndcg@10 difference", **difference._asdict()},
             ]
     return pd.DataFrame(found).assign(corpus=test.name)
 

@@ -126,7 +126,7 @@ def compare(corpus: Corpus, variants: Sequence[Variant], baselines: Mapping[str,
         for cells, binary in ((each.float32, False), (each.binary, True)) if against else ():
             difference = statistics.mean_difference(each.scores(binary), against.scores(binary))
             found.append(
-                {**_names(corpus, each, cells[0]), "work": f"{each.label}, against {against.label}",
+                {**_names(corpus, each, cells[0]), "against": against.label,
                  "metric": "ndcg@10 difference", **difference._asdict()}
             )  # fmt: skip
     return pd.DataFrame(found)
@@ -168,5 +168,5 @@ def _rows(corpus: Corpus, each: Variant) -> list[dict]:
 def _names(corpus: Corpus, each: Variant, cell: Cell) -> dict[str, object]:
     return {
         "corpus": corpus.name, "model": cell.model, "dimension": cell.dimension, "setting": cell.setting,
-        "search": cell.search, "work": each.label, "key": cell.key,
+        "search": cell.search, "method": each.label, "key": cell.key,
     }  # fmt: skip

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, statistics, stopwatch
-from workbook.experiments import baselines, grid
+from workbook.experiments import grid, retrieval_methods
+from workbook.experiments.retrieval_methods import find
 from workbook.names import BM25, BM25_TOKENS
 from workbook.qdrant import bm25, engine
 from workbook.qdrant.bm25 import Bm25
@@ -17,38 +17,33 @@ MODEL = "tiny-static"
 LABELS = [BM25, BM25_TOKENS, MODEL, f"{MODEL} + BM25 (rrf)", f"{MODEL} + BM25 (dbsf)"]
 
 
-def models():
-    return {MODEL: encoders.load(MODEL)}
+def measure(corpus, *arguments, **options):
+    return retrieval_methods.measure(corpus, {MODEL: encoders.load(MODEL)}, *arguments, **options)
 
 
 @pytest.fixture(scope="module")
-def corpus():
-    return corpora.load("sample")
-
-
-@pytest.fixture
-def measured(data, corpus):
-    return baselines.measure(corpus, models(), repeats=2)
+def measured(folder, sample):
+    return measure(sample, repeats=2)
 
 
 def scores(measured, label):
-    return baselines.find(measured, label)["ndcg@10"]
+    return find(measured, label).scores
 
 
-def test_each_way_to_search_is_judged_and_timed(measured, corpus):
+def test_each_way_to_search_is_judged_and_timed(measured, sample):
     assert [each.label for each in measured] == LABELS
     for each in measured:
-        assert list(each.judgements.index) == list(corpus.queries)
+        assert list(each.judgements.index) == list(sample.queries)
         assert len(each.searching) == len(each.indexing) == 2
-        assert len(each.latency) == each.queries == len(corpus.queries)
+        assert len(each.latency) == each.queries == len(sample.queries)
         assert min(*each.searching, *each.latency, *each.indexing) > 0
 
 
-def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(corpus, monkeypatch):
+def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(sample, monkeypatch):
     """Of two encoders, one takes 0.1 s a document and one nothing to speak of; documents are not given twice."""
     now, calls = [0.0], []
     monkeypatch.setattr(stopwatch, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(baselines, "TIMED_DOCUMENTS", 8)
+    monkeypatch.setattr(retrieval_methods, "TIMED_DOCUMENTS", 8)
 
     def way(seconds):
         def encode(texts, role):
@@ -58,30 +53,30 @@ def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(corpus, m
 
         return SimpleNamespace(encode=encode)
 
-    slow = baselines._encoding(corpus, way(0.15), 2)
+    slow = retrieval_methods._encoding(sample, way(0.15), 2)
     assert slow == pytest.approx([0.15] * 2)
     assert [len(texts) for texts in calls] == [32, 32, 8, 8, 8], "two batches to warm up, then 1.2 s in each round"
     assert calls[2] == calls[3] == calls[4] and len(set(calls[2])) == 8
     calls.clear()
-    baselines._encoding(corpus, way(1e-6), 2)
-    assert [len(texts) for texts in calls[-2:]] == [len(corpus.document_texts)] * 2, "all, though they take no second"
+    retrieval_methods._encoding(sample, way(1e-6), 2)
+    assert [len(texts) for texts in calls[-2:]] == [len(sample.document_texts)] * 2, "all, though they take no second"
 
 
-def test_bm25_scores_as_its_formula_ranks(measured, corpus):
-    texts = corpus.document_texts
+def test_bm25_scores_as_its_formula_ranks(measured, sample):
+    texts = sample.document_texts
     for label, length in [(BM25, bm25.average_words(texts)), (BM25_TOKENS, bm25.average_tokens(texts))]:
         model = Bm25(length)
-        ranked = bm25.scores(model.queries(corpus.query_texts), model.documents(texts)).round(5)
+        ranked = bm25.scores(model.queries(sample.query_texts), model.documents(texts)).round(5)
         ids = np.argsort(-ranked, axis=1, kind="stable")
         found = np.take_along_axis(ranked, ids, axis=1)
         # the engine gives back what has a word of the query, no more
-        ordered = evaluation.order_ties(np.where(found > 0, ids, -1), found, corpus.document_ids)
-        expected = evaluation.judge(corpus, ordered)["ndcg@10"]
+        ordered = evaluation.order_ties(np.where(found > 0, ids, -1), found, sample.document_ids)
+        expected = evaluation.judge(sample, ordered)["ndcg@10"]
         assert scores(measured, label).mean() == pytest.approx(expected.mean(), abs=0.005)
 
 
-def test_a_model_alone_scores_as_in_the_sweep(measured, corpus):
-    [cell] = grid.measure(corpus, encoders.load(MODEL), [64], ["float32"], ["exact"])
+def test_a_model_alone_scores_as_in_the_grid(measured, sample):
+    [cell] = grid.measure(sample, encoders.load(MODEL), [64], ["float32"], ["exact"])
     np.testing.assert_allclose(scores(measured, MODEL), cell.judgements["ndcg@10"])
 
 
@@ -90,69 +85,71 @@ def test_both_find_more_than_the_model_alone(measured):
         assert scores(measured, f"{MODEL} + BM25 ({fusion})").mean() > scores(measured, MODEL).mean()
 
 
-def test_a_second_measurement_is_the_first(measured, corpus, monkeypatch):
+def test_a_second_measurement_is_the_first(measured, sample, monkeypatch):
     monkeypatch.setattr(engine, "build", lambda *_, **__: pytest.fail("built again"))
-    again = baselines.measure(corpus, models(), repeats=2)
+    again = measure(sample, repeats=2)
     assert [each.searching for each in again] == [each.searching for each in measured]
 
 
-def test_rows_compare_on_the_same_queries(measured, corpus):
-    rows = baselines.rows(corpus, measured, MODEL)
-    compared = rows[rows["metric"] == "ndcg@10 difference"].set_index("work")
-    assert list(compared.index) == [f"{label}, against {MODEL}" for label in LABELS if label != MODEL]
+def test_rows_compare_on_the_same_queries(measured, sample):
+    rows = retrieval_methods.rows(sample, measured, MODEL)
+    compared = rows[rows["metric"] == "ndcg@10 difference"].set_index("method")
+    assert list(compared.index) == [label for label in LABELS if label != MODEL] and set(compared["against"]) == {MODEL}
     expected = statistics.mean_difference(scores(measured, BM25), scores(measured, MODEL))
-    assert compared.loc[f"{BM25}, against {MODEL}", ["value", "low", "high", "n"]].tolist() == list(expected)
+    assert compared.loc[BM25, ["value", "low", "high", "n"]].tolist() == list(expected)
     ties = rows[rows["metric"] == "ndcg@10 over tie orders"]
     assert (
-        list(ties["work"]) == LABELS and (ties["low"] <= ties["value"]).all() and (ties["value"] <= ties["high"]).all()
+        list(ties["method"]) == LABELS
+        and (ties["low"] <= ties["value"]).all()
+        and (ties["value"] <= ties["high"]).all()
     )
     times = rows[rows["metric"].isin(["queries/s with encoding", "indexed documents/s", "latency ms with encoding"])]
     assert len(times) == 3 * len(LABELS)
     assert len(rows[rows["metric"] == "searched bytes per document"]) == len(LABELS)
     assert ((times["low"] <= times["value"]) & (times["value"] <= times["high"])).all()
-    assert len(baselines.rows(corpus, measured)) == len(rows) - len(compared)
+    assert len(retrieval_methods.rows(sample, measured)) == len(rows) - len(compared)
 
 
 def test_the_table_is_ordered_by_quality(measured):
-    table = baselines.table(measured, MODEL)
+    table = retrieval_methods.table(measured, MODEL)
     found = [float(text.split()[0]) for text in table["NDCG@10"]]
     assert found == sorted(found, reverse=True)
     assert table.loc[MODEL, f"against {MODEL}"] == ""
 
 
-def test_codes_are_searched_where_they_are_asked_for(data, corpus):
-    coded = baselines.measure(corpus, models(), "binary", "full-ef", repeats=1)
-    [cell] = grid.measure(corpus, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
+def test_codes_are_searched_where_they_are_asked_for(data, sample):
+    coded = measure(sample, "binary", "full-ef", repeats=1)
+    [cell] = grid.measure(sample, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
     assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
-    cut = baselines.rows(corpus, baselines.measure(corpus, models(), "binary", "default-ef", repeats=1))
-    assert set(cut[cut["metric"] == "tie rate@10"]["work"]) == {BM25, BM25_TOKENS}, "where groups of equals are whole"
+    cut = retrieval_methods.rows(sample, measure(sample, "binary", "default-ef", repeats=1))
+    assert set(cut[cut["metric"] == "tie rate@10"]["method"]) == {BM25, BM25_TOKENS}, "where groups of equals are whole"
 
 
-def test_a_cut_is_stored_cut(data, corpus):
-    cut = baselines.measure(corpus, models(), dimension=16, repeats=1)
-    [cell] = grid.measure(corpus, encoders.load(MODEL), [16], ["float32"], ["exact"])
+def test_a_cut_is_stored_cut(data, sample):
+    cut = measure(sample, dimension=16, repeats=1)
+    [cell] = grid.measure(sample, encoders.load(MODEL), [16], ["float32"], ["exact"])
     np.testing.assert_allclose(scores(cut, MODEL), cell.judgements["ndcg@10"])
     assert {(each.model, each.dimension) for each in cut} == {("", None), (MODEL, 16)}
 
 
-def test_a_search_reads_vectors_graph_and_words(measured, data, corpus):
+def test_a_search_reads_vectors_graph_and_words(measured, data, sample):
     found = {each.label: each.searched_bytes for each in measured}
     assert found[MODEL] > 4 * 64, "the vector and the graph"
     assert found[LABELS[3]] == pytest.approx(found[MODEL] + found[BM25], rel=0.2)
-    coded = {each.label: each.searched_bytes for each in baselines.measure(corpus, models(), "binary", "full-ef")}
+    coded = {each.label: each.searched_bytes for each in measure(sample, "binary", "full-ef")}
     assert found[MODEL] - coded[MODEL] == pytest.approx(4 * 64 - 16), "codes fill a block of 16 bytes"
 
 
 @pytest.mark.parametrize("engine_name", ["memory", "server"])
-def test_where_the_engine_does_not_tell_bytes_they_are_computed(measured, server, corpus, engine_name):
-    found = baselines.measure(corpus, models(), engine_name=engine_name, repeats=1)
+def test_where_the_engine_does_not_tell_bytes_they_are_computed(measured, server, sample, engine_name):
+    found = measure(sample, engine_name=engine_name, repeats=1)
     assert all(each.bytes_computed for each in found) and not any(each.bytes_computed for each in measured)
     there, on_edge = {each.label: each for each in found}, {each.label: each for each in measured}
     for label in LABELS:
         in_blocks = on_edge[label].searched_bytes - there[label].searched_bytes
         assert 0 < in_blocks < 8 * 4096 / 62, "blocks of the disk that eight files begin to fill"
-    rows = baselines.rows(corpus, found).groupby("metric")["work"].apply(list)
+    rows = retrieval_methods.rows(sample, found).groupby("metric")["method"].apply(list)
     assert rows["computed searched bytes per document"] == list(there) and "searched bytes per document" not in rows
 
 
@@ -167,11 +164,11 @@ def test_where_the_engine_does_not_tell_bytes_they_are_computed(measured, server
         ({"language": "klingon"}, "klingon"),
     ],
 )
-def test_what_cannot_work_is_refused(data, corpus, arguments, said):
+def test_what_cannot_work_is_refused(data, sample, arguments, said):
     with pytest.raises(WorkbookError, match=said):
-        baselines.measure(corpus, models(), **arguments)
+        measure(sample, **arguments)
 
 
-def test_random_weights_are_not_judged(data, corpus):
+def test_random_weights_are_not_judged(data, sample):
     with pytest.raises(WorkbookError, match="mpnet-shape-random has random weights"):
-        baselines.measure(corpus, {"large": encoders.load("mpnet-shape-random")})
+        retrieval_methods.measure(sample, {"large": encoders.load("mpnet-shape-random")})
