@@ -274,6 +274,7 @@ def test_a_registered_name_is_loaded_as_it_is():
     assert not (paths.DATA / "own").exists()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     file, filler = tmp_path / "x.jsonl", "So many words about nothing at all. " * 290
     with file.open("w", encoding="utf-8") as stream:

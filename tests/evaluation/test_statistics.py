@@ -231,6 +231,7 @@ def test_a_loss_of_the_margin_is_ruled_out_as_rarely_as_the_interval_says(monkey
     assert 0.005 < np.mean([statistics.keeps(each, statistics.MARGIN) for each in found]) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [10, 20, 100])
 def test_a_family_without_differences_rarely_has_one_that_is_settled(monkeypatch, n):
     monkeypatch.setattr(statistics, "RESAMPLES", 999)

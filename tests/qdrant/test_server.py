@@ -271,8 +271,11 @@ class TestTheContainers:
         workflow = yaml.safe_load((paths.ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
         images = {each["image"] for each in self.COMPOSE["services"].values()}
         assert images == {workflow["jobs"]["test"]["services"]["qdrant"]["image"]}
-        required = (paths.ROOT / "requirements.txt").read_text().splitlines()
-        pinned = next(line for line in required if line.startswith("qdrant-client=="))
+        pinned = next(
+            line
+            for line in (paths.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            if line.startswith("qdrant-client==")
+        )
         minor = pinned.partition("==")[2].rpartition(".")[0]
         assert images.pop().startswith(f"qdrant/qdrant:v{minor}.")
 

@@ -282,3 +282,32 @@ def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):
 def test_without_rows_the_index_answers_nothing(data, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
     assert "The answer" not in words(report.build("smoke", {}))
+
+
+HARM = '<script>harm()</script><img src="x" onerror="harm()"><a href="javascript:harm()">[a](javascript:harm())</a>'
+NAME = '<img src="x" onerror="harm()">'  # of a folder, which has no slash
+OUTPUTS = [
+    *(
+        new_output("display_data", data={kind: HARM})
+        for kind in ("text/html", "text/markdown", "text/plain", "text/latex", "application/javascript")
+    ),
+    new_output("display_data", data={"image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'>{HARM}</svg>"}),
+    new_output("stream", name="stdout", text=HARM),
+    new_output("error", ename=HARM, evalue=HARM, traceback=[HARM]),
+]
+
+
+@pytest.mark.parametrize("outputs", [OUTPUTS, OUTPUTS[:-1]], ids=["failed", "ended well"])
+def test_nothing_that_a_corpus_model_or_notebook_says_runs_in_the_report(project, outputs):
+    execute("01_first", *outputs, papermill={**ENDED, "parameters": {"corpus": NAME}})
+    publish("01_first", corpus=HARM, method=HARM)
+    build(project)
+    pages = list((project / "reports").rglob("*.html"))
+    assert len(pages) == 2
+    for page in pages:
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        assert "harm()" in soup.body.text, "it is not told at all"
+        assert not [script for script in soup.find_all("script") if "harm" in script.text]
+        for tag in soup.find_all(True):
+            assert not [name for name in tag.attrs if name.startswith("on")], tag
+            assert not str(tag.get("href", "")).startswith("javascript"), tag

@@ -12,14 +12,12 @@ import pytest
 from bs4 import BeautifulSoup
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from test_word_tokenizer import bert, ids_of
 from workbook import errors, names, paths, redact
 from workbook.corpora import corpora, document_streams, lines, own_data, table_files
 from workbook.corpora.corpora import Corpus, Document
 from workbook.corpora.document_streams import SHARD, Stream, assembled
 from workbook.corpora.own_data import Source
-from workbook.embedding import encoders, model_files
-from workbook.embedding.word_tokenizer import WordTokenizer
+from workbook.embedding import model_files
 from workbook.errors import WorkbookError
 from workbook.figures import tables
 from workbook.qdrant import server
@@ -31,6 +29,7 @@ SAID = TEXT.filter(str.strip)
 IDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\t\r\n"), min_size=1, max_size=12).filter(str.strip)
 DOCUMENTS = st.dictionaries(IDS, st.builds(Document, TEXT, TEXT).filter(lambda one: one.full), min_size=1, max_size=6)
 ENDS = st.sampled_from(["\n", "\r\n", "\n\n"])
+MANY = 3 * settings.default.max_examples  # of what takes no time
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0[1-7]*.ipynb"))
 
 
@@ -184,7 +183,7 @@ def declared():
         yield found
 
 
-@settings(max_examples=600)
+@settings(max_examples=2 * MANY)
 @given(st.data())
 def test_any_value_of_a_parameter_is_usable_or_refused_in_one_line_that_names_it(declared, data):
     values = declared[data.draw(st.sampled_from(NOTEBOOKS))]
@@ -229,7 +228,7 @@ PLACES = st.sampled_from([str(paths.ROOT), str(paths.DATA), "/home/someone/x", "
                           "secret-of-mine", "~", "/", "%2F", "\\n", "&#x2F;", "home", "Users", "me:word@"])  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.lists(PLACES | TEXT, max_size=8).map("".join))
 def test_cleaning_twice_is_cleaning_once(text):
     with pytest.MonkeyPatch.context() as patch:
@@ -252,7 +251,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.lists(PIECES | TEXT, max_size=12).map("".join))
 @example("<a href='java\nscript:a()'>")
 def test_html_of_any_kind_leaves_only_plain_elements_and_attributes(text):
@@ -271,21 +270,3 @@ def test_a_text_in_a_table_is_shown_as_it_is(text):
     assert page.find(["script", "b", "i"]) is None
     cells = [cell.get_text() for cell in page.find_all(["td", "th"])]
     assert {f"<script>{text}", f"<b>{text}", f"<i>{text}", text} <= set(cells)
-
-
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_words_tokenized_once_have_the_ids_of_the_library(texts):
-    plain = bert()
-    expected = [plain.encode(text, add_special_tokens=False).ids for text in texts]
-    assert ids_of(WordTokenizer(plain).preprocess(texts), texts) == expected
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return encoders.load("tiny-static").model[0].tokenizer
-
-
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_the_tokenizer_of_a_model_is_followed_too(tokenizer, texts):
-    expected = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
-    assert ids_of(WordTokenizer(tokenizer).preprocess(texts), texts) == expected
