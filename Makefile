@@ -8,10 +8,11 @@ PYTHON   ?= python3
 READY    := .venv/.ready
 TOOLS    := .venv/.tools
 SECONDS  ?= 600
+WORKERS  := -n 2 --no-loadscope-reorder
 
 export PYTHONPATH := notebooks
 
-.PHONY: help run-notebooks report readme bench bench-grid test coverage fuzz mutation audit lab lint clean
+.PHONY: help run-notebooks report readme bench bench-grid test test-all coverage fuzz mutation audit lab lint clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,17 +38,20 @@ bench: $(READY)  ## measure encoding, storing and indexing, and print the tables
 bench-grid: $(READY)  ## print how fast the grid of settings is measured
 	@.venv/bin/python -m workbook bench-grid $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
 
-test: $(READY)  ## run the tests
-	.venv/bin/python -m pytest
+test: $(READY)  ## run the tests that one needs after an edit: a few minutes
+	.venv/bin/python -m pytest $(WORKERS) --hypothesis-profile=few
 
-coverage: $(TOOLS)  ## run the tests, and list what of the package they did not run (by hand: half an hour)
+test-all: $(READY)  ## run all tests: also kills, leaks, the browser, repeated runs, simulations
+	.venv/bin/python -m pytest $(WORKERS) -m ""
+
+coverage: $(TOOLS)  ## run all tests, and list what of the package they did not run (by hand: half an hour)
 	.venv/bin/coverage erase
-	-.venv/bin/coverage run -m pytest
+	-.venv/bin/coverage run -m pytest -m ""
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report; code=$$?; .venv/bin/python tests/unreached.py && exit $$code
 
 fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
-	@.venv/bin/python tests/fuzz_loaders.py $(SECONDS)
+	@.venv/bin/python tests/fuzz.py $(SECONDS)
 
 mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (MUTANTS=pattern; by hand: an hour)
 	@nice .venv/bin/python tests/mutation.py $(if $(MUTANTS),"$(MUTANTS)")

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import NoReturn
 
+from workbook import paths, runs
 from workbook.errors import WorkbookError
 
 
@@ -31,27 +32,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from workbook.runs import runner
-
-    return runner.run(options.profile, _overrides(options), options.notebook)
+    return runs.runner.run(options.profile, _overrides(options), options.notebook)
 
 
 def _report(options: argparse.Namespace) -> int:
-    from workbook.runs import report
-
-    index = report.build(options.profile, _overrides(options))
+    index = runs.report.build(options.profile, _overrides(options))
     print(f"report: {index}")
     return 0
 
 
 def _readme(options: argparse.Namespace) -> int:
-    from workbook import paths
-    from workbook.runs import front_page, plan, runner
-
     profile, overrides = options.profile, _overrides(options)
-    plan.prepare(plan.read(plan.PLAN), profile, overrides, [], ask=False)
-    run, command = runner.run_name(profile, overrides), runner.command_of(profile, overrides)
-    front_page.write(paths.ROOT / "README.md", run, command)
+    runs.plan.prepare(runs.plan.read(runs.plan.PLAN), profile, overrides, [], ask=False)
+    run, command = runs.outcomes.run_name(profile, overrides), runs.outcomes.command_of(profile, overrides)
+    runs.front_page.write(paths.ROOT / "README.md", run, command)
     print("the answer is written into README.md")
     return 0
 
@@ -62,17 +56,13 @@ def _overrides(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from workbook.runs import bench
-
-    return bench.encoding(options.profile, _overrides(options))
+    return runs.bench.encoding(options.profile, _overrides(options))
 
 
 def _bench_grid(options: argparse.Namespace) -> int:
-    from workbook.runs import bench
-
-    table = bench.grid_speed(options.corpus, options.model)
+    table = runs.bench.grid_speed(options.corpus, options.model)
     print(table.to_string(index=False, float_format="{:.2f}".format))
-    print(bench.summary(table))
+    print(runs.bench.summary(table))
     return 0
 
 

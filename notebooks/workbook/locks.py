@@ -1,4 +1,4 @@
-"""One process at a time, and folders that do not outlive their process for long.
+"""Locks between processes, and scratch folders that a later run removes when their process has ended.
 
 Two runs on one data folder wait for one another: times taken side by side would be times of neither. The system gives a
 lock back when its process ends, however it ends, so nothing here depends on a clock or on process numbers.

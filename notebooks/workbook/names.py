@@ -1,14 +1,14 @@
-"""Names told apart: which content a shown name stands for in this process.
+"""Names of corpora and models as they are shown, one for each content.
 
-A folder gives a corpus or a model its name, and two folders may have the same. The first keeps the plain name; any
-other content of that name is shown with the first letters of its hash. What is measured goes by the content.
+A corpus or model is called as its folder, and two folders may have the same name. The first keeps the plain name; any
+other content of that name is shown with the first letters of its hash. Measurements are stored by the content.
 """
 
 from collections.abc import Collection
 
 
 class Names:
-    """Shown names and what each stands for. `reserved`: names that mean something else wherever they are shown."""
+    """Shown names and the content that each stands for in this process. `reserved`: names that are never given away."""
 
     def __init__(self, reserved: Collection[str] = ()):
         self._reserved = frozenset(reserved)
@@ -25,10 +25,6 @@ class Names:
         """What a shown name stands for; empty if nothing was shown by that name."""
         return self._contents.get(shown, "")
 
-    def forget(self) -> None:
-        """Begin anew, as another process does."""
-        self._contents.clear()
-
 
 def short(content: str) -> str:
     """The first letters of a hash, with or without its kind: enough to tell two apart."""
@@ -41,9 +37,8 @@ def with_bm25(model: str, fusion: str) -> str:
 
 
 BM25 = "BM25"
-BM25_TOKENS = (
-    "BM25 (length in tokens)"  # as the formula means it; BM25 alone has it in words, as Qdrant's documentation
-)
+# Length in tokens, as the formula means it; BM25 alone has it in words, as Qdrant's documentation
+BM25_TOKENS = "BM25 (length in tokens)"
 BM25_BY_SHARD = "BM25 (IDF of each shard)"  # as a server's own modifier counts it
 DISTILLED = "distilled"
 TRAINED = "trained"  # the model with the settings that were chosen, which the others are compared with

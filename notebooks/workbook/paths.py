@@ -1,4 +1,4 @@
-"""Where things are, found from this file and never from the working directory, and how a finished thing gets there.
+"""The project's folders, found from this file and never from the working directory, and how to write into them whole.
 
 WORKBOOK_DATA, WORKBOOK_FIGURES and WORKBOOK_REPORTS move a folder elsewhere (the tests use that).
 """
@@ -18,19 +18,20 @@ from workbook.errors import WorkbookError
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent
 ROOT = NOTEBOOKS.parent
-REQUIREMENTS = ROOT / "requirements.txt"
 SAMPLE = ROOT / "data" / "sample"
 DATA = Path(os.environ.get("WORKBOOK_DATA", ROOT / "data")).resolve()
 FIGURES = Path(os.environ.get("WORKBOOK_FIGURES", ROOT / "figures")).resolve()
 REPORTS = Path(os.environ.get("WORKBOOK_REPORTS", ROOT / "reports")).resolve()
 
-
-UNWRITABLE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR
-)  # fmt: skip
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 DAY = 86_400  # seconds
 # All that torch says when a file cannot be written, and what the engine says before it tries
 FULL = ("PytorchStreamWriter failed", "Not enough space available")
+
+
+def outputs() -> dict[str, Path]:
+    """The folders that are written into, by the variable of the environment that moves each elsewhere."""
+    return {"WORKBOOK_DATA": DATA, "WORKBOOK_FIGURES": FIGURES, "WORKBOOK_REPORTS": REPORTS}
 
 
 def exists(path: Path) -> bool:
@@ -59,15 +60,14 @@ def check_inside(folder: Path, file: Path) -> None:
 
 def cannot_write(target: Path, error: OSError) -> WorkbookError:
     """What to say when the disk is full or may not be written."""
-    named = {"WORKBOOK_DATA": DATA, "WORKBOOK_REPORTS": REPORTS, "WORKBOOK_FIGURES": FIGURES}
-    variables = [f"set {name} to" for name, folder in named.items() if target.is_relative_to(folder)]
+    variables = [f"set {name} to" for name, folder in outputs().items() if target.is_relative_to(folder)]
     way_out = f"{variables[0] if variables else 'take'} another folder"
     return WorkbookError(f"cannot write {target}: {error.strerror}; make room or {way_out}")
 
 
 def check_writable() -> None:
     """Raise WorkbookError, before long work, if data, figures or reports cannot be written."""
-    for folder in (DATA, FIGURES, REPORTS):
+    for folder in outputs().values():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
@@ -78,7 +78,7 @@ def check_writable() -> None:
 
 def remove_old_temporaries() -> None:
     """Remove what killed runs were writing: nothing takes a day from its first byte to its place."""
-    for file in [file for folder in (DATA, FIGURES, REPORTS) for file in folder.rglob(".*.tmp")]:
+    for file in [file for folder in outputs().values() for file in folder.rglob(".*.tmp")]:
         with suppress(OSError):
             if time.time() - file.stat().st_mtime > DAY:
                 _remove(file)

@@ -1,6 +1,6 @@
-"""What is shared leaves this machine without its folders and without the secrets of its environment.
+"""Remove this machine's folders and the secrets of its environment from a text that is shared.
 
-It works on any text, JSON and HTML too: paths and secrets are found as they are and as these formats write them.
+The text may be JSON or HTML: paths and secrets are found as they are and as these formats write them.
 """
 
 import html.entities
@@ -41,7 +41,7 @@ def clean(text: str, places: Iterable[str] = ()) -> str:
 
 
 def _secrets() -> set[str]:
-    """Values of the environment that are nobody's business, line by line, and the passwords in its addresses."""
+    """Values of the environment's variables whose names tell of a secret, line by line, and passwords in addresses."""
     found = [line for name, value in os.environ.items() if SECRET.search(name) for line in value.splitlines()]
     for value in os.environ.values():
         if "://" in value and "@" in value:

@@ -1,7 +1,7 @@
-"""What a user wrote, and what is computed from it, as text: never read as markup or as mathematics where it is shown.
+"""Show texts as they were written, in HTML, in Markdown and in tables: no character is read as markup or mathematics.
 
 Names of folders and texts of documents hold dollars, stars and brackets. JupyterLab typesets what stands between
-dollars, in tables too, unless MathJax is told to pass it by. Figures: `text.parse_math` in workbook.mplstyle.
+dollars, in tables too, unless MathJax is told to pass it by. In figures, `text.parse_math` of workbook.mplstyle is off.
 """
 
 import html

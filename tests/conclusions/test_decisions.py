@@ -117,6 +117,7 @@ def test_a_computed_memory_is_said_to_be_computed(found):
         assert ("place: computed memory_mb" in metrics) == bool(said) != ("place: memory_mb" in metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine_name", ["memory", "server"])
 def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_name):
     """As notebooks 01 and 07 do it; the server is the tests' stand-in."""

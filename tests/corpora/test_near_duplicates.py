@@ -23,36 +23,28 @@ def together(*texts):
     return sorted(found)
 
 
-def test_identical_texts_are_one_group_whatever_their_case_and_punctuation():
-    told = "The river bank gives way after rain."
-    assert together(told, "Snow is cold and white in January.", told, "the river -- bank, gives way after RAIN") == [
-        [0, 2, 3],
-        [1],
-    ]
+TOLD = "The river bank gives way after rain."
+IDEOGRAPHS = "".join(chr(0x4E00 + number * 7) for number in range(300))
 
 
-def test_unrelated_texts_are_groups_of_their_own():
-    assert together(text(0, 12), text(12, 24), text(24, 36)) == [[0], [1], [2]]
-
-
-def test_the_same_words_in_another_order_say_something_else():
-    assert together(" ".join(WORDS), " ".join(WORDS[::-1])) == [[0], [1]]
-
-
-def test_half_of_the_shingles_in_common_is_near_and_less_is_not():
-    # 16 words are 12 shingles of 5; 12 words in common are 8 of them, of 12 + 12 - 8 = 16 in all; 11 are 7 of 17
-    assert together(text(0, 16), text(0, 12, more=4)) == [[0, 1]]
-    assert together(text(0, 16), text(0, 11, more=5)) == [[0], [1]]
-
-
-def test_a_text_repeated_in_a_much_longer_one_is_not_near():
-    assert together(text(0, 10), text(0, 40)) == [[0], [1]]
-
-
-def test_texts_are_near_by_way_of_another():
-    first, middle, last = text(0, 16), text(4, 20), text(8, 24)
-    assert together(first, last) == [[0], [1]]
-    assert together(first, last, middle) == [[0, 1, 2]]
+@pytest.mark.parametrize(
+    ("texts", "grouped"),
+    [
+        ([TOLD, "Snow is cold and white in January.", TOLD, "the river -- bank, gives way after RAIN"],
+         [[0, 2, 3], [1]]),
+        ([text(0, 12), text(12, 24), text(24, 36)], [[0], [1], [2]]),
+        ([" ".join(WORDS), " ".join(WORDS[::-1])], [[0], [1]]),  # the same words in another order
+        # 16 words are 12 shingles of 5; 12 words in common are 8 of them, of 12 + 12 - 8 = 16 in all; 11 are 7 of 17
+        ([text(0, 16), text(0, 12, more=4)], [[0, 1]]),
+        ([text(0, 16), text(0, 11, more=5)], [[0], [1]]),
+        ([text(0, 10), text(0, 40)], [[0], [1]]),  # one is repeated in another that is much longer
+        ([text(0, 16), text(8, 24)], [[0], [1]]),
+        ([text(0, 16), text(8, 24), text(4, 20)], [[0, 1, 2]]),  # two are near by way of the third
+        ([IDEOGRAPHS, IDEOGRAPHS[:250] + IDEOGRAPHS[:50], IDEOGRAPHS[::-1]], [[0, 1], [2]]),
+    ],
+)  # fmt: skip
+def test_texts_with_half_of_their_shingles_in_common_are_one_group(texts, grouped):
+    assert together(*texts) == grouped
 
 
 @pytest.mark.parametrize(
@@ -105,11 +97,6 @@ def test_short_texts_are_near_if_hardly_a_character_differs(one, other):
 )
 def test_short_texts_that_say_something_else_are_not_near(one, other):
     assert together(one, other) == [[0], [1]]
-
-
-def test_long_texts_without_spaces_are_compared_by_their_characters():
-    told = "".join(chr(0x4E00 + number * 7) for number in range(300))
-    assert together(told, told[:250] + told[:50], told[::-1]) == [[0, 1], [2]]
 
 
 @pytest.mark.parametrize("nothing", ["", " \n", "\u200b", "\ufeff"])

@@ -1,21 +1,19 @@
 """Your corpus: what is made of each kind of input, what is drawn, and what is refused before anything is written."""
 
-import csv
 import dataclasses
 import json
 import random
 import re
 import tracemalloc
 
-import pyarrow
 import pytest
-from pyarrow import parquet
 from workbook import paths
 from workbook.corpora import corpora, own_data
 from workbook.corpora.corpora import Document
 from workbook.corpora.own_data import Source
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
+from written_files import write_beir, write_table
 
 WORDS = [f"{one}{two}" for one in ("river", "bank", "snow", "loan", "frog") for two in ("ly", "ful", "less", "ward")]
 pytestmark = pytest.mark.usefixtures("data")
@@ -39,16 +37,7 @@ def rows(count=40, title=True, sentences=4):
 
 
 def written(file, table):
-    if file.suffix == ".parquet":
-        parquet.write_table(pyarrow.Table.from_pylist(table), file)
-    elif file.suffix == ".jsonl":
-        file.write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
-    else:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, list(table[0]))
-            writer.writeheader()
-            writer.writerows(table)
-    return str(file)
+    return write_table(file, table, ascii_only=True)
 
 
 COLUMNS = {"id": "nr", "title": "headline", "text": "body"}
@@ -70,12 +59,23 @@ def test_titles_are_asked_and_left_out_of_all_documents(tmp_path, name):
     assert own_data.describe(source) == f"{name}: all 40 documents; {kind}"
 
 
-def test_a_title_that_two_documents_have_in_different_forms_is_not_asked(tmp_path):
+@pytest.mark.parametrize(
+    ("one", "other"), [("Caf\u00e9 \uff11", "CAFE\u0301\u200b  1"), ("Annual  report", "annual report ")]
+)
+def test_a_title_that_two_documents_have_is_not_asked_whatever_its_form(tmp_path, one, other):
     table = rows()
-    table[3] |= {"headline": "Caf\u00e9 \uff11"}
-    table[7] |= {"headline": "CAFE\u0301\u200b  1"}
+    table[3]["headline"], table[7]["headline"] = one, other
     corpus = own_data.load(Source(written(tmp_path / "x.jsonl", table), COLUMNS))
     assert set(corpus.queries) == {f"q:d{number}" for number in range(40)} - {"q:d3", "q:d7"}
+
+
+def test_a_sentence_that_two_documents_have_is_not_asked(tmp_path):
+    table = rows(title=False, sentences=1)
+    for number, row in enumerate(table):
+        row["body"] += f" All rights are reserved. Number {number} is a sentence."
+    asked = own_data.load(Source(written(tmp_path / "y.csv", table), {"id": "nr", "text": "body"})).queries
+    assert 10 <= len(asked) < 40
+    assert set(asked.values()) <= {f"Number {number} is a sentence." for number in range(40)}
 
 
 def test_sentences_of_a_script_without_spaces_are_asked(tmp_path):
@@ -102,19 +102,6 @@ def test_without_titles_a_sentence_is_asked_and_left_out_of_its_document(tmp_pat
         assert corpus.documents[key].full == before[key].full.replace(f"{text} ", "").replace(f" {text}", "")
     unasked = [key for key in before if f"q:{key}" not in corpus.queries]
     assert {key: corpus.documents[key] for key in unasked} == {key: before[key] for key in unasked}
-
-
-def test_what_two_documents_say_is_not_asked(tmp_path):
-    table = rows()
-    table[0]["headline"], table[1]["headline"] = "Annual  report", "annual report "
-    asked = own_data.load(Source(written(tmp_path / "x.csv", table), COLUMNS)).queries
-    assert asked.keys() == {f"q:d{number}" for number in range(2, 40)}
-    plain = rows(title=False, sentences=1)
-    for number, row in enumerate(plain):
-        row["body"] += f" All rights are reserved. Number {number} is a sentence."
-    asked = own_data.load(Source(written(tmp_path / "y.csv", plain), {"id": "nr", "text": "body"})).queries
-    assert 10 <= len(asked) < 40
-    assert set(asked.values()) <= {f"Number {number} is a sentence." for number in range(40)}
 
 
 def test_without_an_id_column_the_order_of_the_rows_decides_nothing(tmp_path):
@@ -155,10 +142,18 @@ def test_a_beir_folder_without_queries_gets_known_items(tmp_path):
 
 
 def test_a_beir_folder_with_judgements_keeps_its_own(beir_folder):
-    corpus, before = own_data.load(Source(str(beir_folder))), corpora.load(str(beir_folder))
+    source, before = Source(str(beir_folder)), corpora.load(str(beir_folder))
+    corpus = own_data.load(source)
     assert re.fullmatch(r"tiny-[0-9a-f]{8}", corpus.name)
     assert (corpus.documents, corpus.queries, corpus.qrels) == (before.documents, before.queries, before.qrels)
-    assert own_data.describe(Source(str(beir_folder))) == "tiny: all 3 documents; 2 queries, judged in qrels/test.tsv"
+    assert own_data.describe(source) == "tiny: all 3 documents; 2 queries, judged in qrels/test.tsv"
+    with (beir_folder / "qrels" / "test.tsv").open("a") as stream:
+        stream.write("q9\td1\t1\n")
+    corpus = own_data.load(source)
+    assert corpus.defects == ("test.tsv: 1 judgement was left out: its query is not there (line 5)",)
+    assert corpus.qrels == before.qrels
+    with pytest.raises(WorkbookError, match=r"test\.tsv:5: judgement for query 'q9', which queries\.jsonl does not"):
+        own_data.load(dataclasses.replace(source, strict=True))
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl"])
@@ -229,19 +224,6 @@ def test_a_sample_keeps_the_judged_and_does_not_depend_on_the_order(tmp_path):
         assert corpus.document_ids == sorted(corpus.document_ids)
 
 
-@pytest.mark.parametrize("title", [True, False])
-def test_known_items_of_a_sample_do_not_depend_on_the_order(tmp_path, title):
-    table = rows(300, title)
-    shuffled = random.Random(1).sample(table, 300)
-    columns = COLUMNS if title else {"id": "nr", "text": "body"}
-    one, other = (
-        own_data.load(Source(written(tmp_path / f"{name}.csv", each), columns, documents=50, queries=10))
-        for name, each in [("a", table), ("b", shuffled)]
-    )
-    assert (len(one.documents), len(one.queries)) == (50, 10)
-    assert (one.documents, one.queries) == (other.documents, other.queries)
-
-
 def test_more_judged_documents_than_wanted_are_all_kept(tmp_path):
     table = [{**row, "asked": "which"} for row in rows()]
     source = Source(written(tmp_path / "x.csv", table), {**COLUMNS, "query": "asked"}, documents=20)
@@ -293,6 +275,7 @@ def test_a_registered_name_is_loaded_as_it_is():
     assert not (paths.DATA / "own").exists()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     file, filler = tmp_path / "x.jsonl", "So many words about nothing at all. " * 290
     with file.open("w", encoding="utf-8") as stream:
@@ -320,9 +303,6 @@ def with_row(**values):
     ("table", "columns", "complaint"),
     [
         (rows(), {}, "no column 'text' in {file}: it has nr, headline, body; say by columns which it is"),
-        (rows(), {**COLUMNS, "title": "titel"}, "no column 'titel' in {file}: it has nr, headline, body"),
-        (rows(), {**COLUMNS, "body": "text"}, "columns says which column is id, title, text, query, and nothing else"),
-        (rows(), {**COLUMNS, "title": "body"}, "columns gives one column to two"),
         (with_row(nr="d7"), COLUMNS, "{file}:41: id 'd7' is there twice, first at {file}:8, with another text"),
         (with_row(nr=5) + with_row(nr="5")[40:], COLUMNS, "{file}:42: id '5' is there twice, first at {file}:41"),
         (with_row(nr="d7", body="", headline=""), COLUMNS, "{file}:41: document 'd7' is empty"),
@@ -352,35 +332,6 @@ def test_strictly_a_fault_is_told_in_one_line_and_nothing_is_written(tmp_path, t
     with pytest.raises(WorkbookError, match=f"^{re.escape(complaint.format(file=file))}[^\n]*$"):
         own_data.load(Source(file, columns, strict=True))
     assert not (paths.DATA / "own").exists()
-
-
-@pytest.mark.parametrize(
-    ("judged", "complaint"),
-    [
-        ([{"q": "a", "document": "d1"}], "no column 'query' in {file}: it has q, document; say by judged_columns"),
-        ([{"query": "a", "document": "d99"}], "{file}:2: judgement for document 'd99', which {corpus} lacks"),
-        ([{"query": "", "document": "d1"}], "{file}:2: query '' is empty"),
-        ([{"query": "a", "document": "d1", "grade": "1.5"}], "{file}:2: column 'grade' must be a whole number"),
-        ([{"query": "a", "document": "d1", "grade": 2**31}], "{file}:2: column 'grade' must be a whole number, 1,000"),
-        ([{"query": "a", "document": "d1"}] * 2, "{file}:3: query 'a' and document 'd1' are judged twice"),
-        ([{"query": "a", "document": "d1", "grade": 0}], "j.csv of x.csv: no document is relevant to any query"),
-    ],
-)
-def test_a_fault_in_the_judgements_is_told_with_its_line(tmp_path, judged, complaint):
-    corpus, file = written(tmp_path / "x.csv", rows()), written(tmp_path / "j.csv", judged)
-    with pytest.raises(WorkbookError, match=f"^{re.escape(complaint.format(file=file, corpus=corpus))}"):
-        own_data.load(Source(corpus, COLUMNS, file, strict=True))
-    assert not (paths.DATA / "own").exists()
-
-
-def test_a_judgement_of_an_unknown_query_is_told_with_its_line(beir_folder):
-    with (beir_folder / "qrels" / "test.tsv").open("a") as stream:
-        stream.write("q9\td1\t1\n")
-    with pytest.raises(WorkbookError, match=r"test\.tsv:5: judgement for query 'q9', which queries\.jsonl does not"):
-        own_data.load(Source(str(beir_folder), strict=True))
-    corpus = own_data.load(Source(str(beir_folder)))
-    assert corpus.defects == ("test.tsv: 1 judgement was left out: its query is not there (line 5)",)
-    assert corpus.qrels == {"q1": {"d1": 2, "d3": 0}, "q2": {"d2": 1}}
 
 
 def test_a_column_of_queries_that_is_not_asked_is_told(tmp_path):
@@ -487,39 +438,44 @@ def test_a_judged_document_that_is_absent_or_empty_stays_and_cannot_be_found(tmp
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "told", "complaint"),
     [
-        ({"query": "", "document": "d1", "grade": 1}, "1 row was left out: empty (line 14)"),
-        (
-            {"query": "a", "document": "d1", "grade": "1.5"},
-            "1 row was left out: a grade that is no whole number (line 14)",
-        ),
-        ({"query": "a", "document": "", "grade": 1}, "1 row was left out: without an id (line 14)"),
-        (JUDGED[4], "1 judgement that is there twice was taken once (line 14)"),
+        ({"query": ""}, "1 row was left out: empty", "query '' is empty"),
+        *(({"grade": grade}, "1 row was left out: a grade that is no whole number",
+           "column 'grade' must be a whole number, 1,000 at most") for grade in ("1.5", 2**31)),
+        ({"document": ""}, "1 row was left out: without an id", "id '' is empty"),
+        (JUDGED[4], "1 judgement that is there twice was taken once",
+         "query 'ask 4' and document 'd4' are judged twice; take one out"),
     ],
-)
-def test_a_small_defect_of_the_judgements_is_told(tmp_path, row, told):
+)  # fmt: skip
+def test_a_small_defect_of_the_judgements_is_told_or_strictly_refused(tmp_path, row, told, complaint):
     whole = own_data.load(judged_source(tmp_path, JUDGED))
-    source = judged_source(tmp_path, [*JUDGED, row])
+    source = judged_source(tmp_path, [*JUDGED, {"query": "a", "document": "d1", "grade": 1, **row}])
     corpus = own_data.load(source)
-    assert (corpus.queries, corpus.qrels, corpus.defects) == (whole.queries, whole.qrels, (f"j.csv: {told}",))
-    with pytest.raises(WorkbookError, match=r"j\.csv:14: "):
+    assert (corpus.queries, corpus.qrels, corpus.defects) == (whole.queries, whole.qrels, (f"j.csv: {told} (line 14)",))
+    with pytest.raises(WorkbookError, match=f"^{re.escape(f'{source.judged}:14: {complaint}')}"):
         own_data.load(dataclasses.replace(source, strict=True))
 
 
 @pytest.mark.parametrize(
     ("judged", "complaint"),
     [
+        ([{"q": "a", "document": "d1"}], "no column 'query' in {judged}: it has q, document; say by judged_columns"),
+        ([{"query": "a", "document": "d99"}], "{judged}:2: judgement for document 'd99', which {corpus} lacks"),
         ([{**one, "document": f"z{n}"} if n % 2 else one for n, one in enumerate(JUDGED)],
-         ":3: judgement for document 'z1', which {corpus} lacks (6 of 12 are like it"),
-        ([*JUDGED, {**JUDGED[4], "grade": 2}], ":14: query 'ask 4' and document 'd4' are judged twice, at 1 and at 2"),
-        ([{**one, "grade": "high"} for one in JUDGED], ":2: column 'grade' must be a whole number"),
+         "{judged}:3: judgement for document 'z1', which {corpus} lacks (6 of 12 are like it"),
+        ([*JUDGED, {**JUDGED[4], "grade": 2}],
+         "{judged}:14: query 'ask 4' and document 'd4' are judged twice, at 1 and at 2"),
+        ([{**one, "grade": "high"} for one in JUDGED], "{judged}:2: column 'grade' must be a whole number"),
+        ([{"query": "a", "document": "d1", "grade": 0}], "j.csv of x.csv: no document is relevant to any query"),
     ],
 )  # fmt: skip
-def test_many_defects_of_the_judgements_are_structural(tmp_path, judged, complaint):
+def test_a_structural_defect_of_the_judgements_stops_before_anything_is_written(tmp_path, judged, complaint):
     source = judged_source(tmp_path, judged)
-    with pytest.raises(WorkbookError, match=f"^{re.escape(source.judged + complaint.format(corpus=source.corpus))}"):
+    complaint = complaint.format(judged=source.judged, corpus=source.corpus)
+    with pytest.raises(WorkbookError, match=f"^{re.escape(complaint)}"):
         own_data.load(source)
+    assert not (paths.DATA / "own").exists()
 
 
 def test_rows_of_one_document_with_a_question_each_are_one_document(tmp_path):
@@ -539,15 +495,13 @@ def test_a_query_column_with_a_number_in_it_loses_that_query_alone(tmp_path):
 
 
 def test_a_set_whose_queries_are_documents_is_scored_alike_by_path(tmp_path):
-    folder = tmp_path / "mine"
-    (folder / "qrels").mkdir(parents=True)
-    written(folder / "corpus.jsonl", [{"_id": row["nr"], "text": row["body"]} for row in rows()])
-    written(folder / "queries.jsonl", [{"_id": row["nr"], "text": row["body"]} for row in rows()[:12]])
-    judged = [f"d{n}\td{n + 12}\t1\n" for n in range(12)]
-    (folder / "qrels" / "test.tsv").write_text("".join(["query-id\tcorpus-id\tscore\n", *judged]))
-    corpus, before = own_data.load(Source(str(folder))), corpora.load(str(folder))
+    texts = {key: document.text for key, document in documents_of(rows()).items()}
+    asked = {f"d{number}": texts[f"d{number}"] for number in range(12)}
+    qrels = {f"d{number}": {f"d{number + 12}": 1} for number in range(12)}
+    folder = write_beir(tmp_path / "mine", {key: ("", text) for key, text in texts.items()}, asked, qrels)
+    corpus, before = own_data.load(Source(folder)), corpora.load(folder)
     assert corpus.drop_identical and before.drop_identical
     assert corpus.qrels == before.qrels
     told = "12 of the queries are documents themselves: each is passed over in its own results"
-    assert own_data.describe(Source(str(folder))).endswith(f"; {told}")
+    assert own_data.describe(Source(folder)).endswith(f"; {told}")
     assert results.what_ran(corpus, given={}).data.loc["notes on the corpus", ""] == told

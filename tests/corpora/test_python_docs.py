@@ -1,6 +1,7 @@
 """The corpus of docstrings: which are taken, from which packages, and that it is the same everywhere."""
 
 import importlib.metadata
+import re
 from collections import Counter
 from pathlib import PurePosixPath
 
@@ -77,18 +78,38 @@ def test_an_installed_package_gives_each_body_once(tmp_path, monkeypatch):
     assert harvest == [Docstring("made-up:made_up.a", "The summary of a.py here.", f"{BODY} fin")]
 
 
-def test_pinned_gives_the_installed_versions_by_name(tmp_path):
-    installed = {package: importlib.metadata.version(package) for package in ("numpy", "pytest")}
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text(f"pytest=={installed['pytest']}\n# tqdm==0\ntqdm\nnumpy[extra]=={installed['numpy']}\n")
-    assert list(python_docs.pinned(requirements).items()) == list(installed.items())
+def installed(*packages):
+    return "".join(f"{package}=={importlib.metadata.version(package)}\n" for package in packages)
+
+
+@pytest.fixture
+def listed(tmp_path, monkeypatch):
+    """A list of packages in place of the committed one."""
+    monkeypatch.setattr(python_docs, "PACKAGES", tmp_path / "python_docs.txt")
+    python_docs.PACKAGES.write_text(installed("pytest"))
+    return python_docs.PACKAGES
+
+
+def test_the_packages_are_given_by_name_with_their_versions(listed):
+    listed.write_text(f"# tqdm==0\n{installed('pytest', 'numpy')}")
+    assert list(python_docs.packages().items()) == [
+        (name, importlib.metadata.version(name)) for name in ("numpy", "pytest")
+    ]
 
 
 @pytest.mark.parametrize(("pin", "found"), [("pytest==0.0.1", pytest.__version__), ("no-such-package==1.0", "nothing")])
-def test_a_pin_that_is_not_installed_is_refused(tmp_path, pin, found):
-    (tmp_path / "requirements.txt").write_text(pin)
-    with pytest.raises(WorkbookError, match=f"pins {pin} but {found} is there"):
-        python_docs.pinned(tmp_path / "requirements.txt")
+def test_a_pin_that_is_not_installed_is_refused(listed, pin, found):
+    listed.write_text(pin)
+    with pytest.raises(WorkbookError, match=f"^python_docs.txt pins {pin} but {found} is there; `make clean`"):
+        python_docs.build("python-docs")
+
+
+def test_the_list_has_the_versions_that_are_installed_by_requirements():
+    text = (paths.ROOT / "requirements.txt").read_text(encoding="utf-8")
+    required = dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)$", text, re.MULTILINE))
+    listed = dict(re.findall(r"^(.+)==(.+)$", python_docs.PACKAGES.read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed.items() <= required.items()
+    assert listed == python_docs.packages()
 
 
 # the last 50 of the 300 repeat the summaries of the first 50, in capitals
@@ -97,13 +118,11 @@ HARVEST = [Docstring(f"pkg:{n}", summary, f"{BODY} {n}") for n, summary in enume
 
 
 @pytest.fixture
-def harvests(data, tmp_path, monkeypatch):
+def harvests(data, listed, monkeypatch):
     """HARVEST in place of the installed packages' docstrings; the list given grows by one with each harvest."""
     calls = []
     monkeypatch.setattr(python_docs, "docstrings", lambda versions: calls.append(versions) or iter(HARVEST))
     monkeypatch.setattr(python_docs, "QUERIES", 50)
-    monkeypatch.setattr(paths, "REQUIREMENTS", tmp_path / "requirements.txt")
-    paths.REQUIREMENTS.write_text(f"pytest=={importlib.metadata.version('pytest')}\n")
     return calls
 
 
@@ -143,12 +162,15 @@ def test_a_size_that_cannot_be_had_is_refused_as_soon_as_that_is_known(harvests,
     assert not data.exists()
 
 
-def test_it_is_harvested_once_for_a_size_and_its_versions(harvests):
+def test_it_is_harvested_once_for_a_size_and_its_versions(harvests, listed, tmp_path, monkeypatch):
     folder = python_docs.build("python-docs:120")
     assert python_docs.build("python-docs:120") == folder
     assert len(harvests) == 1
     assert python_docs.build("python-docs:121") != folder
-    paths.REQUIREMENTS.write_text(f"numpy=={importlib.metadata.version('numpy')}\n")
+    (tmp_path / "requirements.txt").write_text(installed("pytest", "numpy"))
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert python_docs.build("python-docs:120") == folder, "a package in requirements.txt alone changes nothing"
+    listed.write_text(installed("numpy"))
     assert python_docs.build("python-docs:120") != folder
 
 

@@ -1,9 +1,7 @@
 """The rows of a file: what is read from each kind, and which faults are named with which words."""
 
-import csv
 import datetime
 import decimal
-import json
 import math
 import re
 
@@ -13,25 +11,14 @@ from pyarrow import parquet
 from workbook.corpora import table_files
 from workbook.corpora.defects import BadRow
 from workbook.errors import WorkbookError
+from written_files import write_table
 
 HAIKU = 'An old pond,\na frog "jumps": \u2028plop, \x85 ééé'
 ROWS = [{"nr": "a", "body": HAIKU}, {"nr": "b", "body": ""}, {"nr": "c", "body": "Snow"}]
 
 
 def written(file, rows=ROWS, end="\n"):
-    """Write rows of texts as the kind of file that its name says."""
-    names = list(rows[0])
-    if file.suffix == ".parquet":
-        parquet.write_table(pyarrow.table({name: [row[name] for row in rows] for name in names}), file)
-        return file
-    if file.suffix in table_files.JSONL:
-        file.write_bytes("".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode())
-        return file
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        cut = "\t" if file.suffix == ".tsv" else ","
-        writer = csv.DictWriter(stream, names, delimiter=cut, lineterminator=end, quoting=csv.QUOTE_ALL)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(file, rows, end)
     return file
 
 
@@ -72,12 +59,9 @@ def test_windows_line_ends_blank_lines_and_a_byte_order_mark_change_nothing(tmp_
 
 
 def test_a_place_is_the_line_where_the_row_begins(tmp_path):
-    assert [place.rpartition(":")[2] for place, _ in table_files.rows(written(tmp_path / "x.jsonl"), ["nr"])] == list(
-        "123"
-    )
-    assert [place.rpartition(":")[2] for place, _ in table_files.rows(written(tmp_path / "x.csv"), ["nr"])] == list(
-        "245"
-    )
+    for name, numbers in (("x.jsonl", "123"), ("x.csv", "245")):
+        places = [place for place, _ in table_files.rows(written(tmp_path / name), ["nr"])]
+        assert places == [f"{tmp_path / name}:{number}" for number in numbers]
     places = [place for place, _ in table_files.rows(written(tmp_path / "x.parquet"), ["nr"])]
     assert places == [f"{tmp_path / 'x.parquet'}, row {number}" for number in (1, 2, 3)]
 
@@ -107,28 +91,16 @@ def test_a_column_of_a_jsonl_may_first_come_in_a_later_row(tmp_path):
         ("x.jsonl", b'{"a": "1"}\n["2"]\n', "{file}:2: each line needs to be an object, {{...}}; this one is a list"),
         ("x.jsonl", b'{"a": "1"}\n\n{"a": "\xe9"}\n', "{file}:3: not valid UTF-8 (invalid continuation byte)"),
         ("x.csv", b'a,b\n1,"two\nlines"\n3,\xff\n', "{file}:4: not valid UTF-8 (invalid start byte)"),
-        (
-            "x.csv",
-            "a,b\n1,2\n".encode("utf-16"),
-            '{file}:1: not valid UTF-8 but UTF-16, as Excel\'s "Unicode Text" is; ',
-        ),
+        ("x.csv", "a,b\n1,2\n".encode("utf-16"),
+         '{file}:1: not valid UTF-8 but UTF-16, as Excel\'s "Unicode Text" is; '),
         ("x.tsv", "a,b\n1,2\n".encode("utf-16-be"), "{file}:1: not valid UTF-8 but UTF-16"),
-        (
-            "x.csv",
-            b"sep=;\na;b\n1;2\n",
-            "{file}:1: sep=; is for Excel and says how the file is separated: take the line",
-        ),
+        ("x.csv", b"sep=;\na;b\n1;2\n",
+         "{file}:1: sep=; is for Excel and says how the file is separated: take the line"),
         ("x.csv", b"sep=,\na,b\n1,2\n", "{file}:1: sep= is for Excel"),
-        (
-            "x.csv",
-            b"id;a, b\n1;2,3\n",
-            "no column 'a' in {file}: it has id;a,  b; is it separated by \";\"? Save it with",
-        ),
-        (
-            "x.csv",
-            b"id|a\n1|2\n",
-            "no column 'a' in {file}: it has id|a; is it separated by \"|\"? Save it with commas",
-        ),
+        ("x.csv", b"id;a, b\n1;2,3\n",
+         "no column 'a' in {file}: it has id;a,  b; is it separated by \";\"? Save it with"),
+        ("x.csv", b"id|a\n1|2\n",
+         "no column 'a' in {file}: it has id|a; is it separated by \"|\"? Save it with commas"),
         ("x.csv", b"id\ta\n1\t2\n", "no column 'a' in {file}: it has id\\ta; is it separated by tabs? Name it .tsv"),
         ("x.tsv", b"id,a\n1,2\n", "no column 'a' in {file}: it has id,a; is it separated by commas? Name it .csv"),
         ("x.jsonl", b"[1]\n[2]\n", "{file}:1: each line needs to be an object"),
@@ -140,7 +112,7 @@ def test_a_column_of_a_jsonl_may_first_come_in_a_later_row(tmp_path):
         ("x.parquet", b"PAR1 and no more", "{file}: not a Parquet file"),
         ("x.parquet", b"", "{file}: not a Parquet file"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_file_is_refused_with_its_place(tmp_path, name, content, complaint):
     file = tmp_path / name
     if content is not None:
@@ -254,16 +226,17 @@ def test_a_bad_row_of_several_lines_names_them_all(tmp_path):
     assert row.place == f"{tmp_path / 'x.csv'}:2-3"
 
 
-def test_a_quote_left_open_that_closes_in_a_later_row_stops_the_reading(tmp_path):
-    (tmp_path / "x.csv").write_text('a,b\n1,"open\n2,"x"\n3,4\n')
-    with pytest.raises(WorkbookError, match=r"x\.csv:2: not valid CSV .*; is a quote missing in this row\?"):
-        values(tmp_path / "x.csv", ["a"])
-
-
-def test_a_jsonl_that_breaks_off_is_no_bad_row(tmp_path):
-    (tmp_path / "x.jsonl").write_text('{"a": "1"}\n{"a": "2"')
-    with pytest.raises(WorkbookError, match=r"x\.jsonl:2: not valid JSON .*; is the file cut short\?"):
-        list(table_files.rows(tmp_path / "x.jsonl", ["a"]))
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("x.csv", 'a,b\n1,"open\n2,"x"\n3,4\n', r"x\.csv:2: not valid CSV .*; is a quote missing in this row\?"),
+        ("x.jsonl", '{"a": "1"}\n{"a": "2"', r"x\.jsonl:2: not valid JSON .*; is the file cut short\?"),
+    ],
+)
+def test_a_row_without_an_end_stops_the_reading(tmp_path, name, content, complaint):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(WorkbookError, match=complaint):
+        list(table_files.rows(tmp_path / name, ["a"]))
 
 
 def test_a_missing_value_is_one_in_json_and_in_parquet(tmp_path):

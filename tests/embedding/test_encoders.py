@@ -3,7 +3,6 @@
 import importlib.util
 import json
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 from workbook import paths
@@ -12,12 +11,6 @@ from workbook.errors import WorkbookError
 
 TINY = ["tiny-static", "tiny-transformer"]
 TEXTS = ["The river bank gives way", "bank account", "xyzzy", ""]
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    """No test of this file may reach for the hub, nor wait until it cannot."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -51,19 +44,23 @@ def test_the_model_is_opened_at_the_first_text(data):
     assert "model" in vars(encoder)
 
 
-def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(WorkbookError, match=r"unknown model 'tiny-statik'.*all-MiniLM-L6-v2.*tiny-static.*folder"):
+def test_an_unknown_name_lists_the_known_ones(data):
+    told = r"unknown model 'tiny-statik'.*all-MiniLM-L6-v2.*tiny-static.*folder.*the name of one in data/models"
+    with pytest.raises(WorkbookError, match=told):
         encoders.load("tiny-statik")
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_saved_folder_is_a_model(data, tmp_path, name):
-    made = encoders.load(name)
-    made.model.save(str(tmp_path / "mine"))
-    saved = encoders.load(str(tmp_path / "mine"))
+def test_a_saved_folder_is_a_model_by_its_path_and_in_data_models_by_its_name(data, name):
+    made, folder = encoders.load(name), data / "models" / "mine"
+    made.model.save(str(folder))
+    saved, by_path = encoders.load("mine"), encoders.load(str(folder))
     np.testing.assert_array_equal(saved.encode(TEXTS), made.encode(TEXTS))
     assert (saved.name, saved.kind, saved.dimensions, saved.max_tokens) == ("mine", made.kind, 64, made.max_tokens)
     assert saved.matryoshka == (64, 32)
+    assert saved.identity("document") == by_path.identity("document")
+    assert saved.folder == folder == encoders.folder_of(saved) and made.folder is None
+    encoders.check_reachable("mine")
 
 
 def test_the_identity_of_a_folder_is_its_content_and_not_its_place(data, tmp_path):
@@ -96,18 +93,6 @@ def test_two_models_of_one_name_are_told_apart_by_what_they_are(data, tmp_path):
     assert len({json.dumps(encoder.identity("query")) for encoder in found}) == 2
 
 
-def test_the_prompt_a_folder_gives_to_a_role_is_used(data, tmp_path):
-    model = encoders.load("tiny-static").model
-    model.prompts = {"query": "river "}
-    model.default_prompt_name = "query"  # must not reach documents
-    model.save(str(tmp_path / "mine"))
-    encoder = encoders.load(str(tmp_path / "mine"))
-    assert (encoder.identity("query")["prompt"], encoder.identity("document")["prompt"]) == ("river ", "")
-    prompted, plain = encoder.encode(["bank"], "query"), encoder.encode(["river bank"])
-    np.testing.assert_array_equal(prompted, plain)
-    assert not np.array_equal(prompted, encoder.encode(["bank"]))
-
-
 @pytest.mark.parametrize("dimension", [0, 65])
 def test_more_dimensions_than_the_model_has_are_refused(dimension):
     encoders.check_dimensions("tiny-static", [64, 1])
@@ -133,28 +118,11 @@ def test_a_static_model_reads_to_the_end_whatever_came_with_its_tokenizer(data, 
     assert encoders.load(str(tmp_path / "cut")).token_count(["river " * 600]) == 600
 
 
-def test_a_folder_in_data_models_is_a_model_by_its_name(data):
-    made = encoders.load("tiny-static")
-    made.model.save(str(data / "models" / "mine"))
-    by_name, by_path = encoders.load("mine"), encoders.load(str(data / "models" / "mine"))
-    np.testing.assert_array_equal(by_name.encode(TEXTS), made.encode(TEXTS))
-    assert by_name.identity("document") == by_path.identity("document")
-    assert by_name.folder == data / "models" / "mine" == encoders.folder_of(by_name)
-    assert made.folder is None
-    encoders.check_reachable("mine")
-
-
 def test_a_card_tells_the_dimensions_to_measure(data):
     folder = data / "models" / "mine"
     encoders.load("tiny-static").model.save(str(folder))
-    assert encoders.load("mine").matryoshka == (64, 32)
     (folder / model_files.CARD).write_text(json.dumps({"settings": {"dimensions": [48, 8]}}))
     assert encoders.load("mine").matryoshka == (64, 48, 8)
-
-
-def test_a_name_that_is_no_folder_in_data_models_says_where_one_was_looked_for(data):
-    with pytest.raises(WorkbookError, match=r"unknown model 'mine'.*the name of one in data/models"):
-        encoders.load("mine")
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -164,15 +132,18 @@ def test_a_batch_of_none_is_refused(data, name, batch_size):
         encoders.load(name).encode(["bank"], batch_size=batch_size)
 
 
-@pytest.mark.parametrize(("text", "kind"), [(b"bank", "bytes"), (None, "NoneType"), (1.5, "float")])
-def test_what_is_no_text_is_refused_by_its_place(data, text, kind):
-    with pytest.raises(WorkbookError, match=rf"texts\[1\] is of type {kind}"):
-        encoders.load("tiny-static").encode(["river", text, "bank"])
-
-
-def test_one_text_is_not_taken_for_a_list_of_letters(data):
-    with pytest.raises(WorkbookError, match="give a list"):
-        encoders.load("tiny-static").encode("bank")
+@pytest.mark.parametrize(
+    ("texts", "complaint"),
+    [
+        (["river", b"bank", "bank"], r"texts\[1\] is of type bytes"),
+        (["river", None], r"texts\[1\] is of type NoneType"),
+        ([1.5], r"texts\[0\] is of type float"),
+        ("bank", "give a list of texts, not one text"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(data, texts, complaint):
+    with pytest.raises(WorkbookError, match=complaint):
+        encoders.load("tiny-static").encode(texts)
 
 
 @pytest.mark.parametrize("name", TINY)

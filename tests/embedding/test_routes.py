@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import (
-    BoW,
-    Dense,
-    Normalize,
-    Pooling,
-    Router,
-    StaticEmbedding,
-)
+from sentence_transformers.sentence_transformer.modules import BoW, Dense, Normalize, Pooling, Router, StaticEmbedding
 from sentence_transformers.sparse_encoder.modules import SpladePooling
-from workbook import paths
 from workbook.corpora import corpora
 from workbook.embedding import encoders, exports, model_files, routes, stages, variants, vectors, word_tokenizer
+from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.experiments import grid
 from workbook.explorer import contributions
@@ -26,16 +19,9 @@ from workbook.training import training
 TEXTS = ["the river bank", "a bank lends money", "snow"]
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A data folder for the whole file."""
-    return tmp_path_factory.mktemp("data")
-
-
 @pytest.fixture
-def tiny(shared, monkeypatch):
+def tiny(in_shared):
     """Modules of tiny-static and of tiny-transformer."""
-    monkeypatch.setattr(paths, "DATA", shared)
     return {kind: list(encoders.load(f"tiny-{kind}").model.children()) for kind in ("static", "transformer")}
 
 
@@ -60,8 +46,17 @@ def saved(tmp_path):
     return save
 
 
+@pytest.fixture
 def mixed(tiny):
+    """A Router of queries to a table and of documents to a transformer."""
     return Router.for_query_document(tiny["static"], tiny["transformer"])
+
+
+def assert_encodes_as(encoder, model, encode=Encoder.encode):
+    """Both roles as Sentence Transformers encodes them, and not alike."""
+    for role, right in (("document", model.encode_document), ("query", model.encode_query)) * 2:
+        np.testing.assert_allclose(encode(encoder, TEXTS, role), right(TEXTS), atol=1e-6)
+    assert encoder.asymmetric and not np.allclose(encoder.encode(TEXTS, "query"), encoder.encode(TEXTS))
 
 
 def dense(seed, to=64):
@@ -95,8 +90,7 @@ def test_the_score_is_that_of_encode_query_and_encode_document(saved, tiny, othe
 
 def test_kept_vectors_of_one_text_are_told_apart_by_role(saved, tiny, other):
     encoder, model = saved(Router.for_query_document([other], tiny["static"]))
-    for role, encode in (("document", model.encode_document), ("query", model.encode_query)) * 2:
-        np.testing.assert_allclose(vectors.encode(encoder, TEXTS, role), encode(TEXTS), atol=1e-6)
+    assert_encodes_as(encoder, model, vectors.encode)
     assert encoder.identity("query") != encoder.identity("document")
 
 
@@ -108,8 +102,8 @@ def test_a_symmetric_model_has_one_key_for_both_roles_as_it_had_before(saved, ti
         assert (encoder.asymmetric, encoder.remarks) == (False, "")
 
 
-def test_a_static_query_and_a_transformers_document_are_each_read_by_their_own(saved, tiny):
-    encoder, _ = saved(mixed(tiny), Normalize())
+def test_a_static_query_and_a_transformers_document_are_each_read_by_their_own(saved, mixed):
+    encoder, _ = saved(mixed, Normalize())
     static, transformer = (encoders.load(f"tiny-{kind}") for kind in ("static", "transformer"))
     long = "river bank " * 300
     assert (encoder.kind, encoder.dimensions, encoder.max_tokens) == ("transformer", 64, 256)
@@ -130,11 +124,7 @@ def test_a_static_query_and_a_transformers_document_are_each_read_by_their_own(s
 def test_a_router_behind_the_pooling_decides_too(saved, tiny):
     after = Router.for_query_document([dense(1)], [dense(2)])
     for before in (tiny["static"], tiny["transformer"]):
-        encoder, model = saved(*before, after, Normalize())
-        assert encoder.asymmetric
-        for role, encode in (("query", model.encode_query), ("document", model.encode_document)):
-            np.testing.assert_allclose(encoder.encode(TEXTS, role), encode(TEXTS), atol=1e-6)
-        assert not np.allclose(encoder.encode(TEXTS, "query"), encoder.encode(TEXTS))
+        assert_encodes_as(*saved(*before, after, Normalize()))
 
 
 def test_a_transformer_that_cuts_queries_elsewhere_is_asymmetric(saved, tiny):
@@ -147,8 +137,8 @@ def test_a_transformer_that_cuts_queries_elsewhere_is_asymmetric(saved, tiny):
     np.testing.assert_allclose(long, short, atol=1e-6)
 
 
-def test_a_cut_ends_both_routes_and_none_above_its_own_limit(saved, tiny, tmp_path):
-    saved(mixed(tiny))
+def test_a_cut_ends_both_routes_and_none_above_its_own_limit(saved, mixed, tmp_path):
+    saved(mixed)
     made = variants.make(str(tmp_path / "mine"), max_tokens=5)
     assert [made.token_count(["river " * 20], role) for role in routes.ROLES] == [5, 5]
     np.testing.assert_allclose(made.encode(["river " * 20], "query"), made.encode(["river " * 5], "query"), atol=1e-6)
@@ -162,9 +152,7 @@ def test_an_asym_of_older_versions_is_a_router(saved, tiny, other, tmp_path):
     file = folder / "modules.json"
     listed = json.loads(file.read_text())
     file.write_text(json.dumps([{**listed[0], "type": "sentence_transformers.models.Asym"}]))
-    encoder = encoders.load(str(folder))
-    np.testing.assert_allclose(encoder.encode(TEXTS, "query"), model.encode_query(TEXTS), atol=1e-6)
-    np.testing.assert_allclose(encoder.encode(TEXTS), model.encode_document(TEXTS), atol=1e-6)
+    assert_encodes_as(encoders.load(str(folder)), model)
 
 
 def test_a_router_without_a_route_for_a_role_is_refused(saved, tiny, other):
@@ -175,10 +163,7 @@ def test_a_router_without_a_route_for_a_role_is_refused(saved, tiny, other):
 
 def test_routes_named_otherwise_are_found_by_their_mapping(saved, tiny, other):
     mapping = {("query", None): "a", ("document", "text"): "b"}
-    encoder, model = saved(Router({"a": [other], "b": tiny["static"]}, route_mappings=mapping))
-    np.testing.assert_allclose(encoder.encode(TEXTS, "query"), model.encode_query(TEXTS), atol=1e-6)
-    np.testing.assert_allclose(encoder.encode(TEXTS), model.encode_document(TEXTS), atol=1e-6)
-    assert encoder.asymmetric
+    assert_encodes_as(*saved(Router({"a": [other], "b": tiny["static"]}, route_mappings=mapping)))
 
 
 def test_routes_of_other_widths_are_refused(saved, tiny):
@@ -214,8 +199,8 @@ def test_a_score_of_two_tables_is_taken_apart_by_both(saved, tiny, other):
     assert found.query_tokens == ["river", "bank"]
 
 
-def test_a_stage_is_timed_where_it_happens(saved, tiny):
-    encoder, _ = saved(mixed(tiny))
+def test_a_stage_is_timed_where_it_happens(saved, mixed):
+    encoder, _ = saved(mixed)
     with stages.timed(encoder.model) as seconds:
         encoder.encode(TEXTS)
     assert min(seconds.values()) > 0, "also the pooling, which is in the Router"
@@ -224,8 +209,8 @@ def test_a_stage_is_timed_where_it_happens(saved, tiny):
     assert seconds["pooling_seconds"] == 0
 
 
-def test_a_model_of_two_kinds_runs_as_float32_alone_and_one_of_one_kind_in_any(saved, tiny, tmp_path):
-    saved(mixed(tiny))
+def test_a_model_of_two_kinds_runs_as_float32_alone_and_one_of_one_kind_in_any(saved, tiny, mixed, tmp_path):
+    saved(mixed)
     with pytest.raises(WorkbookError, match="reads one role by a table and the other by a transformer"):
         variants.make(str(tmp_path / "mine"), "bfloat16")
     encoder, _ = saved(*tiny["transformer"], Router.for_query_document([dense(1)], [dense(2)]), name="one")
@@ -247,9 +232,12 @@ def test_a_prompt_that_no_document_gets_is_refused(saved, tiny, name):
 def test_prompts_are_those_of_encode_query_and_encode_document(saved, tiny):
     prompts = {"query": "river ", "document": "bank ", "other": "snow "}
     encoder, model = saved(*tiny["static"], prompts=prompts, default_prompt_name="other")
+    assert [encoder.identity(role)["prompt"] for role in routes.ROLES] == ["river ", "bank "]
     np.testing.assert_array_equal(encoder.encode(["money"], "query"), model.encode_query(["money"]))
     np.testing.assert_array_equal(encoder.encode(["money"]), model.encode_document(["money"]))
     np.testing.assert_array_equal(encoder.encode(["money"]), model.encode(["bank money"], prompt=""))
+    only_query, _ = saved(*tiny["static"], prompts={"query": "river "}, default_prompt_name="query", name="one")
+    np.testing.assert_array_equal(only_query.encode(["bank"]), model.encode(["bank"], prompt=""))
 
 
 def test_a_default_prompt_is_not_put_before_tokens(saved, tiny):
@@ -259,13 +247,11 @@ def test_a_default_prompt_is_not_put_before_tokens(saved, tiny):
     np.testing.assert_array_equal(rows, encoders.load("tiny-transformer").token_vectors("river bank")[1])
 
 
-@pytest.mark.parametrize("similarity", ["dot", "euclidean", "manhattan"])
-def test_a_model_that_is_not_ranked_by_cosine_is_refused(saved, tiny, similarity):
-    encoder, _ = saved(*tiny["static"], similarity_fn_name=similarity)
-    with pytest.raises(
-        WorkbookError, match=f"mine is made to be compared by {similarity}, and here vectors are ranked"
-    ):
-        encoder.identity("query")
+def test_a_model_that_is_not_ranked_by_cosine_is_refused(saved, tiny):
+    for name, *after in (["dot"], ["euclidean"], ["manhattan"], ["manhattan", Normalize()]):
+        encoder, _ = saved(*tiny["static"], *after, similarity_fn_name=name, name=f"{name}{len(after)}")
+        with pytest.raises(WorkbookError, match=f"{name}. is made to be compared by {name}, and here vectors are"):
+            encoder.identity("query")
 
 
 def test_of_vectors_of_one_length_all_but_manhattan_rank_as_the_cosine(saved, tiny):
@@ -274,8 +260,6 @@ def test_of_vectors_of_one_length_all_but_manhattan_rank_as_the_cosine(saved, ti
         rows = vectors.truncate(encoder.encode(TEXTS), 64)
         order = np.argsort(-model.similarity(model.encode(TEXTS), model.encode(TEXTS)).numpy(), axis=1)
         np.testing.assert_array_equal(np.argsort(-rows @ rows.T, axis=1), order)
-    with pytest.raises(WorkbookError, match="compared by manhattan"):
-        saved(*tiny["static"], Normalize(), similarity_fn_name="manhattan")[0].identity("query")
 
 
 @pytest.mark.parametrize("kind", ["SparseEncoder", "CrossEncoder", "MultiVectorEncoder"])
@@ -287,28 +271,17 @@ def test_a_model_of_another_family_is_refused_before_it_is_opened(saved, tiny, t
         encoders.load(str(tmp_path / "mine"))
 
 
-def test_a_model_that_reads_texts_in_another_way_is_refused(saved, tiny):
-    encoder, _ = saved(BoW(["river", "bank"]))
-    with pytest.raises(
-        WorkbookError, match="mine begins with BoW: the workbook measures models that begin with Static"
-    ):
-        encoder.kind  # noqa: B018
+def test_what_gives_no_dense_vector_of_a_text_is_refused(tiny, monkeypatch):
+    def refused(modules, told):
+        with pytest.raises(WorkbookError, match=told):
+            routes.check("mine", SentenceTransformer(modules=modules, device="cpu"))
 
-
-def test_what_gives_no_dense_vector_of_a_text_is_refused(tiny):
-    without = SentenceTransformer(modules=tiny["transformer"][:1], device="cpu")
-    with pytest.raises(WorkbookError, match=r"mine does not give one dense vector of a text \(it has no Pooling\)"):
-        routes.check("mine", without)
-    sparse = SentenceTransformer(modules=[tiny["transformer"][0], SpladePooling()], device="cpu")
-    with pytest.raises(WorkbookError, match=r"one dense vector of a text \(SpladePooling\)"):
-        routes.check("mine", sparse)
-
-
-def test_a_model_of_images_is_refused(tiny, monkeypatch):
-    model = SentenceTransformer(modules=tiny["transformer"], device="cpu")
-    monkeypatch.setattr(type(model[0]), "modalities", ["text", "image"])
-    with pytest.raises(WorkbookError, match="mine reads image too: the workbook measures models of text alone"):
-        routes.check("mine", model)
+    bert = tiny["transformer"][0]
+    refused([BoW(["river", "bank"])], "mine begins with BoW: the workbook measures models that begin with Static")
+    refused([bert], r"mine does not give one dense vector of a text \(it has no Pooling\)")
+    refused([bert, SpladePooling()], r"mine does not give one dense vector of a text \(SpladePooling\)")
+    monkeypatch.setattr(type(bert), "modalities", ["text", "image"])
+    refused(tiny["transformer"], "mine reads image too: the workbook measures models of text alone")
 
 
 def test_more_than_a_table_is_told(tiny):

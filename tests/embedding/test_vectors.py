@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from workbook.corpora import corpora
 from workbook.embedding import encoders, vectors
+from workbook.embedding.vectors import Shards
 from workbook.errors import WorkbookError
 
 # in the order in which they are encoded
@@ -72,7 +73,6 @@ def test_the_second_time_nothing_is_encoded(data):
         ({"passage": "passage: "}, TEXTS, "document"),
         ({"revision": "r2"}, TEXTS, "document"),
     ],
-    ids=["one text fewer", "texts joined", "another role", "another prompt", "another revision"],
 )
 def test_what_decides_the_vectors_decides_the_entry(data, change, texts, role):
     vectors.encode(FakeEncoder(), TEXTS)
@@ -115,9 +115,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(data, interrupted):
     assert len(entries(data)) == 1, "no shards are left"
 
 
-@pytest.mark.parametrize(
-    "size", [-1, 100, 3, 0], ids=["in the rows", "in the header", "in the magic string", "to nothing"]
-)
+@pytest.mark.parametrize("size", [-1, 100, 3, 0])  # in the rows, in the header, in the magic string, to nothing
 def test_a_shard_cut_short_is_encoded_again(interrupted, size):
     interrupted[0].write_bytes(interrupted[0].read_bytes()[:size])
     resumed = FakeEncoder()
@@ -141,7 +139,6 @@ def test_shards_of_another_size_are_encoded_again(interrupted, monkeypatch):
         ("manifest.json", lambda content: b"{}"),
         ("manifest.json", lambda content: b"[]"),
     ],
-    ids=["changed", "cut short", "missing", "no manifest", "half a manifest", "empty manifest", "a list"],
 )
 def test_a_broken_entry_is_encoded_again(data, file, spoil):
     vectors.encode(FakeEncoder(), TEXTS)
@@ -178,3 +175,54 @@ def test_dimensions_that_are_not_there_are_refused(unit_vectors, dimension):
     np.testing.assert_allclose(vectors.truncate(unit_vectors, 64), unit_vectors, atol=1e-6)
     with pytest.raises(WorkbookError, match=f"64 dimensions cannot be truncated to {dimension}"):
         vectors.truncate(unit_vectors, dimension)
+
+
+SHARD = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """The folder of two shards, of documents 0 to 3 and 4 to 5."""
+    shards = Shards(tmp_path / "run")
+    shards.write(0, SHARD)
+    shards.write(4, SHARD[:2] + 100)
+    return tmp_path / "run"
+
+
+def test_shards_that_were_written_are_read_and_counted(shards):
+    again = Shards(shards)
+    assert np.array_equal(again.read(0, 4), SHARD)
+    assert np.array_equal(again.read(4, 2), SHARD[:2] + 100)
+    assert again.bytes() == sum(file.stat().st_size for file in shards.glob("*.npy")) >= 6 * 3 * 4
+    assert 0 < again.spent < 60
+    numbers = np.array([[5, 0], [3, 4]])
+    assert np.array_equal(again.rows(numbers), np.vstack([SHARD, SHARD[:2] + 100])[numbers])
+
+
+def test_shards_that_are_missing_or_of_another_size_are_none(tmp_path, shards):
+    assert Shards(tmp_path / "missing").read(0, 4) is None
+    assert Shards(shards).read(0, 5) is None
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "nonsense", None])
+def test_shards_whose_seconds_are_not_known_are_not_found(shards, content):
+    seconds = shards / "seconds.json"
+    seconds.unlink() if content is None else seconds.write_text(content)
+    again = Shards(shards)
+    assert again.read(0, 4) is None and again.spent == 0
+
+
+def test_seconds_of_attempts_add_up(shards):
+    (shards / "seconds.json").write_text("1000.0")
+    Shards(shards).write(0, SHARD)
+    assert 1_000 < Shards(shards).spent < 1_060
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(vectors, "write_npy", full)
+    with pytest.raises(WorkbookError, match="make room"):
+        Shards(tmp_path).write(0, SHARD)
+    assert list(tmp_path.glob("*.npy")) == []

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from workbook.corpora import corpora
 from workbook.embedding import encoders, word_tokenizer
@@ -130,3 +132,21 @@ def test_a_difference_from_the_tokenizer_stops_the_work(monkeypatch):
 def test_a_transformer_is_refused():
     with pytest.raises(WorkbookError, match="transformer"):
         word_tokenizer.install(encoders.load("tiny-transformer").model)
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
+def test_words_tokenized_once_have_the_ids_of_the_library(texts):
+    plain = bert()
+    expected = [plain.encode(text, add_special_tokens=False).ids for text in texts]
+    assert ids_of(WordTokenizer(plain).preprocess(texts), texts) == expected
+
+
+@pytest.fixture(scope="module")
+def of_a_model():
+    return encoders.load("tiny-static").model[0].tokenizer
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
+def test_the_tokenizer_of_a_model_is_followed_too(of_a_model, texts):
+    expected = [of_a_model.encode(text, add_special_tokens=False).ids for text in texts]
+    assert ids_of(WordTokenizer(of_a_model).preprocess(texts), texts) == expected

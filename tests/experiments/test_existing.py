@@ -77,7 +77,10 @@ def test_a_poor_graph_is_seen_as_it_stands(tmp_path):
     assert found["copy, float32", "full-ef"] > found["copy, float32", "default-ef"]
 
 
-@pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
+SLOWER = [pytest.param(distance, marks=pytest.mark.slow) for distance in ("Dot", "Euclid", "Manhattan")]
+
+
+@pytest.mark.parametrize("distance", ["Cosine", *SLOWER])
 @pytest.mark.parametrize("datatype", ["Float32", "Float16", "Turbo4", "Turbo8", "Turbo16"])
 def test_every_distance_and_datatype(tmp_path, unit_vectors, distance, datatype):
     own = params(

@@ -146,6 +146,7 @@ def test_random_weights_get_no_score(sample, data):
         grid.measure(sample, encoders.load("mpnet-shape-random"), [768], ["float32"], ["exact"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("BEIR_DATA_DIR"), reason="BEIR_DATA_DIR is not set: no SciFact")
 def test_scifact_golden_values():
     """MTEB's published score of MiniLM, and its one-bit codes scored by the oracle; vectors stay cached in data/."""
@@ -164,6 +165,7 @@ def test_scifact_golden_values():
     assert found["binary", "rescore-x2"] == pytest.approx(0.644, abs=0.003)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("BEIR_DATA_DIR"), reason="BEIR_DATA_DIR is not set: no SciFact")
 def test_scifact_golden_values_of_the_distilled_model():
     scifact = corpora.load("scifact")
@@ -171,6 +173,7 @@ def test_scifact_golden_values_of_the_distilled_model():
     assert [cell.judgements["ndcg@10"].mean() for cell in cells] == pytest.approx([0.400, 0.266], abs=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("BEIR_DATA_DIR"), reason="BEIR_DATA_DIR is not set: no SciFact")
 def test_scifact_trained_on_its_documents_alone():
     """One seed of the usual settings: well above the general static model's published 0.593, and one bit holds."""
@@ -190,6 +193,7 @@ def test_a_model_that_knows_no_word_of_the_texts_is_refused(data):
         grid.encode(strange, encoders.load("tiny-static"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2])
 def test_a_node_lost_between_any_two_requests(sample, server, copies):
     """Of a cluster of three: rows complete and equal where each shard has a second copy, else one clear line."""

@@ -156,6 +156,7 @@ def cluster(server, monkeypatch):
     return server
 
 
+@pytest.mark.slow
 def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_copies(tmp_path, cluster, monkeypatch):
     asked_before(cluster)
     kept = []
@@ -172,6 +173,7 @@ def test_a_node_lost_between_any_two_requests_changes_nothing_where_there_are_co
         assert values["resumed"] == 0 and kept.pop() == job.n and cluster.lost == 3
 
 
+@pytest.mark.slow
 def test_a_node_lost_with_the_only_copy_is_one_line_and_when_it_is_back_the_run_goes_on(tmp_path, cluster):
     asked_before(cluster)
     job = ON_SERVER._replace(n=1_000, placement=Placement(3, 1))

@@ -51,7 +51,7 @@ def judged(corpus, name):
     return {each.label: each for each in found}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["tiny-static", pytest.param("tiny-transformer", marks=pytest.mark.slow)])
 def test_the_order_of_the_file_moves_no_score(pairs, data, name):
     corpus = with_unknown(pairs)
     orders = [judged(each, name) for each in (corpus, reordered(corpus, 1), reordered(corpus, 2))]

@@ -204,6 +204,7 @@ def test_a_copy_is_placed_as_its_original(server, fill):
     assert placed.items() <= there.model_dump().items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2])
 def test_a_node_lost_between_any_two_requests(server, fill, measured, monkeypatch, copies):
     monkeypatch.setattr(existing, "LATENCY_QUERIES", 1)

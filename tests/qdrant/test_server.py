@@ -272,7 +272,9 @@ class TestTheContainers:
         images = {each["image"] for each in self.COMPOSE["services"].values()}
         assert images == {workflow["jobs"]["test"]["services"]["qdrant"]["image"]}
         pinned = next(
-            line for line in paths.REQUIREMENTS.read_text().splitlines() if line.startswith("qdrant-client==")
+            line
+            for line in (paths.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            if line.startswith("qdrant-client==")
         )
         minor = pinned.partition("==")[2].rpartition(".")[0]
         assert images.pop().startswith(f"qdrant/qdrant:v{minor}.")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from workbook import isolated, paths
@@ -91,7 +92,7 @@ def reports_again_and_again(report):
 
 def test_a_process_whose_parent_was_killed_ends_without_a_word():
     code = "import test_isolated as here; here.isolated.run(here.reports_again_and_again, progress=print)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(paths.NOTEBOOKS), str(paths.ROOT / "tests")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(paths.NOTEBOOKS), str(Path(__file__).parent)])}
     parent = subprocess.Popen(
         [sys.executable, "-uc", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -12,7 +12,7 @@ from workbook.embedding import encoders
 from workbook.evaluation import results
 from workbook.figures import plots
 from workbook.names import Names, short
-from workbook.runs import runner
+from workbook.runs import outcomes
 
 NOTEBOOK = "03_matryoshka_dimensions"
 
@@ -69,15 +69,15 @@ def test_two_models_in_folders_of_one_name_are_two(two_models):
 
 
 def test_runs_of_two_folders_of_one_name_are_two(two_corpora, two_models):
-    names = {runner.run_name("smoke", {"corpus": corpus}) for corpus in two_corpora}
-    names |= {runner.run_name("smoke", {"static_model": model}) for model in two_models}
-    names |= {runner.run_name("smoke", {"static_model": f"{owner}/model@main"}) for owner in "ab"}
+    names = {outcomes.run_name("smoke", {"corpus": corpus}) for corpus in two_corpora}
+    names |= {outcomes.run_name("smoke", {"static_model": model}) for model in two_models}
+    names |= {outcomes.run_name("smoke", {"static_model": f"{owner}/model@main"}) for owner in "ab"}
     assert len(names) == 6
-    before = runner.run_name("smoke", {"corpus": two_corpora[0]})
-    assert before == runner.run_name("smoke", {"corpus": two_corpora[0]})
+    before = outcomes.run_name("smoke", {"corpus": two_corpora[0]})
+    assert before == outcomes.run_name("smoke", {"corpus": two_corpora[0]})
     (corpora.Path(two_corpora[0]) / "corpus.jsonl").write_text("{}")
-    assert before != runner.run_name("smoke", {"corpus": two_corpora[0]}), "edited, it is another corpus"
-    assert runner.run_name("smoke", {"corpus": "python-docs:600"}) == "smoke+python-docs:600"
+    assert before != outcomes.run_name("smoke", {"corpus": two_corpora[0]}), "edited, it is another corpus"
+    assert outcomes.run_name("smoke", {"corpus": "python-docs:600"}) == "smoke+python-docs:600"
 
 
 def test_rows_say_which_content_a_name_stands_for(data, two_corpora, two_models):

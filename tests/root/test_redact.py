@@ -86,37 +86,29 @@ def test_secrets_of_the_environment_are_taken_out(monkeypatch, name):
         assert redact.clean(f"key {text}.") == "key ***.", text
 
 
-def test_of_two_secrets_that_begin_alike_nothing_is_left(monkeypatch):
-    monkeypatch.setenv("QDRANT_API_KEY", "planted-key")
-    monkeypatch.setenv("HF_TOKEN", "planted-key-and-more\n")
-    assert redact.clean("planted-key, planted-key-and-more") == "***, ***"
-
-
-def test_a_secret_of_many_lines_is_found_line_by_line(monkeypatch):
-    monkeypatch.setenv("SIGNING_KEY", "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\n-----END KEY-----")
-    assert "MIIE" not in redact.clean(json.dumps(["-----BEGIN KEY-----\n", "MIIEpAIBAAKCAQEA\n"], indent=1))
-
-
-def test_bytes_that_are_no_text_in_the_environment_stop_nothing(monkeypatch):
-    monkeypatch.setenv("QDRANT_API_KEY", "planted\udcffkey")
-    assert redact.clean("a text") == "a text"
-
-
-def test_a_short_value_or_another_variable_is_no_secret(monkeypatch):
-    monkeypatch.setenv("QDRANT_API_KEY", "short")
-    monkeypatch.setenv("KEYBOARD", "qwerty-layout")
-    assert redact.clean("a short word, qwerty-layout") == "a short word, qwerty-layout"
+@pytest.mark.parametrize(
+    ("environment", "text", "shared"),
+    [
+        ({"QDRANT_API_KEY": "planted-key", "HF_TOKEN": "planted-key-and-more\n"},
+         "planted-key, planted-key-and-more", "***, ***"),
+        ({"SIGNING_KEY": "--BEGIN KEY--\nMIIEpAIBAAKCAQEA\n--END KEY--"}, r'["MIIEpAIBAAKCAQEA\n"]', r'["***\n"]'),
+        ({"QDRANT_API_KEY": "planted\udcffkey"}, "a text", "a text"),
+        ({"QDRANT_API_KEY": "short", "KEYBOARD": "qwerty-layout"}, "short, qwerty-layout", "short, qwerty-layout"),
+        ({"QDRANT_URL": "https://ann:pl%40nted-pass@host:6333"},
+         "auth=('ann', 'pl@nted-pass') pl%40nted-pass", "auth=('ann', '***') ***"),
+    ],
+    ids=["two that begin alike", "many lines", "bytes that are no text", "too short, or no secret", "in an address"],
+)  # fmt: skip
+def test_what_is_a_secret_of_the_environment(monkeypatch, environment, text, shared):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert redact.clean(text) == shared
 
 
 def test_a_login_in_an_address_is_taken_out():
     text = "at https://ann:pass@host:6333/x, not http://host:6333/a@b"
     assert redact.clean(text) == "at https://***@host:6333/x, not http://host:6333/a@b"
     assert redact.clean(r"https:\/\/ghp_token@host and git@host") == r"https:\/\/***@host and git@host"
-
-
-def test_the_password_of_an_address_in_the_environment_is_a_secret(monkeypatch):
-    monkeypatch.setenv("QDRANT_URL", "https://ann:pl%40nted-pass@host:6333")
-    assert redact.clean("auth=('ann', 'pl@nted-pass') pl%40nted-pass") == "auth=('ann', '***') ***"
 
 
 def test_of_more_places_the_last_part_stays(folders):

@@ -6,7 +6,7 @@ import pandas as pd
 from workbook import __main__, paths
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
-from workbook.runs import bench, runner
+from workbook.runs import bench, outcomes, runner
 
 COLUMNS = ["dimension", "setting", "cells", "build s", "search and judge s per cell"]
 
@@ -24,7 +24,7 @@ def test_the_rows_of_notebook_02_are_printed_as_tables(data, monkeypatch, capsys
 
     def run(profile, overrides, only):
         assert (profile, overrides, only) == ("scale", {"corpus": "sample"}, ["02_encoding_speed"])
-        monkeypatch.setenv("WORKBOOK_RUN", runner.run_name(profile, overrides))
+        monkeypatch.setenv("WORKBOOK_RUN", outcomes.run_name(profile, overrides))
         results.publish("02_encoding_speed", rows)
         return 0
 
@@ -60,13 +60,7 @@ def test_the_grid_is_measured_anew_and_leaves_no_results(data, capsys):
 
 
 def test_bench_grid_is_a_command(monkeypatch, capsys):
-    monkeypatch.setattr(
-        bench,
-        "grid_speed",
-        lambda corpus, model: bench.pd.DataFrame(
-            [(64, "float32", 3, 0.5, 0.1)],
-            columns=COLUMNS,
-        ),
-    )
+    table = pd.DataFrame([(64, "float32", 3, 0.5, 0.1)], columns=COLUMNS)
+    monkeypatch.setattr(bench, "grid_speed", lambda corpus, model: table)
     assert __main__.main(["bench-grid", "--corpus", "sample"]) == 0
     assert "3 cells: 0.10 s each" in capsys.readouterr().out

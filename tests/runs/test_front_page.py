@@ -8,7 +8,7 @@ from published_run import publish, row
 from workbook import __main__, paths
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.runs import front_page, runner
+from workbook.runs import front_page, outcomes
 
 
 @pytest.fixture
@@ -72,6 +72,6 @@ def test_a_file_without_its_marks_is_refused(page, text):
 
 def test_the_command_writes_into_the_readme(page, monkeypatch, capsys):
     monkeypatch.setattr(paths, "ROOT", page.parent)
-    monkeypatch.setattr(runner, "run_name", lambda *_: "made")
+    monkeypatch.setattr(outcomes, "run_name", lambda *_: "made")
     assert __main__.main(["readme", "--corpus", "sample"]) == 0
     assert "make run-notebooks CORPUS=sample" in page.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from workbook.runs import markup
 
 def tables_of(html):
     soup = markup.plain(html)
-    markup.tables(soup, lambda table, own: own or "no caption")
+    markup.tables(soup, lambda own: own or "no caption")
     return soup
 
 

@@ -34,12 +34,10 @@ def shown(data, **metadata):
 
 
 def notebook(*outputs, source="x = 1\nx", tags=()):
+    text = new_markdown_cell("# What is <it>?\n\nText with `code`, [a link](02_next.ipynb) and **more**.")
+    table = new_markdown_cell("### Deep\n\n| a | b |\n|---|---|\n| 1 | 2 |")
     return new_notebook(
-        cells=[
-            new_markdown_cell("# What is <it>?\n\nText with `code`, [a link](02_next.ipynb) and **more**."),
-            new_markdown_cell("### Deep\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
-            new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)}),
-        ]
+        cells=[text, table, new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})]
     )
 
 
@@ -50,23 +48,18 @@ def rendered(*outputs, place=PLACE, **facts):
 
 def everything():
     frame = pd.DataFrame({"NDCG@10": ["0.5 [0.4, 0.6]"]}, index=pd.Index(["a"], name="model"))
+    styled = frame.style.set_caption("Run x, 1 row").to_html()
+    traceback = ["\x1b[38;5;28;01mraise\x1b[0m \x1b[31mx\x1b[0m <x>"]
     return rendered(
         shown({"text/html": frame._repr_html_(), "text/plain": ""}),
-        shown(
-            {"text/html": frame.style.set_caption("Run x, 1 row").to_html() + "<script>x</script>", "text/plain": ""}
-        ),
+        shown({"text/html": f"{styled}<script>x</script>", "text/plain": ""}),
         shown({"image/png": png(), "text/plain": ""}, **{"image/png": {"alt": "A line & a dot"}}),
         shown({"image/png": png(), "text/plain": ""}),
         shown({"text/markdown": "_so_", "text/plain": ""}),
         shown({"text/plain": "<Figure>"}),
         new_output("stream", name="stdout", text="found <b> \x1b[31mred\x1b[0m\n"),
         new_output("stream", name="stderr", text="a warning"),
-        new_output(
-            "error",
-            ename="ValueError",
-            evalue="no <x>",
-            traceback=["\x1b[38;5;28;01mraise\x1b[0m \x1b[31mx\x1b[0m <x>"],
-        ),
+        new_output("error", ename="ValueError", evalue="no <x>", traceback=traceback),
         place=PLACE._replace(problems=["This notebook failed: ValueError: no <x>."]),
     )
 
@@ -154,29 +147,24 @@ def test_many_heavy_pictures_still_make_a_page_under_three_megabytes():
     assert len(rendered(*heavy)) < 3_000_000
 
 
-def test_the_same_notebook_gives_the_same_page():
-    assert everything() == everything()
-
-
 def test_characters_stand_as_they_are():
-    assert "caf\u00e9 \u2013 \u201cso\u201d" in rendered(
-        new_output("stream", name="stdout", text="caf\u00e9 \u2013 \u201cso\u201d")
-    )
+    text = "caf\u00e9 \u2013 \u201cso\u201d"
+    assert text in rendered(new_output("stream", name="stdout", text=text))
 
 
 def test_an_empty_notebook_is_a_page_too():
     empty = new_notebook()
-    assert (page.title_of(empty), page.picture_of(empty)) == ("", None)
+    assert (page.title_of(empty), page.thumbnail(empty)) == ("", None)
     html5lib.HTMLParser(strict=True).parse(page.render(empty, "Nothing", PLACE))
 
 
 def test_the_first_figure_is_the_notebooks_picture():
-    whole = notebook(shown({"image/png": png(), "text/plain": ""}, **{"image/png": {"alt": "first"}}))
-    whole.cells.append(
-        new_code_cell("x", outputs=[shown({"image/png": png(8, 8)}, **{"image/png": {"alt": "second"}})])
+    first, second = (
+        shown({"image/png": png(width)}, **{"image/png": {"alt": alt}}) for width, alt in ((64, "first"), (8, "second"))
     )
-    assert page.picture_of(whole).alt == "first"
-    small = base64.b64decode(page.thumbnail(page.picture_of(whole).png).partition(",")[2])
+    address, alt = page.thumbnail(notebook(first, second))
+    small = base64.b64decode(address.partition(",")[2])
+    assert alt == "first"
     assert Image.open(io.BytesIO(small)).size == (480, 240)
 
 

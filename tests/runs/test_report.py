@@ -14,16 +14,11 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from workbook import __main__, paths
 from workbook.conclusions import run_rows
-from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.runs import report, runner
+from workbook.runs import outcomes, report
 
-ENDED = {
-    "end_time": "2026-01-02T03:04:05.6+00:00",
-    "exception": None,
-    "duration": 100,
-    "parameters": {"corpus": "tiny"},
-}
+ENDED = {"end_time": "2026-01-02T03:04:05.6+00:00", "exception": None, "duration": 100}
+ENDED["parameters"] = {"corpus": "tiny"}
 TITLES = {"01_first": "What is first?", "02_second": "What is second?", "03_last": "So what?"}
 SECRET = "planted-secret-value"
 
@@ -71,14 +66,9 @@ def publish(name, **facts):
 
 
 def everything():
+    table = "<table><caption>Run tiny, 1 row</caption><tr><td>1</td></tr></table>"
     for name in TITLES:
-        execute(
-            name,
-            new_output(
-                "display_data",
-                data={"text/html": "<table><caption>Run tiny, 1 row</caption><tr><td>1</td></tr></table>"},
-            ),
-        )
+        execute(name, new_output("display_data", data={"text/html": table}))
     publish("01_first")
     publish("02_second")
 
@@ -110,9 +100,8 @@ def test_a_whole_run_has_an_index_pages_and_rows(project):
     assert [card.get_text() for card in soup.select(".cards h3")] == list(TITLES.values())
     assert [heading.name for heading in soup.find_all(re.compile("^h[1-6]$"))][:2] == ["h1", "h2"]
     assert not soup.find(class_="banner")
-    assert (index.parent / "rows" / "01_first.csv").read_text() == results.published_file(
-        "tiny", "01_first"
-    ).read_text()
+    published = results.published_file("tiny", "01_first")
+    assert (index.parent / "rows" / "01_first.csv").read_text() == published.read_text()
 
 
 def test_a_clock_that_was_put_back_takes_no_time_away(project):
@@ -161,26 +150,14 @@ def failed(name):
     return execute(name, raised, papermill={**ENDED, "exception": True})
 
 
-def half_run(name):
-    return execute(name, papermill={"end_time": None, "exception": None})
-
-
-def cut_short(name):
-    file = execute(name)
-    file.write_text(file.read_text()[:100])
-
-
-def no_notebook(name):
-    execute(name).write_text("[1, 2]")
-
-
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (failed, "failed: ValueError: planted <b> failure."),
-        (half_run, "did not run to its end."),
-        (cut_short, "cannot be read"),
-        (no_notebook, "cannot be read"),
+        (lambda name: execute(name, papermill={**ENDED, "end_time": None}), "did not run to its end."),
+        (lambda name: execute(name, papermill={**ENDED, "exception": True}), "did not run to its end."),
+        (lambda name: execute(name).write_text('{"cells": ['), "cannot be read"),
+        (lambda name: execute(name).write_text("[1, 2]"), "cannot be read"),
     ],
 )
 def test_how_a_notebook_ended_is_said_on_the_index_and_on_its_page(project, spoil, said):
@@ -198,7 +175,7 @@ def test_how_a_notebook_ended_is_said_on_the_index_and_on_its_page(project, spoi
 def test_a_notebook_that_is_not_run_leaves_no_page_of_an_earlier_report(project):
     everything()
     index = build(project)
-    running = runner.running_file(index.parent.name, "02_second")
+    running = outcomes.running_file(index.parent.name, "02_second")
     running.parent.mkdir(parents=True)
     (index.parent / "02_second.ipynb").rename(running)
     results.published_file("tiny", "02_second").unlink()
@@ -208,25 +185,21 @@ def test_a_notebook_that_is_not_run_leaves_no_page_of_an_earlier_report(project)
     assert not (index.parent / "rows" / "02_second.csv").exists()
 
 
-def another_schema(file):
-    facts = file.with_suffix(".machine.json")
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), "schema": 0}))
+def told(**facts):
+    """Write other facts beside a file of rows."""
 
+    def spoil(file):
+        beside = file.with_suffix(".machine.json")
+        beside.write_text(json.dumps({**json.loads(beside.read_text()), **facts}))
 
-def another_machine(file):
-    facts = file.with_suffix(".machine.json")
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), "cpu": "another"}))
-
-
-def no_columns(file):
-    file.write_text("a,b\n1,2\n")
+    return spoil
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (another_schema, "cannot be used"), (another_machine, "another machine than the rest"),
-        (no_columns, "cannot be used"), (lambda file: file.unlink(), "has no rows"),
+        (told(schema=0), "cannot be used"), (told(cpu="another"), "another machine than the rest"),
+        (lambda file: file.write_text("a,b\n1,2\n"), "cannot be used"), (lambda file: file.unlink(), "has no rows"),
         (lambda file: file.write_bytes(b"\xff\x00"), "cannot be used"),
     ],
 )  # fmt: skip
@@ -281,15 +254,6 @@ def test_interrupted_it_leaves_nothing_half_written(project, monkeypatch):
     assert written(project) == before
 
 
-@pytest.mark.parametrize(
-    ("profile", "overrides", "message"),
-    [("nightly", {}, "unknown profile 'nightly'"), ("tiny", {"corpus": "no-such"}, "unknown corpus 'no-such'")],
-)
-def test_what_cannot_be_is_refused(project, profile, overrides, message):
-    with pytest.raises(WorkbookError, match=message):
-        build(project, profile, overrides)
-
-
 def test_the_command_says_where_the_index_is(project, monkeypatch, capsys):
     monkeypatch.setattr(report.build, "__defaults__", (project / "runs.yaml",))
     assert __main__.main(["report", "--profile", "tiny"]) == 0
@@ -318,3 +282,32 @@ def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):
 def test_without_rows_the_index_answers_nothing(data, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
     assert "The answer" not in words(report.build("smoke", {}))
+
+
+HARM = '<script>harm()</script><img src="x" onerror="harm()"><a href="javascript:harm()">[a](javascript:harm())</a>'
+NAME = '<img src="x" onerror="harm()">'  # of a folder, which has no slash
+OUTPUTS = [
+    *(
+        new_output("display_data", data={kind: HARM})
+        for kind in ("text/html", "text/markdown", "text/plain", "text/latex", "application/javascript")
+    ),
+    new_output("display_data", data={"image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'>{HARM}</svg>"}),
+    new_output("stream", name="stdout", text=HARM),
+    new_output("error", ename=HARM, evalue=HARM, traceback=[HARM]),
+]
+
+
+@pytest.mark.parametrize("outputs", [OUTPUTS, OUTPUTS[:-1]], ids=["failed", "ended well"])
+def test_nothing_that_a_corpus_model_or_notebook_says_runs_in_the_report(project, outputs):
+    execute("01_first", *outputs, papermill={**ENDED, "parameters": {"corpus": NAME}})
+    publish("01_first", corpus=HARM, method=HARM)
+    build(project)
+    pages = list((project / "reports").rglob("*.html"))
+    assert len(pages) == 2
+    for page in pages:
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        assert "harm()" in soup.body.text, "it is not told at all"
+        assert not [script for script in soup.find_all("script") if "harm" in script.text]
+        for tag in soup.find_all(True):
+            assert not [name for name in tag.attrs if name.startswith("on")], tag
+            assert not str(tag.get("href", "")).startswith("javascript"), tag

@@ -39,13 +39,13 @@ def test_a_query_is_seen_by_its_document_or_by_its_words(text, document, same, n
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("grades", [{"d2": 1}, {"d1": 0, "d4": 1}], ids=["0 in training", "0 in the test"])
-def test_a_grade_of_0_is_no_document_in_common(grades):
-    assert seen("what softens bones", grades)["same document"] is False
-
-
-def test_one_relevant_document_of_several_is_enough():
-    assert seen("what softens bones", {"d4": 1, "d5": 0, "d3": 1})["same document"] is True
+@pytest.mark.parametrize(
+    ("grades", "same"),
+    [({"d2": 1}, False), ({"d1": 0, "d4": 1}, False), ({"d4": 1, "d5": 0, "d3": 1}, True)],
+    ids=["0 in training", "0 in the test", "one of several"],
+)
+def test_a_document_is_in_common_if_it_is_relevant_in_both(grades, same):
+    assert seen("what softens bones", grades)["same document"] is same
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,13 @@ def test_one_relevant_document_of_several_is_enough():
         ("vitamin D", 2 / 4, True),
         ("vitamin D prevents scurvy mostly", 3 / 6, True),
         ("vitamin D prevents scurvy and more", 3 / 7, False),
+        ("Rickets? PREVENTS rickets: d, vitamin!", 1, True),  # case, order, repetition, punctuation
+        ("aspirin prevents blood clots", 2 / 5, False),  # the nearest of all train queries counts
     ],
 )
 def test_half_of_the_words_is_near_and_less_is_not(text, shared, near):
     row = seen(text, {"d4": 1})
     assert (row["nearest"], row["near"]) == (pytest.approx(shared), near)
-
-
-def test_case_order_repetition_and_punctuation_do_not_count():
-    assert seen("Rickets? PREVENTS rickets: d, vitamin!", {"d4": 1})["nearest"] == 1
 
 
 @pytest.mark.parametrize(
@@ -79,10 +77,6 @@ def test_scripts_without_spaces_forms_of_characters_and_signs_are_compared(text,
     train = made_up({"t": trained}, {"t": {"d1": 1}})
     frame = limits.overlap(train, made_up({"q": text}, {"q": {"d4": 1}}))
     assert frame.loc["q", "nearest"] == pytest.approx(nearest)
-
-
-def test_the_nearest_of_all_train_queries_counts():
-    assert seen("aspirin prevents blood clots", {"d4": 1})["nearest"] == pytest.approx(2 / 5)
 
 
 def test_a_split_has_seen_all_of_itself():

@@ -9,7 +9,6 @@ import pytest
 from workbook.corpora import corpora, pairs
 from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import model_cards
-from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.experiments import grid
 from workbook.training import limits, trained_models
@@ -66,11 +65,6 @@ def test_fewer_documents_are_trained_on_and_the_same_held_out(sample, task):
         assert {card["documents"] for card in facts} == {size + len(task.held_out)}
         assert {card["held_out_sha256"] for card in facts} == {whole["held_out_sha256"]}
         assert facts[0]["pairs"] < whole["pairs"]
-
-
-def test_more_documents_than_there_are_is_refused(sample, task):
-    with pytest.raises(WorkbookError, match="sample has 52 documents to train on, not 53"):
-        limits.fewer(sample, task, SETTINGS, SEEDS, [53], "edge")
 
 
 def test_abroad_tries_five_ways_with_one_model_each_of_the_first_seed(ways, task):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -120,28 +119,6 @@ def test_trained_models_are_one_for_each_seed_and_load_by_name(task, models):
         again = encoders.load(model.name).encode(["where can I borrow money"])
         np.testing.assert_array_equal(again, model.encode(["where can I borrow money"]))
     assert not np.allclose(table_of(models[0]), table_of(models[1]))
-
-
-def test_what_was_trained_before_is_not_trained_again(task, models, monkeypatch):
-    monkeypatch.setattr(training, "_fit", lambda *_: pytest.fail("a model was trained again"))
-    assert [model.name for model in trained_models.trained(task, SETTINGS, [1, 0])] == [
-        model.name for model in models[::-1]
-    ]
-
-
-def test_untrained_is_the_start_with_its_settings_and_nothing_learnt(task):
-    plain = replace(SETTINGS, words=False)
-    (start,) = trained_models.untrained(task, plain, 0)
-    np.testing.assert_array_equal(table_of(start), table_of(task.start))
-    (wide,) = trained_models.untrained(task, replace(plain, width=96), 0)
-    assert table_of(wide).shape == (len(table_of(start)), 96)
-    np.testing.assert_array_equal(table_of(wide)[:, :64], table_of(start))
-
-
-def test_averaged_is_the_mean_of_the_tables(models):
-    (soup,) = trained_models.averaged(models, "sample")
-    np.testing.assert_allclose(table_of(soup), (table_of(models[0]) + table_of(models[1])) / 2, rtol=1e-6)
-    assert soup.matryoshka == (64, 32, 16)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import types
 import numpy as np
 import pytest
 import torch
+from planted import Planted
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, pre_tokenizers
+from workbook.errors import WorkbookError
 from workbook.training import objective, trainer
 
 WORDS = [f"w{number}" for number in range(40)]
@@ -267,3 +269,29 @@ def test_labels_reach_the_loss_with_their_pairs(tmp_path):
     assert all(rows == labels for rows, labels in seen)
     assert sorted(label for _, labels in seen for label in labels) == list(range(32))
     assert [label for _, labels in seen for label in labels] != list(range(32)), "the order is drawn"
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A training that was interrupted after two epochs."""
+    work = tmp_path_factory.mktemp("begun")
+    with pytest.raises(KeyboardInterrupt):
+        fit(Scores(0.5, 0.6, 0.7, interrupted_at=2), work, epochs=3)
+    return work
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "pytorch_model.bin"])
+def test_a_pickle_planted_in_a_checkpoint_is_refused(begun, tmp_path, mark, name):
+    work = shutil.copytree(begun, tmp_path / "work")
+    checkpoint = trainer._last_whole(work)
+    if name == "pytorch_model.bin":
+        (checkpoint / "model.safetensors").unlink()
+    torch.save(Planted(mark), checkpoint / name)
+    with pytest.raises(WorkbookError, match=r"checkpoint-\d+ holds a pickle that no training wrote: remove .*work"):
+        fit(Scores(0.5, 0.7, 0.8), work, epochs=3)
+
+
+def test_the_arguments_in_a_checkpoint_are_not_read(begun, tmp_path, mark):
+    work = shutil.copytree(begun, tmp_path / "work")
+    torch.save(Planted(mark), trainer._last_whole(work) / "training_args.bin")
+    assert len(fit(Scores(0.5, 0.7, 0.8), work, epochs=3)[1]) == 4

@@ -16,6 +16,7 @@ from workbook.corpora import corpora
 from workbook.embedding import vectors
 from workbook.runs import plan
 
+pytestmark = pytest.mark.slow
 RAN = re.compile(r"\[\d+\]:")  # the prompt of a cell that was run
 MARGIN = 200  # pixels of menus and bars above and below a notebook
 SIZES = "images => images.map(image => [image.naturalWidth, image.width, image.closest('.jp-OutputArea').clientWidth])"

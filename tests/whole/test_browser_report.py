@@ -9,6 +9,7 @@ from smoke import folders
 from workbook import __main__
 from workbook.runs import plan
 
+pytestmark = pytest.mark.slow
 NOTEBOOKS = list(plan.read(plan.PLAN)["profiles"]["smoke"]["notebooks"])
 PAGES = ["index", *NOTEBOOKS]
 # Contrast as WCAG 2 has it, of all text that is shown, as [text, ratio]. Colours are opaque; figures are not text.

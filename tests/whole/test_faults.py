@@ -17,6 +17,7 @@ from workbook import paths
 from workbook.evaluation import results
 
 NOTEBOOK = "03_matryoshka_dimensions"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

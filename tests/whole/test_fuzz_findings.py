@@ -24,4 +24,4 @@ def test_a_finding_is_read_or_refused_in_one_line_that_names_the_file(file, tmp_
 def test_what_fuzzing_starts_from_is_read_by_its_loader(name, tmp_path):
     (tmp_path / "fuzzed").mkdir()
     loader = fuzz_loaders.LOADERS[name]
-    loader.use(loader.seeds()[0], tmp_path / "fuzzed")
+    loader.use(loader.seeds[0], tmp_path / "fuzzed")

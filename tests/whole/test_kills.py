@@ -12,6 +12,7 @@ from workbook import paths
 KILLS, SEED = int(os.environ.get("KILLS", "5")), 0  # of each of four works; KILLS=13 by hand, seven minutes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["encoding", "training", "grid", "report"])
 def test_a_work_that_was_killed_ends_as_if_it_never_was(work, smoke_run, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(paths.NOTEBOOKS), "TMPDIR": str(tmp_path)}

@@ -21,6 +21,7 @@ from workbook.qdrant.server import identity
 
 WORD = PRIVATE[0]
 FAILING = "03_matryoshka_dimensions"
+pytestmark = pytest.mark.slow
 SERVER = """
 from workbook.runs import plan, runner
 job = plan.Job("01_static_vs_transformer", {**plan.declared_parameters("01_static_vs_transformer"), "corpus": "sample",

@@ -274,6 +274,7 @@ def test_quality_agrees_between_the_notebooks(smoke):
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_a_second_run_measures_nothing_again(smoke):
     _, folder = smoke
 
@@ -286,6 +287,7 @@ def test_a_second_run_measures_nothing_again(smoke):
     assert measured() == before
 
 
+@pytest.mark.slow
 def test_changing_an_expected_value_makes_the_run_exit_1(smoke, tmp_path, capsys):
     content = plan.read(plan.PLAN)
     true = value(
@@ -329,6 +331,7 @@ def test_temporary_files_are_gone(smoke):
     assert not list(smoke[1].rglob("*.tmp")) and not list((smoke[1] / "data" / "running").glob("*/*"))
 
 
+@pytest.mark.slow
 def test_06_takes_a_csv_with_odd_columns_to_code_that_runs(tmp_path, monkeypatch):
     for name in ("DATA", "FIGURES", "REPORTS"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())

@@ -175,12 +175,14 @@ def few_resamples(monkeypatch):
     monkeypatch.setattr(statistics, "RESAMPLES", 999)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [150, 300])
 def test_intervals_of_skewed_scores_hold_the_truth_as_often_as_they_say(few_resamples, n):
     held = coverage(0.5, n)
     assert ((held > 0.93) & (held < 0.97)).all(), held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "at_least", "at_most"), [(10, 0.82, 0.93), (25, 0.9, 0.945)])
 def test_intervals_of_means_of_few_queries_are_too_narrow(few_resamples, n, at_least, at_most):
     """As every percentile bootstrap's; `Interval` says so. Those of differences, by which one decides, are not."""
@@ -189,6 +191,7 @@ def test_intervals_of_means_of_few_queries_are_too_narrow(few_resamples, n, at_l
     assert difference > 0.93
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.04, 0.01])
 def test_intervals_of_differences_hold_the_truth_where_few_queries_differ_too(few_resamples, share):
     """300 queries, of which about 26, 10 and 3 differ."""
@@ -203,6 +206,7 @@ def at_the_margin(share):
     return differences * (-statistics.MARGIN / differences.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("share", "n", "at_least", "at_most"),
     [(1, 150, 0.01, 0.045), (0.5, 300, 0.01, 0.06), (0.03, 150, 0, 0.002), (0.03, 300, 0, 0.045)],

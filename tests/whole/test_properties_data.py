@@ -1,6 +1,5 @@
 """What holds for any data: rules that hypothesis tries to break with texts, ids, parameters and secrets."""
 
-import csv
 import dataclasses
 import html
 import json
@@ -8,30 +7,28 @@ import shutil
 from urllib.parse import quote
 
 import pandas as pd
-import pyarrow
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from pyarrow import parquet
-from test_word_tokenizer import bert, ids_of
 from workbook import errors, names, paths, redact
 from workbook.corpora import corpora, document_streams, lines, own_data, table_files
 from workbook.corpora.corpora import Corpus, Document
 from workbook.corpora.document_streams import SHARD, Assembled, Stream
 from workbook.corpora.own_data import Source
-from workbook.embedding import encoders, model_files
-from workbook.embedding.word_tokenizer import WordTokenizer
+from workbook.embedding import model_files
 from workbook.errors import WorkbookError
 from workbook.figures import tables
 from workbook.qdrant import server
 from workbook.runs import markup, parameters, plan
+from written_files import write_beir, write_table
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 SAID = TEXT.filter(str.strip)
 IDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\t\r\n"), min_size=1, max_size=12).filter(str.strip)
 DOCUMENTS = st.dictionaries(IDS, st.builds(Document, TEXT, TEXT).filter(lambda one: one.full), min_size=1, max_size=6)
 ENDS = st.sampled_from(["\n", "\r\n", "\n\n"])
+MANY = 3 * settings.default.max_examples  # of what takes no time
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0[1-7]*.ipynb"))
 
 
@@ -63,50 +60,21 @@ def room(tmp_path_factory):
         yield folder
 
 
-def write_beir(folder, corpus, end="\n", ascii_only=False):
-    """Write a corpus in BEIR layout, anew."""
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "qrels").mkdir(parents=True)
-    documents = [{"_id": key, **one._asdict()} for key, one in corpus.documents.items()]
-    queries = [{"_id": key, "text": text} for key, text in corpus.queries.items()]
-    for name, rows in (("corpus.jsonl", documents), ("queries.jsonl", queries)):
-        text = "".join(json.dumps(row, ensure_ascii=ascii_only) + end for row in rows)
-        (folder / name).write_bytes(text.encode())
-    judged = [f"{query}\t{key}\t{grade}" for query, grades in corpus.qrels.items() for key, grade in grades.items()]
-    (folder / "qrels" / "test.tsv").write_bytes(end.join(["query-id\tcorpus-id\tscore", *judged, ""]).encode())
-
-
-def write_table(file, rows, end="\n"):
-    """Write rows of texts as the kind of file that its name says."""
-    if file.suffix == ".parquet":
-        parquet.write_table(pyarrow.Table.from_pylist(rows), file)
-    elif file.suffix == ".jsonl":
-        file.write_bytes("".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode())
-    else:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            cut = "\t" if file.suffix == ".tsv" else ","
-            # quoted, or Python's writer leaves a lone "\r" as it is, which no reader can tell from the end of a line
-            writer = csv.DictWriter(stream, list(rows[0]), delimiter=cut, lineterminator=end, quoting=csv.QUOTE_ALL)
-            writer.writeheader()
-            writer.writerows(rows)
-    return str(file)
-
-
 def content(corpus):
     return corpus.documents, corpus.queries, corpus.qrels
 
 
 @given(beir_corpora(), ENDS, st.booleans())
 def test_a_corpus_written_in_beir_layout_is_read_back_equal(room, corpus, end, ascii_only):
-    names.CORPORA.forget()  # each example has the same name
-    write_beir(room / "made", corpus, end, ascii_only)
+    names.CORPORA._contents.clear()  # each example has the same name
+    write_beir(room / "made", *content(corpus), end, ascii_only)
     found = corpora.load(str(room / "made"))
     assert found == corpus
     assert [*map(list, content(found))] == [*map(sorted, content(corpus))], "in the order of the ids"
     turned = dataclasses.replace(
         corpus, **{what: dict(reversed(getattr(corpus, what).items())) for what in ("documents", "queries", "qrels")}
     )
-    write_beir(room / "made", turned, end, ascii_only)
+    write_beir(room / "made", *content(turned), end, ascii_only)
     assert corpora.load(str(room / "made")).sha256 == found.sha256, "whatever the order of the files"
 
 
@@ -165,7 +133,7 @@ def test_an_assembled_stream_is_the_same_each_time_and_of_the_words_of_the_corpu
 
 @given(DOCUMENTS, st.integers(1, 6))
 def test_a_real_stream_is_the_first_texts_of_its_file(room, documents, n):
-    write_beir(room / "trec-covid", Corpus("made", documents, {}, {}))
+    write_beir(room / "trec-covid", documents, {}, {})
     texts = document_streams.Real(room / "trec-covid" / "corpus.jsonl").texts(n)
     if n > len(documents):
         with pytest.raises(WorkbookError, match=r"corpus\.jsonl ends after"):
@@ -214,7 +182,7 @@ def declared():
         yield found
 
 
-@settings(max_examples=600)
+@settings(max_examples=2 * MANY)
 @given(st.data())
 def test_any_value_of_a_parameter_is_usable_or_refused_in_one_line_that_names_it(declared, data):
     values = declared[data.draw(st.sampled_from(NOTEBOOKS))]
@@ -259,7 +227,7 @@ PLACES = st.sampled_from([str(paths.ROOT), str(paths.DATA), "/home/someone/x", "
                           "secret-of-mine", "~", "/", "%2F", "\\n", "&#x2F;", "home", "Users", "me:word@"])  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.lists(PLACES | TEXT, max_size=8).map("".join))
 def test_cleaning_twice_is_cleaning_once(text):
     with pytest.MonkeyPatch.context() as patch:
@@ -282,7 +250,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.lists(PIECES | TEXT, max_size=12).map("".join))
 @example("<a href='java\nscript:a()'>")
 def test_html_of_any_kind_leaves_only_plain_elements_and_attributes(text):
@@ -301,21 +269,3 @@ def test_a_text_in_a_table_is_shown_as_it_is(text):
     assert page.find(["script", "b", "i"]) is None
     cells = [cell.get_text() for cell in page.find_all(["td", "th"])]
     assert {f"<script>{text}", f"<b>{text}", f"<i>{text}", text} <= set(cells)
-
-
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_words_tokenized_once_have_the_ids_of_the_library(texts):
-    plain = bert()
-    expected = [plain.encode(text, add_special_tokens=False).ids for text in texts]
-    assert ids_of(WordTokenizer(plain).preprocess(texts), texts) == expected
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return encoders.load("tiny-static").model[0].tokenizer
-
-
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_the_tokenizer_of_a_model_is_followed_too(tokenizer, texts):
-    expected = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
-    assert ids_of(WordTokenizer(tokenizer).preprocess(texts), texts) == expected

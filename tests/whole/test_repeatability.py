@@ -19,6 +19,7 @@ ROUNDING = 5e-7  # of a vector's length
 TIMED = {name: metric.label for name, metric in METRICS.items() if not metric.repeats}
 WORDS = {"seconds", *TIMED, *TIMED.values(), *(label.split(",")[0] for label in TIMED.values())}  # of what takes time
 NAMED = ["model", "dimension", "setting"]
+pytestmark = pytest.mark.slow
 
 
 def rows_of(folder, notebook):

@@ -4,7 +4,6 @@ import json
 import os
 import urllib.error
 import urllib.request
-from contextlib import closing
 
 import grpc
 import numpy as np
@@ -105,14 +104,6 @@ class TestAnswersAreARealServers:
         assert standin_rules.wrong_response("GET", f"{A}/exists", wrong) == [
             "$.result.exists: 'yes' is not of type 'boolean'"
         ]
-
-
-def test_behind_a_proxy(server):
-    server.prefix = "/proxied"
-    with closing(QdrantClient(url=server.url, check_compatibility=False)) as qdrant:
-        assert qdrant.info().version == server.version and qdrant.get_collections().collections == []
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(server.url.removesuffix(server.prefix) + "/collections")
 
 
 class TestRefusals:
@@ -349,9 +340,8 @@ class TestGrpc:
 
     @pytest.mark.parametrize(
         ("status", "code"),
-        [(400, "INVALID_ARGUMENT"), (401, "UNAUTHENTICATED"), (403, "PERMISSION_DENIED"), (404, "NOT_FOUND"),
-         (422, "INVALID_ARGUMENT"), (429, "RESOURCE_EXHAUSTED"), (500, "INTERNAL"), (503, "UNAVAILABLE")],
-    )  # fmt: skip
+        [(401, "UNAUTHENTICATED"), (404, "NOT_FOUND"), (429, "RESOURCE_EXHAUSTED"), (500, "INTERNAL")],
+    )
     def test_a_failure_has_its_code(self, server, client, status, code):
         server.failures = [status]
         with pytest.raises((grpc.RpcError, ApiException), match="told to fail") as told:
@@ -360,49 +350,3 @@ class TestGrpc:
             assert told.value.status_code == status
         else:
             assert told.value.code() == grpc.StatusCode[code]
-
-    def test_a_pause_that_it_names(self, server, client):
-        server.failures, server.headers = [429], {"Retry-After": "7"}
-        with pytest.raises(ResourceExhaustedResponse) as told:
-            client.get_collections()
-        assert told.value.retry_after_s == 7
-
-    @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
-    def test_a_key(self, server, client):
-        server.key = "secret"
-        assert ask(server, "GET", "/")[0] == 200, "asks for none"
-        with pytest.raises((grpc.RpcError, ApiException), match="Invalid API key or JWT"):
-            client.get_collections()
-        with_key = QdrantClient(url=server.url, grpc_port=server.grpc_port, prefer_grpc=True, api_key="secret",
-                                check_compatibility=False)  # fmt: skip
-        assert with_key.get_collections().collections == []
-        with_key.close()
-
-    def test_a_death(self, server, client):
-        server.create("a", {"vectors": DENSE})
-        server.requests_to_live = 1
-        client.get_collections()
-        for _ in range(2):
-            with pytest.raises((grpc.RpcError, ApiException)) as told:
-                client.get_collections()
-            if isinstance(told.value, grpc.RpcError):
-                assert told.value.code() == grpc.StatusCode.UNAVAILABLE
-        server.revive()
-        assert [each["name"] for each in ask(server, "GET", "/collections")[1]["result"]["collections"]] == ["a"]
-
-    def test_a_closed_port(self, server):
-        server.grpc = False
-        server.die()
-        server.revive()
-        for opened in (False, True):
-            server.grpc = opened
-            # a channel that failed tries again only after a second: each has its own
-            both = QdrantClient(url=server.url, grpc_port=server.grpc_port, prefer_grpc=True, check_compatibility=False)
-            if opened:
-                assert both.get_collections().collections == []
-            else:
-                assert ask(server, "GET", "/collections")[0] == 200, "REST is there"
-                with pytest.raises(grpc.RpcError) as told:
-                    both.get_collections()
-                assert told.value.code() == grpc.StatusCode.UNAVAILABLE
-            both.close()

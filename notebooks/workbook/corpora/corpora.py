@@ -6,9 +6,8 @@ A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded. S
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from workbook.corpora.defects import (
     STRICT,
     BadRow,
     Defects,
+    Effect,
 )
 from workbook.errors import WorkbookError
 from workbook.names import short
@@ -46,8 +46,8 @@ class Document(NamedTuple):
 class Corpus:
     """Documents, the queries of one split that have judgements, and qrels[query id][document id] = grade.
 
-    A judged document may not be among the documents: then it cannot be found. `drop_identical`: a document that has the
-    id of the query is the query itself, and passed over in its results. `defects`: sentences on what was worked round.
+    A judged document may be absent from the documents; no method can find it. If `drop_identical`, a document with the
+    id of a query is that query itself, and is passed over in its results. `defects` tell what was worked round.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Corpus:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what a reader must know of the data: its defects, and whether queries are passed over."""
+        """Sentences for the reader of a score: the data's defects, and whether queries are passed over."""
         themselves = sum(query in self.documents for query in self.queries)
         rule = f"{themselves:,} of the queries are documents themselves: each is passed over in its own results"
         return [*self.defects, *[rule] * self.drop_identical]
@@ -89,17 +89,17 @@ class Corpus:
 
     @property
     def slug(self) -> str:
-        """A name for files that no other content has: of a registered corpus its own, else with a short hash."""
+        """A name for files that no other content has: a registered corpus's own, or the folder's with a short hash."""
         return self.name.replace(":", "-") if is_registered(self.name) else slug(self.name, self.sha256)
 
 
 def slug(name: str, sha256: str) -> str:
-    """A name for files of a corpus in a folder: `name` as it is shown, and a short hash."""
+    """The shown name of a folder with a short hash, as a name for files."""
     return f"{name.removesuffix(f' ({short(sha256)})')}-{short(sha256)}"
 
 
 def is_registered(name: str) -> bool:
-    """Tell whether `name` is a corpus known by name, and so no folder."""
+    """Tell whether `name` is that of a known corpus, and so no folder."""
     return name in ("sample", *BEIR) or python_docs.is_name(name)
 
 
@@ -112,70 +112,56 @@ def check(name: str) -> None:
         raise WorkbookError(f"unknown corpus {name!r}: give one of {known}, or a folder with corpus.jsonl in it")
 
 
-def _told_apart(load: Callable[..., Corpus]) -> Callable[..., Corpus]:
-    """Show a corpus by a name that no other content has in this process, nor a registered one that it is not."""
-
-    @wraps(load)
-    def loaded(name: str, split: str = "test", strict: bool = False) -> Corpus:
-        corpus = load(name, split, strict)
-        facts = BEIR.get(corpus.name)
-        is_set = facts and (len(corpus.documents), len(corpus.queries)) == (facts.documents, facts.queries)
-        taken = is_registered(corpus.name) and not (is_registered(name) or is_set)
-        return replace(corpus, name=names.CORPORA.shown(corpus.name, corpus.sha256, taken))
-
-    return loaded
-
-
-@_told_apart
 def load(name: str, split: str = "test", strict: bool = False) -> Corpus:
     """Load a corpus by registered name or from a folder in BEIR layout.
 
-    Raises WorkbookError, naming file and line, for what would make a score meaningless; if `strict`, also for what is
-    otherwise worked round and told in `Corpus.defects`.
+    The corpus shows a name that no other content has in this process. Raises WorkbookError, naming file and line, for
+    what would make a score meaningless; if `strict`, also for what is otherwise worked round and told in its `defects`.
     """
-    check(name)
-    if name == "sample":
-        return read_beir(paths.SAMPLE, name, split)
-    if python_docs.is_name(name):
-        return read_beir(python_docs.build(name), name, split)
-    if name not in BEIR:
-        folder = Path(name).resolve()
-        return read_beir(folder, folder.name, split, defects=Defects(strict))
-    facts = BEIR[name]
-    corpus = read_beir(beir_sets.folder_of(name), name, split, may_be_empty=True, defects=Defects(strict))
-    found = len(corpus.documents), len(corpus.queries)
-    if split == "test" and facts.documents and found != (facts.documents, facts.queries):
+    folder, of_ours = _folder(name)
+    plain_name = name if is_registered(name) else folder.name
+    corpus = read_beir(folder, plain_name, split, may_be_empty=name in BEIR, defects=Defects(strict or of_ours))
+    found, facts = (len(corpus.documents), len(corpus.queries)), BEIR.get(plain_name)
+    is_set = facts is not None and found == (facts.documents, facts.queries)
+    if name in BEIR and split == "test" and facts.documents and not is_set:
         raise WorkbookError(
             f"{name}: {found[0]} documents and {found[1]} test queries, "
             f"but BEIR's has {facts.documents} and {facts.queries}; delete the folder and download it again"
         )
-    return corpus
+    taken = is_registered(plain_name) and not (is_registered(name) or is_set)
+    return replace(corpus, name=names.CORPORA.shown(plain_name, corpus.sha256, taken))
 
 
 def unlabelled(name: str) -> dict[str, Document]:
-    """Documents to train on, read without any query or judgement: a corpus's own, titles included.
+    """Documents to train on: those of a corpus with their titles, read without any query or judgement.
 
-    Of python-docs, the docstrings outside the corpus, the summary as title. A BEIR set's own documents are those that
-    are searched later: a model trained on them has seen what it will find, not what will be asked.
+    For python-docs they are the docstrings outside the corpus, each with its summary as title. Other corpora give the
+    documents that are searched later: a model trained on them has seen what it will find, but not what will be asked.
     """
-    check(name)
-    if python_docs.is_name(name):
-        return read_documents(python_docs.build(name) / python_docs.OUTSIDE)
-    if name == "sample":
-        return read_documents(paths.SAMPLE / "corpus.jsonl")
-    folder = beir_sets.folder_of(name) if name in BEIR else Path(name).resolve()
+    folder, of_ours = _folder(name)
     beir_sets.check_links(folder)
-    return read_documents(folder / "corpus.jsonl", defects=Defects())
+    file = python_docs.OUTSIDE if python_docs.is_name(name) else "corpus.jsonl"
+    return read_documents(folder / file, defects=Defects(strict=of_ours))
+
+
+def _folder(name: str) -> tuple[Path, bool]:
+    """The folder of a corpus in BEIR layout, built or downloaded if need be, and whether this project wrote it."""
+    check(name)
+    if name == "sample":
+        return paths.SAMPLE, True
+    if python_docs.is_name(name):
+        return python_docs.build(name), True
+    return beir_sets.folder_of(name) if name in BEIR else Path(name).resolve(), False
 
 
 def read_beir(
     folder: Path, name: str, split: str = "test", may_be_empty: bool = False, defects: Defects = STRICT
 ) -> Corpus:
-    """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv; keep the queries that have judgements.
+    """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv, and keep the queries that have judgements.
 
-    All are in the order of their ids, as what is drawn by seed, resampled or trained on must not follow from the order
-    of a file. Small defects are added to `defects`. An empty document is one and left out, unless `may_be_empty`: some
-    of BEIR's own sets have them and are scored with them.
+    Everything is put in the order of ids, so that the order of a file changes no sample, interval or training. Small
+    defects are added to `defects`. An empty document is one and is left out, unless `may_be_empty`: some of BEIR's own
+    sets have empty documents and are scored with them.
     """
     beir_sets.check_links(folder)
     documents = read_documents(folder / "corpus.jsonl", may_be_empty, defects)
@@ -189,10 +175,10 @@ def read_beir(
 def asks_itself(
     documents: Mapping[str, Document], queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]
 ) -> bool:
-    """Tell whether queries are documents of the corpus, as in ArguAna: finding itself is no merit of a query.
+    """Tell whether queries are documents of the corpus, as in ArguAna: a query must gain nothing by finding itself.
 
-    Some are, by id, and every one of these says what its document says and is not judged relevant to itself. BEIR drops
-    whatever has the query's id; numbers that two files happen to have in common are no reason to.
+    That is so if queries have the ids of documents, and each of these says what its document says and is not judged
+    relevant to itself. BEIR drops whatever has the query's id; that two files share some numbers is no reason to.
     """
     themselves = queries.keys() & documents.keys()
     return bool(themselves) and all(
@@ -206,31 +192,20 @@ def _plain(text: str) -> str:
 
 def read_documents(file: Path, may_be_empty: bool = False, defects: Defects = STRICT) -> dict[str, Document]:
     """Read a corpus.jsonl and nothing beside it."""
-    documents: dict[str, Document] = {}
-    for line, (key, document) in each_document(file, defects):
-        place = f"{file}:{line}"
-        if _add(documents, key, document, place, "document", defects) and not document.full:
-            defects.add(STAYS_EMPTY if may_be_empty else ROW_OUT, empty(key, place, "document"))
-    return {key: documents[key] for key in sorted(documents) if documents[key].full or may_be_empty}
+    found = _by_id(each_document(file, defects), "document", STAYS_EMPTY if may_be_empty else ROW_OUT, defects)
+    return {key: document for key, document in found.items() if document.full or may_be_empty}
 
 
 def read_queries(file: Path, defects: Defects = STRICT) -> dict[str, str]:
-    """Read a queries.jsonl: text by id, judged or not; without those that have no text."""
-    queries: dict[str, str] = {}
-    for line, row in lines.rows(file, defects):
-        place = f"{file}:{line}"
-        if _add(queries, row["_id"], row["text"], place, "query", defects) and not row["text"].strip():
-            defects.add(ROW_OUT, empty(row["_id"], place, "query"))
-    return {key: queries[key] for key in sorted(queries) if queries[key].strip()}
+    """Read the queries of a queries.jsonl that have a text, judged or not: text by id."""
+    rows = ((place, key, Document("", row.text)) for place, key, row in each_document(file, defects))
+    return {key: query.text for key, query in _by_id(rows, "query", ROW_OUT, defects).items() if query.full}
 
 
-def each_document(file: Path, defects: Defects = STRICT) -> Iterator[tuple[int, tuple[str, Document]]]:
-    """Line number, id and document of a corpus.jsonl, one by one; that ids are unique, and texts there, is not checked.
-
-    Of a row that cannot be used nothing is given.
-    """
-    for line, row in lines.rows(file, defects):
-        yield line, (row["_id"], Document(row.get("title") or "", row["text"]))
+def each_document(file: Path, defects: Defects = STRICT) -> Iterator[tuple[str, str, Document]]:
+    """Yield place, id and document of each usable row of a corpus.jsonl. Ids may repeat, and texts may be empty."""
+    for place, row in lines.rows(file, defects):
+        yield place, row["_id"], Document(row.get("title") or "", row["text"])
 
 
 def empty(key: str, place: str, what: str) -> BadRow:
@@ -238,28 +213,33 @@ def empty(key: str, place: str, what: str) -> BadRow:
     return BadRow(f"{place}: {what} {key!r} is empty; remove it or give it a text", place, EMPTY)
 
 
-def _add(table: dict, key: str, value: object, place: str, what: str, defects: Defects) -> bool:
-    """Add a value, and tell whether it is new. WorkbookError if another one has its id."""
-    if key not in table:
-        table[key] = value
-        return True
-    twice = f"{place}: {what} id {key!r} is there twice"
-    if table[key] != value:
-        raise WorkbookError(f"{twice}, with another text; ids must be unique")
-    defects.add(ROW_ONCE, BadRow(f"{twice}; ids must be unique", place))
-    return False
+def _by_id(
+    rows: Iterable[tuple[str, str, Document]], what: str, if_empty: Effect, defects: Defects
+) -> dict[str, Document]:
+    """Documents in the order of their ids. Raises WorkbookError for two that share an id and differ."""
+    found: dict[str, Document] = {}
+    for place, key, document in rows:
+        if key not in found:
+            found[key] = document
+            if not document.full:
+                defects.add(if_empty, empty(key, place, what))
+            continue
+        twice = f"{place}: {what} id {key!r} is there twice"
+        if found[key] != document:
+            raise WorkbookError(f"{twice}, with another text; ids must be unique")
+        defects.add(ROW_ONCE, BadRow(f"{twice}; ids must be unique", place))
+    return dict(sorted(found.items()))
 
 
 def _read_qrels(file: Path, documents: dict, queries: dict, defects: Defects) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    judged = defects.watch(file, lines.judgements(file, defects), NOT_ASKED, NOT_FOUND)
-    for place, query, document, grade in judged:
-        if query not in queries:
-            unknown = f"{place}: judgement for query {query!r}, which queries.jsonl does not have"
-            defects.add(NOT_ASKED, BadRow(unknown, place))
+    for place, query, document, grade in asked_judgements(file, queries, defects, NOT_FOUND):
+        grades = qrels.setdefault(query, {})
+        if document in grades:
+            defects.add(JUDGED_ONCE, judged_twice(f"query {query!r}", document, grades[document], grade, place))
             continue
-        new = judge(qrels.setdefault(query, {}), document, grade, place, f"query {query!r}", defects)
-        if new and document not in documents:
+        grades[document] = grade
+        if document not in documents:
             unknown = f"{place}: judgement for document {document!r}, which corpus.jsonl does not have"
             defects.add(NOT_FOUND, BadRow(unknown, place))
     if qrels and not any(grade > 0 for grades in qrels.values() for grade in grades.values()):
@@ -269,13 +249,25 @@ def _read_qrels(file: Path, documents: dict, queries: dict, defects: Defects) ->
     return qrels
 
 
-def judge(grades: dict, document: str, grade: int, place: str, query: str, defects: Defects) -> bool:
-    """Add a grade to those of a query, and tell whether it is new. WorkbookError if there is another."""
-    if document not in grades:
-        grades[document] = grade
-        return True
+def asked_judgements(
+    file: Path, queries: Mapping[str, str], defects: Defects, *watched: Effect
+) -> Iterator[tuple[str, str, str, int]]:
+    """Yield place, query id, document id and grade of the judgements of known queries.
+
+    At the end, too many defects of these judgements raise WorkbookError, those that the caller `watched` included.
+    """
+    for judgement in defects.watch(file, lines.judgements(file, defects), NOT_ASKED, *watched):
+        place, query, *_ = judgement
+        if query in queries:
+            yield judgement
+        else:
+            unknown = f"{place}: judgement for query {query!r}, which queries.jsonl does not have"
+            defects.add(NOT_ASKED, BadRow(unknown, place))
+
+
+def judged_twice(query: str, document: str, before: int, grade: int, place: str) -> BadRow:
+    """The defect of a judgement that is there twice. Raises WorkbookError if the two grades differ."""
     twice = f"{place}: {query} and document {document!r} are judged twice"
-    if grades[document] != grade:
-        raise WorkbookError(f"{twice}, at {grades[document]} and at {grade}; take one out")
-    defects.add(JUDGED_ONCE, BadRow(twice, place))
-    return False
+    if before != grade:
+        raise WorkbookError(f"{twice}, at {before} and at {grade}; take one out")
+    return BadRow(f"{twice}; take one out", place)

@@ -1,26 +1,26 @@
-"""Small defects of a corpus: counted, told once beside what ran, and worked round in the way that flatters nobody.
+"""Small defects of a corpus: they are counted, told once beside the results, and worked round so that no method gains.
 
-A row that cannot be read, or has no text, is left out: no method can find it. A row that is there twice is taken once.
-A judgement of a document that is not there stays: nobody can find it, and its query scores less for every method. A
-query without a text cannot be asked of any method, so it is left out with its judgements. Many of one kind are no
-small defect but another layout, or a broken file: that stops, as everything does where `strict` is asked for.
+A row that cannot be read or has no text is left out: no method can find it. A row that is there twice is taken once.
+A judgement of an absent document stays: no method can find it, so its query scores less for all of them. A query
+without a text cannot be asked, so it is left out with its judgements. Many defects of one kind mean another layout or a
+broken file. They stop the run, and so does the first defect where `strict` is asked for.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workbook.errors import WorkbookError
 
-HANDFUL, SHARE = 10, 0.01  # rows that may be unreadable: so many, or this share of all
+HANDFUL, SHARE = 10, 0.01  # a file may have so many unreadable rows, or this share of all, whichever is more
 SHOWN = 5  # line numbers of a kind that are told
-EMPTY = "empty"  # a kind that may be as many as half of the rows, as what is of no kind
+EMPTY = "empty"  # the kind of a row without a text; of these, as of defects without a kind, fewer than half may be so
 PLACE = re.compile(r"(?s)(.*?)(?::|, row )(\d+(?:-\d+)?)")
 
 
 class Effect(NamedTuple):
-    """What is done with a defect, said of one and of several; `limited`: not with half of the rows or more."""
+    """What is done about a defect, told of one and of several. If `limited`, half of the rows are too many."""
 
     one: str
     several: str
@@ -44,9 +44,9 @@ JUDGED_ONCE = Effect(
 
 
 class BadRow(WorkbookError):
-    """What is wrong with one row, in a message that begins with its place; in a word or two, `kind`.
+    """What is wrong with one row, while the rows around it can be used.
 
-    The rows around it can be used.
+    The message begins with the row's `place`; `kind` says in a word or two what is wrong.
     """
 
     def __init__(self, message: str, place: str = "", kind: str = ""):
@@ -56,7 +56,7 @@ class BadRow(WorkbookError):
 
 
 class _Found:
-    """The first defect of an effect and kind in a file, the line numbers of some, and how many there are."""
+    """The defects of one effect and kind in a file: the first, how many there are, and the line numbers of some."""
 
     def __init__(self, first: BadRow):
         self.first = first
@@ -65,7 +65,7 @@ class _Found:
 
 
 class Defects:
-    """The small defects found so far, by file. If `strict`, the first is raised."""
+    """The small defects found so far. If `strict`, the first is raised."""
 
     def __init__(self, strict: bool = False):
         self.strict = strict
@@ -81,26 +81,34 @@ class Defects:
         if len(found.numbers) < SHOWN and number not in found.numbers:
             found.numbers.append(number)
 
+    def usable(
+        self, file: Path, rows: Iterable[tuple[str, Any]], use: Callable[[Any, str], Any], effect: Effect
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield each row's place and what `use` makes of it. A row that is a BadRow, or raises one, is a defect."""
+        for place, row in self.watch(file, rows, effect):
+            try:
+                if isinstance(row, BadRow):
+                    raise row
+                yield place, use(row, place)
+            except BadRow as bad:
+                self.add(effect, bad)
+
     def watch(self, file: Path, rows: Iterable, *effects: Effect) -> Iterator:
-        """Give all rows of a file on, and at their end `check` it."""
+        """Yield all rows of a file. Once the last has been taken, too many defects of it raise WorkbookError.
+
+        Half of the rows are too many; of rows that cannot be read, more than a HANDFUL and than a SHARE of all.
+        """
         number = 0
         for number, row in enumerate(rows, start=1):  # noqa: B007
             yield row
         for effect in effects:
-            self.check(file, effect, number)
-
-    def check(self, file: Path, effect: Effect, rows: int) -> None:
-        """Raise WorkbookError, naming the first line, if there are too many of such a defect among all rows of a file.
-
-        That is half of them; of rows that cannot be read, more than a HANDFUL and than a SHARE of all.
-        """
-        kinds = self._found.get((str(file), effect), {})
-        total = sum(found.count for found in kinds.values())
-        unread = sum(found.count for kind, found in kinds.items() if kind not in ("", EMPTY))
-        if total and effect.limited and (2 * total >= rows or unread > max(HANDFUL, SHARE * rows)):
-            first = max(kinds.values(), key=lambda found: found.count).first
-            like = f" ({total:,} of {rows:,} are like it: too many to go on without)" if total > 1 else ""
-            raise WorkbookError(f"{first}{like}")
+            kinds = self._found.get((str(file), effect), {})
+            total = sum(found.count for found in kinds.values())
+            unread = sum(found.count for kind, found in kinds.items() if kind not in ("", EMPTY))
+            if total and effect.limited and (2 * total >= number or unread > max(HANDFUL, SHARE * number)):
+                first = max(kinds.values(), key=lambda found: found.count).first
+                like = f" ({total:,} of {number:,} are like it: too many to go on without)" if total > 1 else ""
+                raise WorkbookError(f"{first}{like}")
 
     def told(self) -> tuple[str, ...]:
         """A sentence for each file and effect: how many, of which kind and in which lines."""

@@ -65,7 +65,7 @@ class Real:
 
     def texts(self, n: int) -> Iterator[str]:
         number = 0
-        for number, (_, (_, document)) in enumerate(corpora.each_document(self._file), start=1):
+        for number, (_, _, document) in enumerate(corpora.each_document(self._file), start=1):
             yield document.full
             if number == n:
                 return

@@ -1,8 +1,9 @@
-"""Lines of a corpus's files, and what is wrong with a text, an id, a grade or an object of JSON in one of them."""
+"""Lines of a corpus's files: how they are read and written, and what is wrong with a text, an id or a grade in one."""
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ MOST = 1_000  # of a grade: trec_eval takes memory by the highest, 16 GB for 2**
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 UNFIT = re.compile(r"[\0\t\r\n]")  # for an id: it ends a field or a line of qrels, or the id itself in trec_eval
 NO_JSON, NO_UTF_8 = "not valid JSON", "not UTF-8"  # kinds of a bad row
+NUMBERS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}  # not JSON, but written by Python and pandas
 LONGEST = 2**26  # bytes of a line; what is longer is one JSON list, or has line ends of another kind
 
 
@@ -30,10 +32,10 @@ def opened(file: Path) -> BinaryIO:
 
 
 def read(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[tuple[int, str]]:
-    """Number and text of each line with its end, cut at "\\n" alone: str.splitlines also cuts at U+2028 in a document.
+    """Yield number and text of each line. Only "\\n" ends one: str.splitlines also cuts at U+2028 in a document.
 
-    `watch` is told the bytes of each. A line that is not UTF-8 is one that `check_utf8` refuses. Raises WorkbookError,
-    naming the line, for one that is too long, and for a file in UTF-16.
+    `watch` is called with the number of bytes of each line. What is no UTF-8 is left for `check_utf8` to refuse. Raises
+    WorkbookError, naming the line, for one that is too long, and for a file in UTF-16.
     """
     with opened(file) as stream:
         for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), start=1):
@@ -48,26 +50,33 @@ def read(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[t
             yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
 
 
-def json_object(line: str, place: str) -> dict:
-    """The object that a line of JSONL is; NaN in it is nothing. Raises BadRow for anything else.
+def filled(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[tuple[str, str]]:
+    """Yield place and text of each line that is not blank."""
+    for number, line in read(file, watch):
+        if line.strip():
+            yield f"{file}:{number}", line
 
-    A last line that breaks off is no bad row: who knows what came after it. That is a WorkbookError.
+
+def objects(file: Path, watch: Callable[[int], object] | None = None) -> Iterator[tuple[str, dict | BadRow]]:
+    """Yield the place of each row of a JSONL file, and its object or the BadRow that says why it has none.
+
+    Raises WorkbookError for a last line that breaks off: nobody knows what came after it.
     """
-    try:
-        return _json_object(line, place)
-    except BadRow as bad:
-        if line.endswith("\n") or bad.kind not in (NO_JSON, NO_UTF_8):
-            raise
-        raise WorkbookError(str(bad)) from None
+    for place, line in filled(file, watch):
+        try:
+            yield place, _json_object(line, place)
+        except BadRow as bad:
+            if bad.kind in (NO_JSON, NO_UTF_8) and not line.endswith("\n"):
+                raise WorkbookError(str(bad)) from None
+            yield place, bad
 
 
 def _json_object(line: str, place: str) -> dict:
     check_utf8(line, place)
     try:
-        row = json.loads(line, object_pairs_hook=_object, parse_constant=_constant)
+        row = json.loads(line, object_pairs_hook=_object, parse_constant=NUMBERS.get)
     except json.JSONDecodeError as error:
-        message = f"{place}: not valid JSON ({error.msg}); is the file cut short?"
-        raise BadRow(message, place, NO_JSON) from None
+        raise BadRow(f"{place}: not valid JSON ({error.msg}); is the file cut short?", place, NO_JSON) from None
     except (ValueError, RecursionError) as error:  # a key twice, a number of thousands of digits, thousands of brackets
         raise BadRow(f"{place}: not usable JSON ({error})", place, "not usable JSON") from None
     if not isinstance(row, dict):
@@ -81,10 +90,6 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         raise ValueError(f"a key is there twice in {', '.join(key for key, _ in pairs)}")
     return found
-
-
-def _constant(name: str) -> float | None:
-    return None if name == "NaN" else float(name)
 
 
 def check_text(text: str, key: str, place: str, what: str) -> None:
@@ -117,7 +122,7 @@ def check_utf8(line: str, place: str) -> None:
 
 
 def grade(text: str, place: str, what: str) -> int:
-    """A grade as judgements write it. Raises BadRow, saying of what, for one that cannot be counted with."""
+    """The grade that a text says. Raises BadRow, beginning with `what`, for one that cannot be counted with."""
     if not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > MOST:
         message = f"{place}: {what} must be a whole number, {MOST:,} at most, not {text!r}"
         raise BadRow(message, place, "a grade that is no whole number")
@@ -125,50 +130,30 @@ def grade(text: str, place: str, what: str) -> int:
 
 
 def judgements(file: Path, defects: Defects = STRICT) -> Iterator[tuple[str, str, str, int]]:
-    """Place, query id, document id and grade of a qrels file, one by one; that the ids are known is not checked."""
-    for number, line in defects.watch(file, _filled(file), ROW_OUT):
-        if number == 1 and line.rpartition("\t")[2].strip() == "score":
-            continue
-        place = f"{file}:{number}"
-        try:
-            judgement = _judgement(line.rstrip("\r\n"), place)
-        except BadRow as bad:
-            defects.add(ROW_OUT, bad)
-            continue
-        yield place, *judgement
+    """Yield place, query id, document id and grade of each line of a qrels file. The ids may be unknown."""
+    for place, judgement in defects.usable(file, filled(file), _judgement, ROW_OUT):
+        if judgement:
+            yield place, *judgement
 
 
-def _judgement(line: str, place: str) -> tuple[str, str, int]:
+def _judgement(line: str, place: str) -> tuple[str, str, int] | None:
+    """The judgement that a line holds; None for the header."""
+    if place.endswith(":1") and line.rpartition("\t")[2].strip() == "score":
+        return None
     check_utf8(line, place)
-    fields = line.split("\t")
+    fields = line.rstrip("\r\n").split("\t")
     if len(fields) != 3:
         message = f"{place}: a judgement is query-id, corpus-id and a whole number, tab separated"
         raise BadRow(message, place, "not three fields")
     return fields[0], fields[1], grade(fields[2], place, "a grade")
 
 
-def _filled(file: Path) -> Iterator[tuple[int, str]]:
-    for number, line in read(file):
-        if line.strip():
-            yield number, line
+def rows(file: Path, defects: Defects) -> Iterator[tuple[str, dict]]:
+    """Yield place and object of each row of a corpus.jsonl or queries.jsonl that has an id and a text, maybe empty."""
+    return defects.usable(file, objects(file), _row, ROW_OUT)
 
 
-def rows(file: Path, defects: Defects) -> Iterator[tuple[int, dict]]:
-    """Line number and object of each row that can be used, with an id and a text, which may be empty.
-
-    Once the last has been taken, too many defects of the file, the taker's among them, raise WorkbookError.
-    """
-    for number, line in defects.watch(file, _filled(file), ROW_OUT):
-        try:
-            row = _row(line, f"{file}:{number}")
-        except BadRow as bad:
-            defects.add(ROW_OUT, bad)
-            continue
-        yield number, row
-
-
-def _row(line: str, place: str) -> dict:
-    row = json_object(line, place)
+def _row(row: dict, place: str) -> dict:
     if row.get("text", 0) is None:
         row["text"] = ""
     if not all(isinstance(row.get(key), str) for key in ("_id", "text")):
@@ -179,3 +164,26 @@ def _row(line: str, place: str) -> dict:
         raise BadRow(f'{place}: "title" must be a string', place, "a title that is no text")
     check_text(f"{title} {row['text']}", row["_id"], place, "row")
     return row
+
+
+def write_beir(
+    folder: Path,
+    documents: Iterable[tuple[str, str, str]],
+    queries: Mapping[str, str],
+    qrels: Mapping[str, Mapping[str, int]],
+) -> None:
+    """Write a corpus in BEIR layout; each of `documents` is id, title and text."""
+    (folder / "qrels").mkdir(parents=True)
+    write(folder / "corpus.jsonl", documents)
+    write(folder / "queries.jsonl", ((key, "", text) for key, text in queries.items()))
+    judged = (f"{query}\t{key}\t{grade}\n" for query, grades in qrels.items() for key, grade in grades.items())
+    with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(["query-id\tcorpus-id\tscore\n", *judged])
+
+
+def write(file: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Write ids, titles and texts as a corpus.jsonl; an empty title is left out."""
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        for key, title, text in rows:
+            row = {"_id": key, "title": title, "text": text} if title else {"_id": key, "text": text}
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,8 +1,9 @@
-"""Your corpus: one file or a folder in BEIR layout, made once into a folder in BEIR layout that everything else reads.
+"""Your own corpus: of a file or folder a folder in BEIR layout is made once, which everything else reads.
 
-A large corpus is sampled and its queries are limited. Without judgements, known items are asked for: each query is the
-title of a document or a sentence of it, held out. The rows are read twice: for their ids, and for what is kept. In
-memory are the documents kept, and eight bytes for every row. Small defects are told, see `defects`.
+A large corpus is sampled, and its queries are limited. Without judgements, documents of the corpus are asked for: each
+query is the title of a document, or a sentence of it, and is left out of the document. The rows are read twice: for
+their ids, and for what is kept. Memory holds the documents kept, and eight bytes for every row. Small defects are told,
+see `defects`.
 """
 
 import hashlib
@@ -34,7 +35,7 @@ __all__ = ["Source", "check", "describe", "load", "prepare"]
 
 
 class Asked(NamedTuple):
-    """What is searched and asked: `label` is for the name of the corpus, `kind` for people."""
+    """What is searched and asked. `label` becomes part of the corpus's name; `kind` tells people what queries are."""
 
     documents: dict[str, Document]
     queries: dict[str, str]
@@ -44,7 +45,7 @@ class Asked(NamedTuple):
 
 
 def load(source: Source) -> Corpus:
-    """The corpus: of a registered name as it is, of a file or folder what `prepare` makes of it."""
+    """Load a registered corpus as it is, or the corpus that `prepare` makes of a file or folder."""
     name = prepare(source)
     if corpora.is_registered(name):
         return corpora.load(name, strict=source.strict)
@@ -52,7 +53,7 @@ def load(source: Source) -> Corpus:
 
 
 def describe(source: Source) -> str:
-    """One line on what is searched and asked: how many documents of how many, which queries, what was worked round."""
+    """One line: how many documents of how many are searched, which queries are asked, and what was worked round."""
     name = prepare(source)
     if corpora.is_registered(name):
         notes = corpora.load(name).notes
@@ -71,9 +72,9 @@ def describe(source: Source) -> str:
 
 
 def prepare(source: Source) -> str:
-    """Make the corpus, or find it made, and return what `corpora.load` knows it by: its folder, or a registered name.
+    """Make the corpus, or find it made, and return the name that `corpora.load` takes: a folder, or a registered name.
 
-    The folder is in data/own, named after the file and, without judgements, after what the queries are. Raises
+    The folder is in data/own. It is named after the file and, without judgements, after the kind of queries. Raises
     WorkbookError, naming file and line, for a fault in the data; nothing is written then.
     """
     check(source)
@@ -87,7 +88,8 @@ def prepare(source: Source) -> str:
     stem = source.name if source.is_folder else Path(source.name).stem
     label = re.sub(r"[^\w.]+", "-", f"{stem[:50]} {asked.label} {key}".strip())
     with paths.atomic(paths.DATA / "own" / label) as temporary:
-        _write(temporary, asked)
+        documents = ((key, *document) for key, document in asked.documents.items())
+        lines.write_beir(temporary, documents, asked.queries, asked.qrels)
         (temporary / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return str(paths.DATA / "own" / label)
 
@@ -101,7 +103,7 @@ def _about(folder: Path) -> dict[str, Any]:
 
 
 def rank(key: str, seed: int) -> int:
-    """A number by which ids are drawn, the lowest first: whatever the order they come in, the same are drawn."""
+    """A number by which ids are drawn, the lowest first. It depends on nothing else, so neither does what is drawn."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, key=str(seed).encode()).digest())
 
 
@@ -150,22 +152,17 @@ def _ids(source: Source, defects: Defects) -> np.ndarray:
 
 
 def _check_twice(source: Source, twice: Collection[int], defects: Defects) -> None:
-    """Tell of rows that are there again. Raises WorkbookError for one whose text is another; `twice`: their ranks."""
+    """Tell of rows that are there again; `twice` are their ranks. Raises WorkbookError if the text is another."""
     first: dict[str, tuple[str, int]] = {}
     for place, key, document in own_files.documents(source):
         if rank(key, source.seed) not in twice:
             continue
-        before, content = first.setdefault(key, (place, _content(document)))
-        if before == place:
-            continue
+        before, content = first.setdefault(key, (place, hash(document)))  # the documents may be too many to keep
         again = f"{place}: id {key!r} is there twice, first at {before}"
-        if content != _content(document):
+        if content != hash(document):
             raise WorkbookError(f"{again}, with another text; ids must be unique")
-        defects.add(ROW_ONCE, BadRow(f"{again}; ids must be unique", place))
-
-
-def _content(document: Document) -> int:
-    return rank(f"{len(document.title)} {document.title}{document.text}", 0)
+        if before != place:
+            defects.add(ROW_ONCE, BadRow(f"{again}; ids must be unique", place))
 
 
 def _has(ids: np.ndarray, source: Source, key: str) -> bool:
@@ -185,7 +182,7 @@ def _limit(source: Source, ids: np.ndarray, needed: Collection[str]) -> int:
 
 
 def _judged(source: Source, ids: np.ndarray, defects: Defects) -> dict[str, dict[str, Judgement]]:
-    """The judgements of at most so many queries, by query and document; nothing if there are none to read."""
+    """The judgements of the queries drawn, by query and document; empty if the source has none."""
     judged: dict[str, dict[str, Judgement]] = {}
     limit = ALL
     for one in defects.watch(source.files[-1], own_files.judgements(source, defects), NOT_FOUND):
@@ -193,8 +190,13 @@ def _judged(source: Source, ids: np.ndarray, defects: Defects) -> dict[str, dict
             defects.add(NOT_FOUND, _not_found(source, one))
         if rank(one.query, source.seed) > limit:
             continue
-        _judge(source, judged.setdefault(one.query, {}), one, defects)
-        if len(judged) > 2 * source.queries:  # now and then, so that what is in memory has an end
+        before = judged.setdefault(one.query, {}).setdefault(one.document, one)
+        if before is not one:
+            query = f"query {one.text!r}"
+            twice = corpora.judged_twice(query, one.document, before.grade, one.grade, one.place)
+            if "query" not in source.columns:  # or the row is there twice, which is told already
+                defects.add(JUDGED_ONCE, twice)
+        if len(judged) > 2 * source.queries:  # so that memory does not grow with the file
             judged = {query: judged[query] for query in _drawn(source, judged)}
             limit = max(rank(query, source.seed) for query in judged)
     judged = {query: judged[query] for query in _drawn(source, judged)}
@@ -206,22 +208,12 @@ def _judged(source: Source, ids: np.ndarray, defects: Defects) -> dict[str, dict
     return judged
 
 
-def _judge(source: Source, grades: dict[str, Judgement], one: Judgement, defects: Defects) -> None:
-    """Add a judgement to those of its query. WorkbookError if there is another of its document, with another grade."""
-    before = grades.setdefault(one.document, one)
-    twice = f"{one.place}: query {one.text!r} and document {one.document!r} are judged twice"
-    if before.grade != one.grade:
-        raise WorkbookError(f"{twice}, at {before.grade} and at {one.grade}; take one out")
-    if before is not one and "query" not in source.columns:  # of a column, a row that is there twice, and told of
-        defects.add(JUDGED_ONCE, BadRow(f"{twice}; take one out", one.place))
-
-
 def _not_found(source: Source, one: Judgement) -> BadRow:
     return BadRow(f"{one.place}: judgement for document {one.document!r}, which {source.file} lacks", one.place)
 
 
 def _check_drawn(source: Source, ids: np.ndarray, drawn: list[Judgement]) -> None:
-    """Raise WorkbookError if half of the judgements that are asked for cannot be found, by the luck of the draw."""
+    """Raise WorkbookError if, of the judgements of the queries drawn, half name documents that are absent."""
     absent = Defects()
     for one in absent.watch(source.files[-1], drawn, NOT_FOUND):
         if not _has(ids, source, one.document):
@@ -239,7 +231,7 @@ def _as_judged(source: Source, kept: dict[str, Document], judged: dict[str, dict
 
 
 def _known_items(source: Source, kept: dict[str, Document]) -> Asked:
-    """Ask for documents by title, if most have one, else by a sentence; not by what stands in two documents."""
+    """Ask for documents by title if most have one, else by a sentence; never by what two documents say."""
     documents = {key: Document("", one.text) for key, one in kept.items() if one.text.strip()}
     anchors = {key: kept[key].title for key in documents if kept[key].title.strip()}
     kind, rests = "title", documents
@@ -263,16 +255,3 @@ def _known_items(source: Source, kept: dict[str, Document]) -> Asked:
         {f"q:{key}": anchors[key] for key in drawn}, {f"q:{key}": {key: 1} for key in drawn},
         f"known-item-{kind}", f"known-item queries: {KNOWN[kind]}",
     )  # fmt: skip
-
-
-def _write(folder: Path, asked: Asked) -> None:
-    """Write the corpus in BEIR layout."""
-    (folder / "qrels").mkdir(parents=True)
-    documents = ({"_id": key, **document._asdict()} for key, document in asked.documents.items())
-    queries = ({"_id": key, "text": text} for key, text in asked.queries.items())
-    for name, rows in (("corpus.jsonl", documents), ("queries.jsonl", queries)):
-        with (folder / name).open("w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-    judged = (f"{query}\t{key}\t{grade}\n" for query, grades in asked.qrels.items() for key, grade in grades.items())
-    with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(["query-id\tcorpus-id\tscore\n", *judged])

@@ -1,10 +1,11 @@
-"""Where a corpus of one's own comes from: which file and columns, and its documents and judgements, row by row."""
+"""Your own files: which file and columns hold a corpus, and its documents and judgements, read row by row."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from workbook import paths
 from workbook.corpora import corpora, lines, table_files
 from workbook.corpora.beir_sets import BEIR, check_links, is_beir_folder
 from workbook.corpora.corpora import Document
-from workbook.corpora.defects import NOT_ASKED, QUERY_OUT, ROW_OUT, STRICT, BadRow, Defects
+from workbook.corpora.defects import QUERY_OUT, ROW_OUT, STRICT, BadRow, Defects
 from workbook.errors import WorkbookError
 
 FEWEST = 10  # queries
@@ -26,11 +27,13 @@ class Source:
     """A corpus as a notebook's parameters give it.
 
     `corpus`: a registered name, a folder in BEIR layout (queries.jsonl and qrels/test.tsv may be missing), or a file.
-    `columns`: which of its columns is the id, title, text, and query: a question (or a list) that the row answers.
-    Without an id, the content of the row makes one, so that the order of a file decides nothing; its number does where
-    `judged` has to name it. `judged`: a file of judgements; `judged_columns`: its query (a text),
-    document (an id) and grade (1 where there is none). `documents` (0: all) and `queries`: at most so many, by `seed`.
-    `strict`: small defects are refused, too.
+    `columns`: which column is the id, title, text, and query: a question, or a list of them, that the row answers.
+    `judged`: a file of judgements; `judged_columns`: which of its columns is the query (a text), the document (an id)
+    and the grade (1 if there is none). `documents` and `queries`: at most so many are drawn by `seed`; 0 documents are
+    all. `strict`: small defects are refused, too.
+
+    A row without an id column is named by its content, so that the order of a file decides nothing, or by its number
+    where `judged` has to name it.
     """
 
     corpus: str
@@ -120,33 +123,22 @@ def columns_of(source: Source) -> dict[str, str]:
 
 
 def documents(source: Source, defects: Defects | None = None) -> Iterator[tuple[str, str, Document]]:
-    """Place, id and document of each row; that ids are unique is not checked. A document may be empty: a defect, too.
-
-    None for `defects`: the same rows are passed over, and nothing is said.
-    """
+    """Yield place, id and document of each usable row. Ids may repeat. A document may be empty, which is a defect."""
+    defects = defects or Defects()
     columns = columns_of(source)
     rows = _rows(source.file, columns, {"id", "title", "text"})
-    for number, (place, row) in enumerate((defects or Defects()).watch(source.file, rows, ROW_OUT), start=1):
-        try:
-            key, document = _document(row, str(number), place, columns, by_number=bool(source.judged))
-        except BadRow as bad:
-            if defects:
-                defects.add(ROW_OUT, bad)
-            continue
-        if defects and not document.full:
+    read = partial(_document, columns=columns, by_number=bool(source.judged))
+    for place, (key, document) in defects.usable(source.file, rows, read, ROW_OUT):
+        if not document.full:
             defects.add(ROW_OUT, corpora.empty(key, place, "document"))
         yield place, key, document
 
 
 def _document(
-    row: dict[str, Any] | BadRow, number: str, place: str, columns: Mapping[str, str], by_number: bool = False
+    row: dict[str, Any], place: str, columns: Mapping[str, str], by_number: bool = False
 ) -> tuple[str, Document]:
-    if isinstance(row, BadRow):
-        raise row
-    key = _id(row["id"], place, columns["id"]) if "id" in columns else number
-    title, text = (
-        "" if row.get(role) is None else _text(row[role], place, columns[role]) for role in ("title", "text")
-    )
+    key = _id(row["id"], place, columns["id"]) if "id" in columns else row["number"]
+    title, text = (_text(row.get(role), place, columns.get(role)) for role in ("title", "text"))
     document = Document(title, text)
     lines.check_text(document.full, key, place, "document")
     if "id" not in columns and not by_number and document.full:
@@ -163,30 +155,19 @@ def judgements(source: Source, defects: Defects = STRICT) -> Iterator[Judgement]
 
 def _from_qrels(qrels: Path, defects: Defects) -> Iterator[Judgement]:
     texts = corpora.read_queries(qrels.parent.parent / "queries.jsonl", defects)
-    judged = defects.watch(qrels, lines.judgements(qrels, defects), NOT_ASKED)
-    for place, query, document, grade in judged:
-        if query in texts:
-            yield Judgement(place, query, texts[query], document, grade)
-        else:
-            unknown = f"{place}: judgement for query {query!r}, which queries.jsonl does not have"
-            defects.add(NOT_ASKED, BadRow(unknown, place))
+    for place, query, document, grade in corpora.asked_judgements(qrels, texts, defects):
+        yield Judgement(place, query, texts[query], document, grade)
 
 
 def _from_file(source: Source, defects: Defects) -> Iterator[Judgement]:
     columns, file = _judged_columns_of(source), Path(source.judged)
-    for place, row in defects.watch(file, _rows(file, columns, set(JUDGED_COLUMNS)), ROW_OUT):
-        try:
-            judgement = _judged_row(row, place, columns)
-        except BadRow as bad:
-            defects.add(ROW_OUT, bad)
-            continue
+    rows = _rows(file, columns, set(JUDGED_COLUMNS))
+    for _, judgement in defects.usable(file, rows, partial(_judged_row, columns=columns), ROW_OUT):
         yield judgement
 
 
-def _judged_row(row: dict[str, Any] | BadRow, place: str, columns: Mapping[str, str]) -> Judgement:
-    if isinstance(row, BadRow):
-        raise row
-    text = "" if row["query"] is None else _text(row["query"], place, columns["query"])
+def _judged_row(row: dict[str, Any], place: str, columns: Mapping[str, str]) -> Judgement:
+    text = _text(row["query"], place, columns["query"])
     if not text.strip():
         raise corpora.empty(text, place, "query")
     grade = lines.grade(str(row["grade"]), place, f"column {columns['grade']!r}") if "grade" in row else 1
@@ -198,37 +179,29 @@ def _from_column(source: Source, defects: Defects) -> Iterator[Judgement]:
     if "query" not in columns:
         return
     read = {"id", "query"} if "id" in columns else {"title", "text", "query"}
-    rows = _rows(source.file, columns, read)
-    for number, (place, row) in enumerate(defects.watch(source.file, rows, QUERY_OUT), start=1):
+    for place, row in defects.watch(source.file, _rows(source.file, columns, read), QUERY_OUT):
         try:
             if isinstance(row, BadRow):
                 raise row
-            key = (
-                _id(row["id"], place, columns["id"])
-                if "id" in columns
-                else _document(row, str(number), place, columns)[0]
-            )
+            key, _ = _document(row, place, columns)
         except BadRow as bad:
             if source.file.suffix.lower() in table_files.PARQUET:  # of which a column may be bad alone
                 defects.add(QUERY_OUT, bad)
             continue  # `documents` tells of it
         try:
-            judged = [_judgement(place, text, key, 1) for text in _questions(row["query"], place, columns["query"])]
+            yield from [_judgement(place, text, key, 1) for text in _questions(row["query"], place, columns["query"])]
         except BadRow as bad:
             defects.add(QUERY_OUT, bad)
-            continue
-        yield from judged
 
 
 def _questions(value: object, place: str, column: str) -> list[str]:
-    """The different questions of a row: of a text one, of a list several, of nothing none."""
-    asked = value if isinstance(value, list) else [value]
-    texts = [_text(one, place, column) for one in asked if one is not None]
+    """The different questions of a row: its text, the texts of its list, or none."""
+    texts = [_text(one, place, column) for one in (value if isinstance(value, list) else [value])]
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
 def _judgement(place: str, text: str, document: str, grade: int) -> Judgement:
-    """A judgement of a query that has no id: its text makes one, the same wherever it stands."""
+    """A judgement of a query that has no id: a hash of its text names it, wherever it stands."""
     lines.check_text(text, text, place, "query")
     return Judgement(place, f"q:{_short_hash(text)}", text, document, grade)
 
@@ -262,23 +235,31 @@ def _resolve(
 
 
 def _rows(file: Path, columns: Mapping[str, str], roles: set[str]) -> Iterator[tuple[str, dict[str, Any] | BadRow]]:
-    """Place of each row and its values by role."""
+    """Yield the place of each row, and its values by role and its number."""
     wanted = {role: column for role, column in columns.items() if role in roles}
-    for place, row in table_files.rows(file, wanted.values()):
-        yield place, row if isinstance(row, BadRow) else {role: row[column] for role, column in wanted.items()}
+    for number, (place, row) in enumerate(table_files.rows(file, wanted.values()), start=1):
+        if not isinstance(row, BadRow):
+            row = {role: row[column] for role, column in wanted.items()} | {"number": str(number)}
+        yield place, row
 
 
-def _text(value: object, place: str, column: str) -> str:
-    if not isinstance(value, str):
-        held = TYPES.get(type(value), f"a {type(value).__name__}")
-        message = f"{place}: column {column!r} holds {held}, not a text; convert it or leave the row out"
-        raise BadRow(message, place, f"{held} for a text")
-    return value
+def _text(value: object, place: str, column: str | None) -> str:
+    """The text that a column holds; empty where the value is missing."""
+    if value is not None and not isinstance(value, str):
+        raise _no_text(value, place, column)
+    return value or ""
 
 
 def _id(value: object, place: str, column: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    key = _text(value, place, column)
-    lines.check_id(key, place)
-    return key
+    if not isinstance(value, str):
+        raise _no_text(value, place, column)
+    lines.check_id(value, place)
+    return value
+
+
+def _no_text(value: object, place: str, column: str | None) -> BadRow:
+    held = TYPES.get(type(value), f"a {type(value).__name__}")
+    message = f"{place}: column {column!r} holds {held}, not a text; convert it or leave the row out"
+    return BadRow(message, place, f"{held} for a text")

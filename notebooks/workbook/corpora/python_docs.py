@@ -1,9 +1,8 @@
-"""A retrieval corpus from the docstrings of the packages pinned in requirements.txt: on every machine, no download.
+"""A retrieval corpus from the docstrings of the installed packages that python_docs.txt lists. Nothing is downloaded.
 
-Query: the summary line of a docstring. Document: the rest of it. Sources are parsed with `ast`, never imported.
-The docstrings outside the corpus that are not nearly the same as one in it are kept beside it, to train on.
-What it deliberately is not: a benchmark to compare with others' numbers. It changes when a pinned version changes, so
-its hash is recorded with every row.
+The summary line of a docstring is a query, and the rest of it is the document that answers. Sources are parsed with
+`ast`, never imported. The docstrings that are neither in the corpus nor nearly the same as one in it are kept beside
+it, to train on. The corpus is no benchmark: it changes when the list changes, so its scores compare with no others.
 """
 
 import ast
@@ -13,18 +12,19 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from workbook import paths
-from workbook.corpora import near_duplicates
+from workbook.corpora import lines, near_duplicates
 from workbook.corpora.near_duplicates import plain
 from workbook.errors import WorkbookError
 from workbook.progress import bar
 
 FORMAT = 6  # raise it when the rules below change, so that older builds are not used
 DOCUMENTS, QUERIES, SEED = 4_000, 500, 0
+PACKAGES = Path(__file__).with_name("python_docs.txt")
 OUTSIDE = "outside.jsonl"  # in the corpus's folder: the docstrings that are not in the corpus
 SUMMARY_WORDS, BODY_WORDS = range(4, 41), range(20, 121)  # MiniLM reads 256 tokens: about 120 words of these
 
@@ -57,7 +57,7 @@ def build(name: str) -> Path:
     Raises WorkbookError when the packages do not hold as many documents as asked for.
     """
     size = size_of(name)
-    versions = pinned()
+    versions = packages()
     key = hashlib.sha256(json.dumps([FORMAT, QUERIES, SEED, versions]).encode()).hexdigest()[:12]
     folder = paths.DATA / "python-docs" / f"{size}-{key}"
     if folder.is_dir():
@@ -74,14 +74,13 @@ def build(name: str) -> Path:
     others = draw.sample([entry for entry in harvest if entry.id not in taken], size - QUERIES)
     taken |= {entry.id for entry in others}
     with paths.atomic(folder) as temporary:
-        (temporary / "qrels").mkdir(parents=True)
-        _write_jsonl(temporary / "corpus.jsonl", ((entry.id, "", entry.body) for entry in sorted(asked + others)))
-        _write_jsonl(temporary / "queries.jsonl", ((f"q:{entry.id}", "", entry.summary) for entry in asked))
-        _write_jsonl(temporary / OUTSIDE, _outside(harvest, taken))
-        judgements = (f"q:{entry.id}\t{entry.id}\t1\n" for entry in asked)
-        (temporary / "qrels" / "test.tsv").write_text(
-            "query-id\tcorpus-id\tscore\n" + "".join(judgements), encoding="utf-8"
+        lines.write_beir(
+            temporary,
+            ((entry.id, "", entry.body) for entry in sorted(asked + others)),
+            {f"q:{entry.id}": entry.summary for entry in asked},
+            {f"q:{entry.id}": {entry.id: 1} for entry in asked},
         )
+        lines.write(temporary / OUTSIDE, _outside(harvest, taken))
     return folder
 
 
@@ -92,21 +91,20 @@ def _outside(harvest: list[Docstring], taken: set[str]) -> Iterator[Docstring]:
     return (entry for entry, group in zip(harvest, groups, strict=True) if group not in near)
 
 
-def pinned(requirements: Path | None = None) -> dict[str, str]:
-    """Installed version of every package that requirements.txt pins.
+def packages() -> dict[str, str]:
+    """The packages of the corpus and their versions, by name.
 
-    Raises WorkbookError if one is missing or at another version: the corpus would be another.
+    Raises WorkbookError if one is not installed, or at another version: the corpus would be another.
     """
-    text = (requirements or paths.REQUIREMENTS).read_text(encoding="utf-8")
     versions = {}
-    for package, wanted in re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", text, flags=re.MULTILINE):
+    for package, wanted in re.findall(r"^([\w.-]+)==([\w.]+)$", PACKAGES.read_text(encoding="utf-8"), re.MULTILINE):
         try:
             versions[package] = importlib.metadata.version(package).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "nothing"
         if versions[package] != wanted:
             raise WorkbookError(
-                f"requirements.txt pins {package}=={wanted} but {versions[package]} is there; `make clean`, then again"
+                f"{PACKAGES.name} pins {package}=={wanted} but {versions[package]} is there; `make clean`, then again"
             )
     return dict(sorted(versions.items()))
 
@@ -152,10 +150,3 @@ def _split(name: str, docstring: str) -> Docstring | None:
 def _is_source(file: Path) -> bool:
     names = {part.lower() for part in file.parts}
     return file.suffix == ".py" and ".." not in names and not names & {"test", "tests", "testing", "_vendor"}
-
-
-def _write_jsonl(file: Path, rows: Iterable[tuple[str, str, str]]) -> None:
-    with file.open("w", encoding="utf-8", newline="\n") as stream:
-        for key, title, text in rows:
-            row = {"_id": key, "title": title, "text": text} if title else {"_id": key, "text": text}
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
-"""The rows of one file, one by one: JSONL, CSV or Parquet; in memory is a row, or of Parquet a small batch.
+"""The rows of a JSONL, CSV or Parquet file, read one by one: memory holds one row, or of Parquet a small batch.
 
-A row that cannot be read comes as the `BadRow` that says why: the rows after it can be. Where a row has no end that can
-be told, as after a quote left open, nothing after it can, and a WorkbookError is raised.
+A row that cannot be read comes as the `BadRow` that says why, and the rows after it are read. Where nobody can tell
+where a row ends, as after a quote left open, a WorkbookError is raised.
 """
 
 from __future__ import annotations
@@ -107,20 +107,9 @@ def rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, dict[str, 
             yield place, row if isinstance(row, BadRow) else {column: row.get(column) for column in columns}
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    with _bar(file, file.stat().st_size, unit="B", unit_scale=True) as shown:
-        yield from lines.read(file, shown.update)
-
-
 def _objects(file: Path) -> Iterator[tuple[str, dict | BadRow]]:
-    for number, line in _lines(file):
-        if line.strip():
-            place = f"{file}:{number}"
-            try:
-                row = lines.json_object(line, place)
-            except BadRow as bad:
-                row = bad
-            yield place, row
+    with _bar(file, file.stat().st_size, unit="B", unit_scale=True) as shown:
+        yield from lines.objects(file, shown.update)
 
 
 def _csv_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[str, dict[str, Any] | BadRow]]:
@@ -174,13 +163,14 @@ def _records(file: Path) -> Iterator[tuple[str, list[str] | BadRow]]:
 
 
 def _decoded(file: Path, spoilt: list[BadRow]) -> Iterator[str]:
-    """The lines of a file; what is wrong with one that is not UTF-8 is added to `spoilt`."""
-    for number, line in _lines(file):
-        try:
-            lines.check_utf8(line, f"{file}:{number}")
-        except BadRow as bad:
-            spoilt.append(bad)
-        yield line
+    """Yield the lines of a file. What is wrong with one that is not UTF-8 is added to `spoilt`."""
+    with _bar(file, file.stat().st_size, unit="B", unit_scale=True) as shown:
+        for number, line in lines.read(file, shown.update):
+            try:
+                lines.check_utf8(line, f"{file}:{number}")
+            except BadRow as bad:
+                spoilt.append(bad)
+            yield line
 
 
 def _parquet(file: Path) -> ParquetFile:

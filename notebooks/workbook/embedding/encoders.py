@@ -1,7 +1,7 @@
-"""Embedding models by name: where each comes from, at which pinned revision, and how it encodes.
+"""Embedding models by name: `load("all-MiniLM-L6-v2").encode(texts)` gives float32 (n, d).
 
-`load("all-MiniLM-L6-v2").encode(texts) -> float32 (n, d)`. A registered name, any hub id (`id@revision`), or a folder
-saved by Sentence Transformers. The model itself is loaded at the first text: cached vectors need none.
+A name is a registered one, a hub id with its revision (`owner/name@revision`), or a folder that Sentence Transformers
+saved. The model itself is loaded at the first text: vectors that were kept need no model.
 """
 
 from __future__ import annotations
@@ -29,18 +29,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
-
-
-# what rows and figures call other ways to search: a folder of such a name is shown with its hash
 WORDS_OF = "sample"  # the corpus whose words the tiny models know
 BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fast as 8, on short texts faster
 
 
 class Encoder:
-    """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys and rows.
+    """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys.
 
-    `cut` ends texts at fewer tokens than the model itself does, `dtype` names the number format that `open_model`
-    gives: for either `variants.make` is the way in. `stored` names the format of its files, read when it is open.
+    `variants.make` sets `cut`, which ends texts at fewer tokens than the model itself does, and `dtype`, the number
+    format that `open_model` gives. `stored` tells the format of the model's files once it is open.
     """
 
     def __init__(
@@ -48,7 +45,7 @@ class Encoder:
         folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
         stored: Callable[[], str] = lambda: "float32",
     ):  # fmt: skip
-        self.plain = name  # what its folder or hub calls it; `name` is no other model's in this process
+        self.plain = name  # two folders may have it; `name` is no other model's in this process
         self.name = names.MODELS.shown(name, revision)
         self.revision = revision
         self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
@@ -61,7 +58,7 @@ class Encoder:
 
     @cached_property
     def model(self) -> SentenceTransformer:
-        """The SentenceTransformer, loaded at first use: on the CPU, unless it is a variant for the GPU."""
+        """The SentenceTransformer, loaded at first use."""
         model = model_files.quietly(self._open_model).eval()
         if not self.facts:
             routes.check(self.name, model)
@@ -70,19 +67,19 @@ class Encoder:
 
     @property
     def kind(self) -> Kind:
-        """Static only if queries and documents both are read by a table."""
+        """Static if a table reads both queries and documents."""
         if self.facts:
             return self.facts.kind
         return "static" if {routes.kind(self.model, role) for role in routes.ROLES} == {"static"} else "transformer"
 
     @property
     def asymmetric(self) -> bool:
-        """Whether the same text may have another vector as a query than as a document, prompts aside."""
+        """Whether the model may give a query another vector than a document of the same text and prompt."""
         return self.facts is None and routes.asymmetric(self.model)
 
     @cached_property
     def stored_dtype(self) -> str:
-        """The number format of the model's files; it is run in `dtype`."""
+        """The number format of the model's files, whatever it is run in."""
         if self.facts:
             return "float32"
         self.model  # noqa: B018 (a hub's files are here once it is open)
@@ -90,7 +87,7 @@ class Encoder:
 
     @property
     def remarks(self) -> str:
-        """What of the model is unusual, to stand behind its kind; empty for most."""
+        """What is unusual about the model, to be written after its kind; empty for most."""
         stored = "" if self.stored_dtype == "float32" else f", stored as {self.stored_dtype}"
         return f"{stored}, queries by a route of their own" if self.asymmetric else stored
 
@@ -100,7 +97,7 @@ class Encoder:
 
     @property
     def matryoshka(self) -> tuple[int, ...]:
-        """Dimensions to measure, widest first: those it was trained for, or, unknown, the halves of its own to 32."""
+        """Dimensions to measure, widest first: those it was trained for; if unknown, its own halved down to 32."""
         if self.facts and self.facts.matryoshka:
             return self.facts.matryoshka
         if self.folder and (trained := model_files.trained_dimensions(self.folder)):
@@ -109,7 +106,7 @@ class Encoder:
 
     @property
     def max_tokens(self) -> int | None:
-        """Tokens after which a document is cut, a transformer's special ones included; None if it never is."""
+        """Tokens after which a document is cut, special tokens included; None if it never is."""
         return self._limit("document")
 
     def _limit(self, role: Role) -> int | None:
@@ -119,7 +116,7 @@ class Encoder:
         return min(self.cut, own or self.cut) if self.cut else own
 
     def prompt(self, role: Role) -> str:
-        """What is put before a text: the registered prompt, or the one the model's own folder gives to that role."""
+        """What is put before a text of that role: the registered prompt, or that of the model's own settings."""
         if self.facts:
             return self.facts.prompts.get(role, "")
         return self.model.prompts.get(role) or ""
@@ -142,33 +139,37 @@ class Encoder:
         batch_size = BATCH[self.kind] if batch_size is None else batch_size
         if batch_size < 1:
             raise WorkbookError(f"batch_size must be at least 1, not {batch_size}")
-        _check_texts(texts)
+        if isinstance(texts, str):
+            raise WorkbookError("give a list of texts, not one text: its letters would be encoded one by one")
+        for place, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise WorkbookError(f"texts[{place}] is of type {type(text).__name__}: every text must be a str")
         encode = self.model.encode_query if role == "query" else self.model.encode_document
         vectors = encode(list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
 
     def token_count(self, texts: Sequence[str], role: Role = "document") -> int:
-        """Number of tokens the model really averages over, after its own truncation."""
+        """Number of tokens that the model reads, after its own truncation."""
         return sum(len(ids) for ids in self.tokenize(texts, role))
 
     def tokenize(self, texts: Sequence[str], role: Role = "document") -> list[list[int]]:
-        """Token ids of each text, with special tokens and truncation as the model sees them in that role."""
+        """Token ids of each text as the model reads them: special tokens are added, long texts cut."""
         tokenizer = self.tokenizer(role)
         if routes.kind(self.model, role) == "static":
             return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         return tokenizer(list(texts), truncation=True, max_length=self._limit(role))["input_ids"]
 
     def tokenizer(self, role: Role = "document") -> Tokenizer | PreTrainedTokenizerBase:
-        """The tokenizer of the texts of that role: tokenizers' own of a static model, else transformers'."""
+        """The tokenizer of texts of that role: of a static model the one of the library tokenizers."""
         return routes.modules(self.model, role)[0].tokenizer
 
     def knows(self, queries: Sequence[str]) -> np.ndarray:
-        """Whether each query has a token that the model knows, its marks of the unknown and of the ends aside: (n,)."""
-        return np.array([not self._empty_tokens.issuperset(ids) for ids in self.tokenize(queries, "query")])
+        """Whether each query has a token that is neither unknown nor special: (n,)."""
+        return np.array([not self._meaningless.issuperset(ids) for ids in self.tokenize(queries, "query")])
 
     @cached_property
-    def _empty_tokens(self) -> set[int | None]:
-        """Ids of the tokens that say nothing of a query."""
+    def _meaningless(self) -> set[int | None]:
+        """Ids of the unknown and special tokens of queries."""
         tokenizer = self.tokenizer("query")
         if routes.kind(self.model, "query") != "static":
             return set(tokenizer.all_special_ids)
@@ -193,14 +194,6 @@ class Encoder:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
 
-def _check_texts(texts: Sequence[str]) -> None:
-    if isinstance(texts, str):
-        raise WorkbookError("give a list of texts, not one text: its letters would be encoded one by one")
-    for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise WorkbookError(f"texts[{place}] is of type {type(text).__name__}: every text must be a str")
-
-
 def check(name: str) -> None:
     """Raise WorkbookError if `name` cannot be a model: not registered, no folder, no hub id with its revision."""
     hub = re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name)
@@ -212,7 +205,7 @@ def check(name: str) -> None:
 
 
 def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
-    """Raise WorkbookError if a model has fewer dimensions than asked for; by name, only a registered one is known."""
+    """Raise WorkbookError if a model has fewer dimensions than asked for. A name is checked if it is registered."""
     known = MODELS.get(model) if isinstance(model, str) else model
     for dimension in dimensions:
         if known and not 1 <= dimension <= known.dimensions:
@@ -230,7 +223,7 @@ def check_reachable(name: str) -> None:
 
 
 def load(name: str) -> Encoder:
-    """Prepare an encoder: cheap, the model is opened when it first encodes.
+    """Prepare an encoder, without opening the model.
 
     Raises WorkbookError for an unknown name, files that are not the pinned ones, or a hub out of reach.
     """
@@ -256,21 +249,18 @@ def load(name: str) -> Encoder:
 
 
 def folder_of(encoder: Encoder) -> Path:
-    """Folder with the model as Sentence Transformers saves it: for its size, or to take it elsewhere.
-
-    Raises WorkbookError for a variant or a cut: it is made when the model is loaded and has no folder.
-    """
+    """Folder with the model as Sentence Transformers saves it. Raises WorkbookError for a variant, which has none."""
     if encoder.cut or encoder.dtype != "float32":
         raise WorkbookError(
             f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
         )
-    if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be as it is run
+    if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be float32
         return model_files.hub_folder(encoder.plain, encoder.revision)
     return encoder.folder or _kept(encoder.plain, encoder.revision, lambda: encoder.model)
 
 
 def megabytes(encoder: Encoder) -> float:
-    """Size on disk of the model, tokenizer included, cards not, in 10^6 bytes."""
+    """Size on disk of the model with its tokenizer, without its cards, in 10^6 bytes."""
     return sum(file.stat().st_size for file in model_files.files_of(folder_of(encoder))) / 1e6
 
 
@@ -295,7 +285,7 @@ def _kept(name: str, revision: str, make: Callable[[], SentenceTransformer]) -> 
 
 
 def _recipe_revision(facts: Model) -> str:
-    """What a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
+    """Hash of all that a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
     source = Path(recipes.__file__).read_bytes()
     versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
     teacher = load(facts.teacher).revision if facts.teacher else corpora.load(WORDS_OF).sha256

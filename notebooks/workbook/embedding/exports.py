@@ -1,7 +1,7 @@
-"""A static model as model2vec stores it, for its small runtimes without torch: in fewer bytes a number, or fewer rows.
+"""Static models as model2vec stores them, for runtimes without torch: in fewer bytes a number, or in fewer rows.
 
-model2vec never scales int8 numbers back: it averages them as they are. One scale is that of the whole table, so a
-cosine does not see it. It leaves unknown tokens out of the mean, which Sentence Transformers counts in.
+model2vec averages int8 numbers without scaling them back: the whole table has one scale, which a cosine does not see.
+It leaves unknown tokens out of the mean, where Sentence Transformers counts them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TABLE = "model.safetensors"  # all but the tokenizer: the rows, and where tokens
 
 
 class Form(NamedTuple):
-    """One way to store a static model: the type of its numbers; or so many rows, which all tokens share, in float32."""
+    """One way to store a static model: in numbers of that type, or in float32 with so many rows for all tokens."""
 
     dtype: str = "float32"
     vocabulary: int | None = None
@@ -40,9 +40,9 @@ FLOAT32 = Form()
 
 
 def forms(encoder: Encoder, vocabularies: Sequence[int] | None = None) -> list[Form]:
-    """Forms of a static model, float32 first; None: rows for a quarter and for a sixteenth of its tokens.
+    """Forms of a static model, float32 first; vocabularies are by default a quarter and a sixteenth of its tokens.
 
-    Raises WorkbookError for a model that is not static, and unless it has more tokens than each vocabulary.
+    Raises WorkbookError for a model that is not static, or a vocabulary that is not smaller than its own.
     """
     tokens = len(_embedding(encoder).embedding.weight)
     sizes = (tokens // 4, tokens // 16) if vocabularies is None else vocabularies
@@ -53,7 +53,7 @@ def forms(encoder: Encoder, vocabularies: Sequence[int] | None = None) -> list[F
 
 
 def keep(encoder: Encoder, form: Form) -> Path:
-    """Folder of that form in data/models, saved now or before; k-means for a vocabulary takes a minute or two."""
+    """Folder of that form in data/models, saved now or before. A vocabulary is made by k-means, in a minute or two."""
     about = [encoder.identity("document"), form, importlib.metadata.version("scikit-learn")]
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
     label = form.name.replace(" ", "-").replace(",", "")

@@ -1,4 +1,4 @@
-"""The card of a model trained here: beside its files, for the workbook as JSON and for the model hub as a README."""
+"""The card of a model trained here, beside its files: JSON for the workbook, and a README as the model hub shows it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def save(model: SentenceTransformer, folder: Path, facts: dict[str, Any]) -> Non
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """What is known of a model trained here: settings, seed, hashes, history, seconds, peak memory; {} of any other.
+    """The facts that a model trained here was saved with; {} for any other model.
 
     Raises WorkbookError for a card that cannot be read.
     """
@@ -40,10 +40,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def _readme(name: str, facts: dict[str, Any]) -> str:
-    """The card as the model hub shows one."""
-    shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)}
-    shown |= facts["settings"]
-    lines = [f"| {key} | {value} |" for key, value in shown.items()]
+    shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)} | facts["settings"]
     tags = ["---", "library_name: sentence-transformers", "tags: [static-embedding, sentence-similarity]", "---"]
     head = [f"# {name}", "", "A static embedding model trained without queries or judgements, but for `extra_pairs`."]
+    lines = [f"| {key} | {value} |" for key, value in shown.items()]
     return "\n".join([*tags, *head, "", "| | |", "|---|---|", *lines, ""])

@@ -52,10 +52,9 @@ def folder_named(name: str) -> Path | None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise WorkbookError for a model's folder that could run code, or that reads what is not in it.
+    """Raise WorkbookError for a model's folder that could run code, or that leads to files outside of it.
 
-    Its modules must be Sentence Transformers' own, its weights safetensors (a pickle beside them is not read), and its
-    links stay in the folder, see `paths.check_inside`.
+    Its modules must be Sentence Transformers' own, and its weights safetensors; a pickle beside them is not read.
     """
     for file in sorted(folder.rglob("*")):
         paths.check_inside(folder, file)
@@ -88,7 +87,10 @@ def _routed(folder: Path, router: Path) -> list[tuple[Any, Path]]:
 
 def check_content(name: str, folder: Path) -> None:
     """Raise WorkbookError for files that are no embedding model's, or numbers whose format cannot become float32."""
-    kind = _settings(folder).get("model_type", "SentenceTransformer")
+    try:
+        kind = json.loads((folder / SETTINGS).read_text("utf-8")).get("model_type", "SentenceTransformer")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        kind = "SentenceTransformer"  # which a model without settings is taken for
     if not paths.is_file(folder / "modules.json") or kind != "SentenceTransformer":
         told = "does not list its modules" if kind == "SentenceTransformer" else f"is a {kind}"
         raise WorkbookError(f"{name} {told}: the workbook measures embedding models, saved as SentenceTransformer")
@@ -101,33 +103,25 @@ def check_content(name: str, folder: Path) -> None:
             )
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / SETTINGS).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def stored_dtype(folder: Path) -> str:
     """The number formats of a model's files, "float16" or "bfloat16 and float32", whatever format it is run in."""
     return " and ".join(sorted({FORMATS[dtype] for _, _, dtype in _tensors(folder) if dtype in FORMATS})) or "float32"
 
 
 def _tensors(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """File, name and format of each tensor in a model's folder; a file that is not safetensors, of which none."""
+    """File, name and format of each tensor in a model's folder; a file that is not safetensors has none."""
     for file in sorted(folder.rglob("*.safetensors")):
         try:
             with file.open("rb") as stream:
                 header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
             found = [(file, name, str(about["dtype"])) for name, about in header.items() if name != "__metadata__"]
         except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
-            continue  # who opens the model tells what is wrong with it
+            continue  # opening the model tells what is wrong with it
         yield from found
 
 
 def trained_dimensions(folder: Path) -> tuple[int, ...]:
-    """Matryoshka dimensions that the card of a model trained here names, below its own; none for any other model."""
+    """Matryoshka dimensions that the card of a model trained here names, below its full size; () for any other."""
     try:
         named = tuple(json.loads((folder / CARD).read_text(encoding="utf-8"))["settings"]["dimensions"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -136,16 +130,13 @@ def trained_dimensions(folder: Path) -> tuple[int, ...]:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The files of a model's folder but for its cards, in order.
-
-    Cards tell how long training took, and the same training must give the same revision and size.
-    """
-    cards = (folder / CARD, folder / "README.md")
+    """The files of a model's folder in order, without its cards."""
+    cards = (folder / CARD, folder / "README.md")  # how long training took must not change revision or size
     return sorted(file for file in folder.rglob("*") if file.is_file() and file not in cards)
 
 
 def folder_sha256(folder: Path) -> str:
-    """Hash of the files of a model's folder, names included: its revision."""
+    """Hash of a model's files and their names: its revision."""
     digest = hashlib.sha256()
     for file in files_of(folder):
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
@@ -192,8 +183,8 @@ def _open(source: str, revision: str | None = None) -> SentenceTransformer:
 def _in_float32() -> Iterator[None]:
     """Have modules' weights read as float32.
 
-    Sentence Transformers keeps a table in its file's format, in which long texts are summed, rounds the modules after
-    it to that format too, and cannot open model2vec's int8.
+    Left alone, Sentence Transformers keeps a static table in the format of its file, sums long texts in it, rounds the
+    modules after the table to it, and cannot open model2vec's int8.
     """
     from sentence_transformers.base.modules.module import Module
 
@@ -201,11 +192,9 @@ def _in_float32() -> Iterator[None]:
 
     def load_torch_weights(cls: type[Module], *source: Any, **options: Any) -> Any:
         loaded = before.__get__(None, cls)(*source, **options)
-        if not isinstance(loaded, dict):  # the module itself, made in float32 and filled
-            return loaded
-        return {
-            name: each.float() if name == TABLE or each.is_floating_point() else each for name, each in loaded.items()
-        }
+        if isinstance(loaded, dict):  # else the module itself, made in float32 and filled
+            loaded |= {name: each.float() for name, each in loaded.items() if name == TABLE or each.is_floating_point()}
+        return loaded
 
     Module.load_torch_weights = classmethod(load_torch_weights)
     try:

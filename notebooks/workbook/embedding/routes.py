@@ -1,6 +1,6 @@
-"""The modules that a text goes through: a model may read queries and documents by routes of their own.
+"""The modules that a text goes through. A model may have a Router, which sends queries and documents different ways.
 
-What a model is (static or a transformer, how wide, where it cuts) is a matter of these modules, not of the first alone.
+So what a model is (static or a transformer, how wide, where it cuts) is asked for each role.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ NOT_DOCUMENT = ("passage", "corpus")  # other names of the documents' prompt, wh
 
 
 def modules(model: SentenceTransformer, role: Role) -> list[Module]:
-    """The modules that a text of that role goes through, in order; a Router is not among them, its route is.
+    """The modules that a text of that role goes through, in order; a Router is replaced by its route.
 
     Raises WorkbookError for a model without a route for that role.
     """
     children = list(model.children())
-    modality = None if _name(children[0]) == "StaticEmbedding" else "text"  # which tells no Router after it
+    modality = None if _name(children[0]) == "StaticEmbedding" else "text"  # a table tells Routers no modality
     return [module for child in children for module in _routed(child, role, modality)]
 
 
@@ -45,12 +45,12 @@ def _routed(module: Module, role: Role, modality: str | None) -> list[Module]:
 
 
 def kind(model: SentenceTransformer, role: Role) -> Kind:
-    """What reads the texts of that role."""
+    """Whether a table or a transformer reads texts of that role."""
     return KINDS[_name(modules(model, role)[0])]
 
 
 def asymmetric(model: SentenceTransformer) -> bool:
-    """Whether the same text, without prompts, may have another vector as a query than as a document."""
+    """Whether the model may give a query another vector than a document of the same text, prompts aside."""
     query, document = (modules(model, role) for role in ROLES)
     first = document[0]
     by_task = any(getattr(first, name, None) for name in BY_TASK)
@@ -65,7 +65,7 @@ def limit(model: SentenceTransformer, role: Role) -> int | None:
 
 
 def cut(model: SentenceTransformer, most: int | None) -> None:
-    """End texts of both roles after so many tokens, special ones included; None: where the model itself does."""
+    """Cut texts of both roles after so many tokens, special ones included; None: where the model itself does."""
     for first in {id(first): first for first in (modules(model, role)[0] for role in ROLES)}.values():
         if _name(first) == "StaticEmbedding":
             first.tokenizer.no_truncation()  # a limit that came with the tokenizer is not the model's
@@ -79,10 +79,13 @@ def cut(model: SentenceTransformer, most: int | None) -> None:
 
 
 def check(name: str, model: SentenceTransformer) -> None:
-    """Raise WorkbookError for a model that is not one of texts, one vector each, ranked by their cosine."""
+    """Raise WorkbookError for a model that does not give each text one vector, to be ranked by cosine."""
     for role in ROLES:
         _check_reads_texts(name, modules(model, role))
-    widths = {role: _width(modules(model, role)) for role in ROLES}
+    widths = {}
+    for role in ROLES:
+        saying = [module for module in modules(model, role) if hasattr(module, "get_embedding_dimension")]
+        widths[role] = saying[-1].get_embedding_dimension() if saying else None
     if len(set(widths.values())) > 1:
         told = ", ".join(f"{width} for a {role}" for role, width in widths.items())
         raise WorkbookError(f"{name} gives vectors of different sizes, {told}: they cannot be compared")
@@ -118,7 +121,7 @@ def _check_reads_texts(name: str, through: list[Module]) -> None:
 
 
 def more_than_a_table(model: SentenceTransformer) -> str:
-    """What a model does that the mean of one table's rows, normalized or not, does not; "" if nothing."""
+    """What a model does beyond averaging the rows of one table, and maybe normalizing; "" if nothing."""
     if asymmetric(model):
         return "reads queries by a route of their own"
     first, *after = modules(model, "document")
@@ -126,14 +129,6 @@ def more_than_a_table(model: SentenceTransformer) -> str:
         return "is a transformer"
     others = dict.fromkeys(_name(module) for module in after if _name(module) != "Normalize")
     return f"has {', '.join(others)} after its table" if others else ""
-
-
-def _width(through: list[Module]) -> int | None:
-    """Dimensions of what comes out; None if no module says."""
-    said = (
-        module.get_embedding_dimension() for module in reversed(through) if hasattr(module, "get_embedding_dimension")
-    )
-    return next(said, None)
 
 
 def _name(module: Module) -> str:

@@ -1,6 +1,6 @@
-"""The ways to run one model on this machine: in which number format, on which device, cut at how many tokens.
+"""The ways to run one model on this machine: number format, device, and where texts are cut.
 
-A fair rival is the fastest a model runs here, not the slowest: a transformer in float32 alone is no measure of one.
+A transformer is compared as fast as it runs here: measured in float32 alone, it would look slower than it is.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SPECIAL_TOKENS = 2  # one before and one after a transformer's text; cut at no m
 
 
 class Variant(NamedTuple):
-    """One way to run a model: the kinds it is for, what it does to a model (which may be changed), and where it runs.
+    """One way to run a model: for which kinds, how it converts a model (in place or not), on which device.
 
-    A static model has float32 alone: its time is tokenization, which no number format changes.
+    A static model has float32 alone: it spends its time on tokenization, which no number format changes.
     """
 
     kinds: tuple[Kind, ...]
@@ -33,15 +33,17 @@ class Variant(NamedTuple):
 
 def available(kind: Kind) -> list[str]:
     """Names of the variants that this machine can run a model of that kind in."""
-    return [name for name, variant in VARIANTS.items() if kind in variant.kinds and _has(variant.device)]
+    import torch
+
+    devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    return [name for name, variant in VARIANTS.items() if kind in variant.kinds and variant.device in devices]
 
 
 def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> Encoder:
-    """Prepare an encoder of a model in a variant, with a model of its own; its name says which variant it is.
+    """Prepare an encoder that runs a model in a variant and cuts texts at `max_tokens`, special tokens included.
 
-    `max_tokens` cuts the texts of a model of either kind there; a transformer's special tokens count. Cheap for a
-    registered model; any other is opened to see what it is. Raises WorkbookError for an unknown variant, one that
-    this model or machine cannot run, or a cut above the model's own limit.
+    Raises WorkbookError for an unknown variant, one that this model or machine cannot run, or a cut above the model's
+    own limit. A model that is not registered is opened to see what it is.
     """
     if variant not in VARIANTS:
         raise WorkbookError(f"unknown variant {variant!r}: give one of {', '.join(VARIANTS)}")
@@ -55,8 +57,10 @@ def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> 
         raise WorkbookError(
             f"{name} reads one role by a table and the other by a transformer: it is run as float32 alone"
         )
-    if max_tokens is not None:
-        _check_cut(encoder, max_tokens)
+    least, most = 1 if encoder.kind == "static" else 1 + SPECIAL_TOKENS, encoder.max_tokens
+    if max_tokens is not None and (max_tokens < least or (most is not None and max_tokens > most)):
+        limits = f"at least {least}" if most is None else f"{least} to {most}"
+        raise WorkbookError(f"{encoder.name} cannot be cut at {max_tokens} tokens: give {limits}")
     change, device = VARIANTS[variant].change, VARIANTS[variant].device
     label = encoder.plain if variant == "float32" else f"{encoder.plain} ({variant})"
     return Encoder(
@@ -70,28 +74,14 @@ def without_format(encoder: Encoder) -> str:
     return encoder.name.replace(f" ({encoder.dtype})", "", 1)
 
 
-def _check_cut(encoder: Encoder, max_tokens: int) -> None:
-    least = 1 if encoder.kind == "static" else 1 + SPECIAL_TOKENS
-    most = encoder.max_tokens
-    if max_tokens < least or (most is not None and max_tokens > most):
-        limits = f"at least {least}" if most is None else f"{least} to {most}"
-        raise WorkbookError(f"{encoder.name} cannot be cut at {max_tokens} tokens: give {limits}")
-
-
-def _has(device: str) -> bool:
-    import torch
-
-    return device != "cuda" or torch.cuda.is_available()
-
-
 def _int8(model: SentenceTransformer) -> SentenceTransformer:
-    """Quantize the weights of every linear layer to int8, and its inputs as they come: dynamic quantization."""
+    """Quantize every linear layer to int8, weights now and inputs as they come (dynamic quantization)."""
     import torch
 
-    if torch.backends.quantized.engine == "none":  # what torch chooses on ARM, although it has this one there
+    if torch.backends.quantized.engine == "none":  # torch's choice on ARM, although it has qnnpack there
         torch.backends.quantized.engine = "qnnpack"
     with warnings.catch_warnings():
-        # torch moves quantization to torchao, which is not a dependency; in the pinned torch it works
+        # torch is moving quantization to torchao; in the pinned torch it still works without
         warnings.filterwarnings("ignore", r"torch\.ao\.quantization is deprecated", DeprecationWarning)
         warnings.filterwarnings("ignore", r"torch\.quantize_per_tensor", UserWarning)
         return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)

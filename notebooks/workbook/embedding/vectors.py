@@ -1,7 +1,7 @@
-"""Encoded texts, kept on disk under the hash of all that decides them, and truncated to a Matryoshka dimension.
+"""Encode texts once: vectors are kept on disk under the hash of all that decides them. Truncate them when read.
 
 A finished entry is one folder: vectors.npy (float32, as the model gave them) and manifest.json. While it is being
-encoded, finished shards stand beside it, so an interrupted run goes on where it stopped.
+encoded, its `Shards` stand beside it, so an interrupted run goes on where it stopped.
 """
 
 import hashlib
@@ -24,29 +24,26 @@ SHARD = 512  # texts encoded before something is saved: about 20 seconds of work
 def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> np.ndarray:
     """Encode texts or find them encoded: float32 (n, d), not normalised.
 
-    Each text is encoded once, in an order that follows from the texts alone: a transformer's vector differs in the 7th
-    digit with what stands beside it in a batch, so equal texts would else be near, not equal, and the order of a file
-    would move scores. A query of which the model knows no token gets zeros, whatever its vector for unknown tokens.
+    Each distinct text is encoded once, in an order that follows from the texts alone. A transformer's vector of a text
+    differs in the 7th digit with the texts beside it in the batch: in file order, equal texts would get unequal vectors
+    and the order of a file would move scores. A query without a token that the model knows gets zeros.
     Raises WorkbookError for no texts at all or vectors that are not finite.
     """
     if not texts:
         raise WorkbookError("no texts to encode")
-    distinct = sorted(set(texts), key=_sha256)  # by hash: the long ones spread, and so the time left is told right
-    number = {text: place for place, text in enumerate(distinct)}
-    return _distinct(encoder, distinct, role)[[number[text] for text in texts]]
-
-
-def _distinct(encoder: Encoder, texts: list[str], role: Role) -> np.ndarray:
-    """Vectors of texts, each another, in this order: memory-mapped."""
-    identity = {**encoder.identity(role), "texts": texts_sha256(texts), "n": len(texts), "role": role}
+    # by hash: long texts are spread, so that the bar tells the time left right
+    distinct = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode()).digest())
+    identity = {**encoder.identity(role), "texts": texts_sha256(distinct), "n": len(distinct), "role": role}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.DATA / "vectors" / f"{encoder.name.replace('/', '--')}-{key}"
     with locks.alone(folder):
+        unfinished = folder.with_name(f"{folder.name}.shards")
         if not _is_complete(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            _encode_to(folder, identity, encoder, texts, role)
-        shutil.rmtree(_shards(folder), ignore_errors=True)
-    return np.load(folder / "vectors.npy", mmap_mode="r")
+            _encode_to(folder, identity, encoder, distinct, role, Shards(unfinished))
+        shutil.rmtree(unfinished, ignore_errors=True)
+    number = {text: place for place, text in enumerate(distinct)}
+    return np.load(folder / "vectors.npy", mmap_mode="r")[[number[text] for text in texts]]
 
 
 def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
@@ -75,10 +72,6 @@ def texts_sha256(texts: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(texts), ensure_ascii=False).encode()).hexdigest()
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _is_complete(folder: Path) -> bool:
     """Whether the entry is whole: the manifest is written last and says what the vectors' bytes must be."""
     try:
@@ -89,31 +82,25 @@ def _is_complete(folder: Path) -> bool:
         return False
 
 
-def _encode_to(folder: Path, identity: dict, encoder: Encoder, texts: Sequence[str], role: Role) -> None:
-    shards = _shards(folder)
-    starts = range(0, len(texts), SHARD)
+def _encode_to(
+    folder: Path, identity: dict, encoder: Encoder, texts: Sequence[str], role: Role, shards: "Shards"
+) -> None:
+    batches = {start: texts[start : start + SHARD] for start in range(0, len(texts), SHARD)}
     with bar(total=len(texts), desc=f"encoding with {encoder.name}", unit="text") as progress:
-        for start in starts:
-            batch = texts[start : start + SHARD]
-            shard = shards / f"{start:09d}.npy"
-            if read_shard(shard, len(batch)) is None:
+        for start, batch in batches.items():
+            if shards.read(start, len(batch)) is None:
                 vectors = encoder.encode(batch, role)
                 check_finite(encoder, vectors)
                 if role == "query":
                     vectors[~encoder.knows(batch)] = 0
-                with paths.atomic(shard) as temporary:
-                    write_npy(temporary, [vectors], vectors.shape)
+                shards.write(start, vectors)
             progress.update(len(batch))
     with paths.atomic(folder) as temporary:
         temporary.mkdir()
-        parts = (np.load(shards / f"{start:09d}.npy") for start in starts)
+        parts = (shards.read(start, len(batch)) for start, batch in batches.items())
         write_npy(temporary / "vectors.npy", parts, (len(texts), encoder.dimensions))
         manifest = {**identity, "vectors_sha256": _file_sha256(temporary / "vectors.npy")}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _shards(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.shards")
 
 
 def write_npy(file: Path, parts: Iterable[np.ndarray], shape: tuple[int, int]) -> None:
@@ -139,13 +126,16 @@ def _file_sha256(file: Path) -> str:
 
 
 class Shards:
-    """The shards of one run, and the seconds that earlier attempts at it worked until their last whole shard."""
+    """The finished parts of an encoding, and the seconds that earlier attempts worked until their last whole shard."""
 
     def __init__(self, folder: Path):
         self._folder = folder
         self._seconds = folder / "seconds.json"
-        self.spent = self._read_seconds()
-        if not self.spent:  # what was encoded in a time that is not known is of no use
+        try:
+            self.spent = float(json.loads(self._seconds.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+            self.spent = 0.0
+        if not self.spent:  # a measurement cannot use what was encoded in a time that is not known
             shutil.rmtree(folder, ignore_errors=True)
         self._began = time.perf_counter()
 
@@ -155,7 +145,7 @@ class Shards:
 
     def write(self, first: int, shard: np.ndarray) -> None:
         """Write a shard whole or not at all. Raises WorkbookError on a full disk."""
-        with paths.atomic(self._seconds) as temporary:  # before the shard: no work is found whose time is not
+        with paths.atomic(self._seconds) as temporary:  # before the shard, so that no shard stands without its time
             temporary.write_text(json.dumps(self.spent + time.perf_counter() - self._began), encoding="utf-8")
         with paths.atomic(self._file(first)) as temporary:
             write_npy(temporary, [shard], shard.shape)
@@ -164,21 +154,13 @@ class Shards:
         """Vectors of documents, an array of their numbers: float32, its shape with d added."""
         firsts = np.array(sorted(int(file.stem) for file in self._folder.glob("*.npy")))
         places = np.searchsorted(firsts, numbers, side="right") - 1
-        found = np.array([self._row(*pair) for pair in zip(firsts[places].flat, numbers.flat, strict=True)])
-        return found.reshape(*numbers.shape, -1)
+        pairs = zip(firsts[places].flat, numbers.flat, strict=True)
+        found = [np.load(self._file(first), mmap_mode="r")[number - first] for first, number in pairs]
+        return np.array(found).reshape(*numbers.shape, -1)
 
     def bytes(self) -> int:
         """Bytes on disk."""
         return sum(file.stat().st_size for file in self._folder.glob("*.npy"))
 
-    def _row(self, first: int, number: int) -> np.ndarray:
-        return np.load(self._file(first), mmap_mode="r")[number - first]
-
     def _file(self, first: int) -> Path:
         return self._folder / f"{first:012d}.npy"
-
-    def _read_seconds(self) -> float:
-        try:
-            return float(json.loads(self._seconds.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
-            return 0.0

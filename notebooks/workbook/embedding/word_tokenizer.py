@@ -1,6 +1,6 @@
-"""Tokenize each distinct word once: a static model spends most of its time on words it has tokenized before.
+"""Tokenize each distinct word once: a static model spends most of its time on words that it has tokenized before.
 
-The token ids, and so the vectors, are those of the tokenizer itself; the first text of every batch is compared with it.
+Token ids, and so vectors, are those of the tokenizer itself: the first text of every batch is compared with it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
 
-MOST = 1_000_000  # words remembered, then all are forgotten: some hundred MB
+MOST = 1_000_000  # words remembered, some hundred MB; then all are forgotten
 
 
 def install(model: SentenceTransformer) -> WordTokenizer:
     """Make a static model tokenize each distinct word once.
 
-    Raises WorkbookError for a tokenizer whose tokens of a word depend on what stands around it, and for a model of
-    which not all texts go to one table.
+    Raises WorkbookError for a tokenizer whose tokens of a word depend on its neighbours, and for a model that does not
+    read all texts by one table.
     """
     module, *others = dict.fromkeys(routes.modules(model, role)[0] for role in routes.ROLES)
     if type(module).__name__ != "StaticEmbedding" or others:
@@ -39,15 +39,14 @@ def install(model: SentenceTransformer) -> WordTokenizer:
 
 
 class WordTokenizer:
-    """In place of a tokenizer in `StaticEmbedding.preprocess`. The ids of all known words stand in one array."""
+    """Does what `StaticEmbedding.preprocess` does. One array holds the ids of all known words."""
 
     def __init__(self, tokenizer: Tokenizer):
         _check_splits_at_spaces(tokenizer)
         self._tokenizer = tokenizer
-        self.forget()
+        self._forget()
 
-    def forget(self) -> None:
-        """Start with no word known, as a new process does."""
+    def _forget(self) -> None:
         self._number: dict[str, int] = {}
         self._ids = np.empty(0, dtype=np.int64)
         self._first = np.zeros(1, dtype=np.int64)  # of each word in _ids, and the end of the last
@@ -78,23 +77,21 @@ class WordTokenizer:
     def _numbers(self, words: Sequence[str]) -> np.ndarray:
         """The number of each word; words not known yet are tokenized and get one."""
         if len(self) > MOST:
-            self.forget()
+            self._forget()
         numbers = np.fromiter(map(self._number.get, words, repeat(-1)), dtype=np.int64, count=len(words))
-        new = np.flatnonzero(numbers < 0)
-        if len(new):
-            self._learn(list(dict.fromkeys(words[place] for place in new)))
-            numbers[new] = [self._number[words[place]] for place in new]
+        places = np.flatnonzero(numbers < 0)
+        if len(places):
+            new = list(dict.fromkeys(words[place] for place in places))
+            ids = [encoding.ids for encoding in self._tokenizer.encode_batch(new, add_special_tokens=False)]
+            self._number.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
+            self._ids = np.concatenate([self._ids, *(np.array(own, dtype=np.int64) for own in ids)])
+            self._first = np.concatenate([self._first, self._first[-1] + np.cumsum([len(own) for own in ids])])
+            numbers[places] = [self._number[words[place]] for place in places]
         return numbers
-
-    def _learn(self, new: Sequence[str]) -> None:
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(new, add_special_tokens=False)]
-        self._number.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
-        self._ids = np.concatenate([self._ids, *(np.array(own, dtype=np.int64) for own in ids)])
-        self._first = np.concatenate([self._first, self._first[-1] + np.cumsum([len(own) for own in ids])])
 
 
 def _check_splits_at_spaces(tokenizer: Tokenizer) -> None:
-    """BERT's: normalised character by character, cut at spaces, and each piece then tokenized by itself."""
+    """Raise WorkbookError for a tokenizer that does not, as BERT's does, tokenize each piece between spaces alone."""
     parts = json.loads(tokenizer.to_str())
     normalizer, splitter = ((parts[name] or {}).get("type") for name in ("normalizer", "pre_tokenizer"))
     spaced = [token["content"] for token in parts["added_tokens"] if " " in token["content"]]

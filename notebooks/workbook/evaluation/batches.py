@@ -1,6 +1,6 @@
-"""The batch size at which an encoder is fastest: each size tried warm, in whole batches, for as long as a round.
+"""Find the batch size at which an encoder is fastest: each size is tried warm, in whole batches, for a whole round.
 
-A rival that is given small batches, few texts or a cold start is slower than it is. Where a parameter or a slow model
+Small batches, few texts or a cold start make an encoder look slower than it is. Where a parameter or a slow model
 leaves no other choice, `doubt` says so in words.
 """
 
@@ -27,25 +27,25 @@ class Tried(NamedTuple):
 
     @property
     def fastest(self) -> float:
-        """Of two rounds the faster, which other work on the machine disturbed less."""
+        """The rate of the faster round, which other work on the machine disturbed less."""
         return max(self.rates)
 
 
 def find(encode: Encode, texts: Callable[[int], list[str]], sizes: Sequence[int], seconds: float) -> dict[int, Tried]:
     """Try batch sizes, smallest first; `texts` gives as many texts as asked for.
 
-    Each takes WARM_UPS batches, then a round of whole batches that is at least `seconds` long. Those near the fastest
-    have a second round. A size of which one batch would take longer than LONGEST rounds is left out, but for the first.
+    Each size has WARM_UPS batches, then a round of whole batches that takes at least `seconds`; those near the fastest
+    have a second round. A size is left out if one batch would take longer than LONGEST rounds; the first never is.
     """
     tried: dict[int, Tried] = {}
     for size in sorted(set(sizes)):
-        if tried and size / _fastest(tried) > LONGEST * seconds:
+        if tried and size / tried[best(tried)].fastest > LONGEST * seconds:
             break
         warm_up(encode, texts(size), size)
         count, spent = fill(encode, texts, size, seconds)
         tried[size] = Tried(count, [count / spent])
     for size, one in tried.items():
-        if len(tried) > 1 and one.fastest >= CLOSE * _fastest(tried):
+        if len(tried) > 1 and one.fastest >= CLOSE * tried[best(tried)].fastest:
             one.rates.append(one.texts / seconds_of(partial(encode, texts(one.texts), size)))
     return tried
 
@@ -73,7 +73,7 @@ def fill(
 
 
 def doubt(tried: Sequence[int], asked: Sequence[int], seconds: float) -> str:
-    """Why the fastest of the sizes tried may not be the encoder's best, in words; empty if nothing speaks for that."""
+    """Why the fastest of the sizes tried may not be the encoder's best, in words; "" if there is no reason."""
     left_out = sorted({*asked} - {*tried})
     never = sorted({*SIZES} - {*asked})
     reasons = [
@@ -82,10 +82,6 @@ def doubt(tried: Sequence[int], asked: Sequence[int], seconds: float) -> str:
         (left_out, f"batches of {_listed(left_out)} texts take more than {LONGEST * seconds:g} s each"),
     ]
     return "; ".join(text for holds, text in reasons if holds)
-
-
-def _fastest(tried: dict[int, Tried]) -> float:
-    return max(one.fastest for one in tried.values())
 
 
 def _listed(sizes: Sequence[int]) -> str:

@@ -1,9 +1,8 @@
 """From what an engine returned to scores per query: NDCG@10, recall@100 and MRR@10, by trec_eval's own code.
 
-Unrescored binary scores tie massively, and the engine's order among equals changes from build to build. So ties are
-put in trec_eval's order (document id, descending), which makes a score repeatable and comparable with others'; the tie
-rate is reported beside it. pytrec_eval is then given the ranks, not the scores: it must not sort again. Groups of
-equals come here whole, see `rankings`.
+Many binary scores are equal, and an engine orders equals differently from build to build. So equals are put in
+trec_eval's order (document id, descending), which makes a score repeatable and comparable with others'; `rankings` sees
+to it that they are all here. pytrec_eval then gets ranks instead of scores, so that it does not sort again.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +19,9 @@ EQUAL = 1e-6  # cosines that differ by less are equal: a document is encoded to 
 
 
 def in_order(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers into `document_ids` and their scores, (queries, limit) in and out: best first, as trec_eval sorts.
+    """Sort row numbers into `document_ids` and their scores, (queries, limit): best first, equals by descending id.
 
-    Equal scores are by descending id. Row numbers of -1, which have scores of -inf, come last.
+    Row numbers of -1, which have scores of -inf, come last.
     """
     names = np.array(document_ids)
     place = np.empty(len(names), dtype=int)
@@ -44,14 +43,14 @@ def order_all(scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]
 
 
 def nothing_found(ids: np.ndarray) -> int:
-    """Number of queries without a single result: row numbers, (queries, limit), are -1 where there is none."""
+    """Number of queries without a single result; row numbers, (queries, limit), are -1 where there is none."""
     return int((ids < 0).all(axis=1).sum())
 
 
 def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
     """Share of the first `depth` results whose score another result of the same query has too; scores best first.
 
-    Missing results, of score -inf, do not count; 0 if all are missing.
+    Missing results, of score -inf, do not count; without any result it is 0.
     """
     there = np.isfinite(scores)
     same = (scores[:, 1:] == scores[:, :-1]) & there[:, 1:]
@@ -62,7 +61,7 @@ def tie_rate(scores: np.ndarray, depth: int = 10) -> float:
 
 
 def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> tuple[float, float]:
-    """Lowest and highest mean NDCG@10 that ordering equal scores otherwise could give; arguments as `order_ties`."""
+    """Lowest and highest mean NDCG@10 that another order of equal scores could give; arguments as `order_ties`."""
     ends = []
     for sign in (1, -1):
         rankings = []
@@ -75,10 +74,10 @@ def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids:
 
 
 def ann_precision(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Share of the exact search's results that an approximate search found, counted by score: (queries,).
+    """Share of the exact search's results that an approximate search found: (queries,).
 
-    Both are similarities to the original vectors, (queries, k), see `similarities`: of documents that are equally near
-    one is as good a hit as the other. Not a number where exact search finds nothing.
+    Both are `similarities` to the original vectors, (queries, k): of equally near documents each is as good a hit. Not
+    a number where exact search finds nothing.
     """
     there = np.isfinite(exact)
     worst = np.min(exact, axis=1, where=there, initial=np.inf)
@@ -109,15 +108,10 @@ def judge(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> pd.DataFrame:
     first_ten = {query: dict(list(ranked.items())[:10]) for query, ranked in run.items()}
     whole = _trec_eval(corpus, run, {"ndcg_cut.10", "recall.100"})
     reciprocal = _trec_eval(corpus, first_ten, {"recip_rank"})
-    scores = [
-        (
-            whole.get(query, {}).get("ndcg_cut_10", 0.0),
-            whole.get(query, {}).get("recall_100", 0.0),
-            reciprocal.get(query, {}).get("recip_rank", 0.0),
-        )
-        for query in corpus.queries
-    ]
-    return pd.DataFrame(scores, columns=METRICS, index=pd.Index(corpus.queries, name="query"))
+    nothing = {"ndcg_cut_10": 0.0, "recall_100": 0.0, "recip_rank": 0.0}  # in the order of METRICS
+    scores = [{**nothing, **whole.get(query, {}), **reciprocal.get(query, {})} for query in corpus.queries]
+    frame = pd.DataFrame(scores, columns=list(nothing), index=pd.Index(corpus.queries, name="query"))
+    return frame.set_axis(METRICS, axis=1)
 
 
 def _trec_eval(corpus: Corpus, run: dict, measures: set[str]) -> dict[str, dict[str, float]]:

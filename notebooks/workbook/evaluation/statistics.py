@@ -1,8 +1,7 @@
 """How sure a mean is: bootstrap intervals over queries, and comparisons paired on the same queries.
 
-An interval is all that decides a comparison: `decide` is asked wherever one is told, tabled or drawn, so that word,
-colour and whisker agree. So whatever makes a comparison less sure - few queries, few that differ, many comparisons at
-once - stands in its interval.
+The interval alone decides a comparison, by `decide`, wherever one is told, tabled or drawn: so word, colour and whisker
+agree. Few queries, few that differ, and many comparisons at once widen the interval.
 """
 
 import functools
@@ -29,8 +28,9 @@ REPORTED = "on queries that did not choose it"  # in the rows of what was chosen
 class Interval(NamedTuple):
     """An estimate, the ends of its 95% interval, and the number of queries behind it.
 
-    Of a mean or a share it is the percentile bootstrap interval, too narrow for few queries: of 25 it holds the truth
-    in 92% of cases, of 10 in 87%. Of a difference see `differences`; the ends are not a number where nothing is known.
+    The interval of a mean or a share is a percentile bootstrap, which is too narrow for few queries: it holds the truth
+    in 92% of cases for 25 queries, in 87% for 10. For a difference see `differences`. Without an interval the ends are
+    not a number.
     """
 
     value: float
@@ -47,7 +47,7 @@ class Interval(NamedTuple):
         return self.text(4)
 
     def text(self, digits: int, sign: str = "") -> str:
-        """The estimate with its interval; `sign` "+" writes one before what is above zero too."""
+        """The estimate with its interval; `sign` "+" writes a sign before positive numbers too."""
         form = f"{sign}.{digits}f"
         unknown = f"{formatted(self.value, form)} (too few queries)"
         return unknown if math.isnan(self.low) else with_range(*self[:3], form)
@@ -65,7 +65,7 @@ def formatted(value: float, form: str) -> str:
 
 
 class Verdict(NamedTuple):
-    """A paired difference, what its interval decides, see `decide`, and the queries it takes if nothing."""
+    """A paired difference, what its interval decides, and how many queries would settle it if it does not."""
 
     difference: Interval
     verdict: str
@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
 
 def mean(values: pd.Series) -> Interval:
     """Interval of a mean over queries."""
-    return _interval(_itself, values.to_numpy())
+    return _interval(lambda own: own, values.to_numpy())
 
 
 def mean_difference(values: pd.Series, baseline: pd.Series) -> Interval:
@@ -85,10 +85,10 @@ def mean_difference(values: pd.Series, baseline: pd.Series) -> Interval:
 def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
     """Intervals of mean(values) - mean(baseline), paired by query, of one family of comparisons.
 
-    A percentile bootstrap interval, widened by all that makes it less sure. As Student's t is, for the number of
-    queries that differ. If fewer than MIN_QUERIES differ, by what the others may hide too: see `unseen`. And all of a
-    family by one factor, until 95% of the resamples lie in all of its intervals at once: so a grid of comparisons
-    holds no chance find more often than a single one does. Below MIN_QUERIES queries there is no interval.
+    Each is a percentile bootstrap interval, widened three times. One factor widens all of a family, until 95% of the
+    resamples lie in all of its intervals at once: so a grid finds a difference by chance no more often than a single
+    comparison does. Student's t widens an interval with few queries that differ. If fewer than MIN_QUERIES differ,
+    `unseen` is added. Below MIN_QUERIES queries there is no interval.
     Raises WorkbookError for different queries within a pair.
     """
     columns = [_differences(*pair) for pair in pairs]
@@ -105,8 +105,8 @@ def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
         resampled = _resampled_means(rows) - means
         low, high = _ends(resampled)
         below, above = -low.clip(max=0), high.clip(min=0)
-        for side in (resampled / _above_zero(above), -resampled / _above_zero(below)):
-            farthest = np.maximum(farthest, side.max(axis=1))
+        for side, width in ((resampled, above), (-resampled, below)):
+            farthest = np.maximum(farthest, (side / np.where(width > 0, width, np.inf)).max(axis=1))
         ends += zip(alike, means, below, above, np.count_nonzero(rows, axis=0), strict=True)
     wider = max(1.0, float(np.quantile(farthest, CONFIDENCE))) if ends else 1.0
     for number, mean, below, above, differing in ends:
@@ -121,14 +121,14 @@ def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
 def share_kept(values: pd.Series, baseline: pd.Series) -> Interval:
     """Interval of mean(values) / mean(baseline), paired by query; not a number where the baseline scores 0."""
     _check_paired(values, baseline)
-    return _interval(_ratio, values.to_numpy(), baseline.to_numpy())
+    return _interval(np.divide, values.to_numpy(), baseline.to_numpy())
 
 
 def verdicts(pairs: Sequence[tuple[pd.Series, pd.Series]], margin: float = MARGIN) -> list[Verdict]:
-    """Decide each (values, baseline) of one grid by its interval, see `differences` and `decide`.
+    """Decide each (values, baseline) of one family by its interval, see `differences` and `decide`.
 
-    `queries_needed`, of what is not settled, is how many would settle it, or show no loss of the margin, with 80% power
-    if the difference and its standard deviation are what they seem.
+    What is not settled has `queries_needed`: so many would settle it, or show that no loss of the margin is there, with
+    80% power if difference and standard deviation are as measured.
     Raises WorkbookError for a margin that is not above 0 and for different queries within a pair.
     """
     check_margin(margin)
@@ -159,7 +159,7 @@ def decide(difference: Interval, margin: float) -> str:
 
 
 def keeps(difference: Interval, margin: float) -> bool:
-    """Whether a loss of the margin or more is ruled out: all of the interval lies above it."""
+    """Whether all of the interval lies above a loss of the margin."""
     return difference.low > -margin
 
 
@@ -174,45 +174,38 @@ def told(difference: Interval, margin: float) -> str:
 
 
 def unseen(n: int) -> float:
-    """What queries that were not drawn may do to a mean of scores from 0 to 1: the rule of three, about 3 / n.
+    """How much a mean of scores (0 to 1) may differ by a kind of query that n queries had none of: about 3 / n.
 
-    n queries have none of a kind that is as frequent as that with a chance of 5%, and such a query may lose it all.
+    This is the rule of three: with a chance of 5%, n queries have none of a kind whose share is 3 / n. If each of that
+    kind lost all of its score, the mean would lose that share.
     """
     return -math.log(0.05) / n
 
 
 def fewest(margin: float) -> int:
-    """Queries that show no large loss by not having one: three for each margin's worth (the rule of three).
-
-    If one query in 1 / margin lost all of its score, the mean would lose the margin; 3 / margin queries have none of
-    those with a chance of exp(-3), 5%.
-    """
+    """How many queries without a difference show that no loss of the margin is there: 3 / margin, see `unseen`."""
     return math.ceil(3 / margin)
 
 
 def halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of n queries in two halves drawn by seed, each in order: one chooses, (n // 2,), the other reports."""
+    """Places of n queries in two halves drawn by seed, each sorted: (n // 2,) to choose by, the rest to report."""
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
 
 
 def _in_order(rows: np.ndarray) -> np.ndarray:
-    """The same rows, (queries, samples), in an order of their own: that of the queries must not move an interval."""
+    """Rows (queries, samples), sorted, so that the order of the queries moves no interval."""
     return rows[np.lexsort(rows.T[::-1])]
 
 
 def _ends(resampled: np.ndarray) -> np.ndarray:
-    """The percentiles of the resamples, (RESAMPLES, ...), that the interval ends at: (2, ...)."""
+    """The percentiles of resamples, (RESAMPLES, ...), at which the interval ends: (2, ...)."""
     outside = 100 * (1 - CONFIDENCE) / 2
     return np.percentile(resampled, [outside, 100 - outside], axis=0)
 
 
-def _above_zero(widths: np.ndarray) -> np.ndarray:
-    return np.where(widths > 0, widths, np.inf)
-
-
 def _student(differing: np.ndarray, wider: float) -> np.ndarray:
-    """How much wider an interval is by Student's t, where by the normal distribution it is so much wider."""
+    """The factor by Student's t that is as unlikely as the factor `wider` by the normal distribution."""
     n, normal = np.maximum(differing, MIN_QUERIES), norm.ppf((1 + CONFIDENCE) / 2)
     return t.isf(norm.sf(normal * wider), n - 1) / normal * np.sqrt(n / (n - 1))
 
@@ -242,11 +235,9 @@ def _differences(values: pd.Series, baseline: pd.Series) -> np.ndarray:
 def _interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Interval:
     """Interval of a statistic of the samples' means; each sample is (queries,), all of the same queries."""
     rows = _in_order(np.column_stack(samples))
-    n, estimate = len(rows), float(statistic(*rows.mean(axis=0)))
-    if n < 2:
-        return Interval(estimate, np.nan, np.nan, n)
-    with np.errstate(invalid="ignore"):  # a share of nothing, in some resample
-        low, high = _ends(statistic(*_resampled_means(rows).T))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a share of nothing
+        n, estimate = len(rows), float(statistic(*rows.mean(axis=0)))
+        low, high = _ends(statistic(*_resampled_means(rows).T)) if n > 1 else (np.nan, np.nan)
     return Interval(estimate, float(low), float(high), n)
 
 
@@ -254,8 +245,8 @@ def _interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Int
 def _resamples(n: int, count: int) -> np.ndarray:
     """How often each of n queries is drawn in each resample: (count, n).
 
-    Not scipy's bootstrap, though a test compares with it: that draws anew for every mean, which for a grid of a
-    thousand cells takes minutes. Drawn once, all cells share their resamples, and a mean is a product.
+    All cells of a grid share these, and a mean is a product. scipy's bootstrap, which a test compares with, draws for
+    every mean anew, which takes minutes for a thousand cells.
     """
     return np.stack(list(_draws(n, count))).astype(float)
 
@@ -272,15 +263,6 @@ def _resampled_means(rows: np.ndarray) -> np.ndarray:
     if n > KEPT:
         return np.stack([counts @ rows for counts in _draws(n, RESAMPLES)]) / n
     return _resamples(n, RESAMPLES) @ rows / n
-
-
-def _ratio(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(values, baseline)
-
-
-def _itself(values: np.ndarray) -> np.ndarray:
-    return values
 
 
 def _check_paired(values: pd.Series, baseline: pd.Series) -> None:

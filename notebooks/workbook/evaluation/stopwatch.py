@@ -1,7 +1,7 @@
-"""How long something takes: warm-up, repeats, median and range, with the number of threads fixed.
+"""How long something takes: median and range of repeats after a warm-up, with the number of threads fixed.
 
-The best of many repeats flatters, one repeat hides the noise of a shared machine; so a time here is always three
-numbers. A speed-up is a ratio within one run: models take turns, and each turn gives one ratio.
+The best of many repeats flatters, and a single one hides the noise of a shared machine. A speed-up is a ratio within
+one run: models take turns, and each turn gives one ratio.
 """
 
 import os
@@ -19,7 +19,7 @@ WARM_UPS = 2  # batches, or rounds, of each shape that are not counted
 
 
 class Times(NamedTuple):
-    """Median, lowest and highest of the repeats; the unit is that of what was put in."""
+    """Median, lowest and highest of the repeats, in the unit of the samples."""
 
     value: float
     low: float
@@ -41,7 +41,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 def rounds(works: Sequence[Callable[[], object]], repeats: int, warm_ups: int = WARM_UPS) -> list[list[float]]:
     """Run every work a few times to warm up, then all of them in turn, `repeats` times: seconds of each, per work.
 
-    In turn, because a shared machine is slow for minutes at a time: so it is slow for all of them.
+    They take turns because a shared machine is slow for minutes at a time, which must not hit one work alone.
     """
     check_repeats(repeats)
     for _ in range(warm_ups):
@@ -61,10 +61,7 @@ def check_repeats(repeats: int) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Fix the number of threads torch computes with.
-
-    The Rust tokenizers know one thread or all cores, nothing between: 1 is one for them too, more is all.
-    """
+    """Fix the number of threads torch computes with. The Rust tokenizers take one thread if it is 1, else all cores."""
     import torch
 
     before, tokenizers = torch.get_num_threads(), os.environ.get(TOKENIZERS)

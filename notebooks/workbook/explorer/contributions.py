@@ -65,7 +65,8 @@ def explain(encoder: Encoder, query: str, document: str, dimension: int) -> Cont
     """
     if encoder.kind != "static":
         raise WorkbookError(f"{encoder.name} is no static model: its score is not a sum over tokens")
-    score = float(np.dot(*(_encoded(encoder, text, dimension) for text in ((query, "query"), (document, "document")))))
+    roles = {"query": query, "document": document}
+    score = float(np.dot(*(_encoded(encoder, text, role, dimension) for role, text in roles.items())))
     query_tokens, asked = encoder.token_vectors(encoder.prompt("query") + query, "query")
     document_tokens, held = encoder.token_vectors(encoder.prompt("document") + document)
     pairs = _shares(asked, dimension) @ _shares(held, dimension).T
@@ -77,10 +78,10 @@ def explain(encoder: Encoder, query: str, document: str, dimension: int) -> Cont
     return Contributions(query_tokens, document_tokens, pairs, score)
 
 
-def _encoded(encoder: Encoder, text: tuple[str, str], dimension: int) -> np.ndarray:
-    vector = vectors.truncate(encoder.encode([text[0]], text[1]), dimension)[0]
+def _encoded(encoder: Encoder, text: str, role: str, dimension: int) -> np.ndarray:
+    vector = vectors.truncate(encoder.encode([text], role), dimension)[0]
     if not vector.any():
-        raise WorkbookError(f"{encoder.name} knows no word of the {text[1]}: there is nothing to explain")
+        raise WorkbookError(f"{encoder.name} knows no word of the {role}: there is nothing to explain")
     return vector
 
 

@@ -85,29 +85,20 @@ class Explorer:
         engine's default. Raises WorkbookError, leaving nothing behind, for what cannot be built.
         """
         self.corpus, self.static, self.custom, self.transformer = corpus, static, custom, transformer
+        self.models = [each for each in (static, custom, transformer) if each]
+        self.hybrid = custom or static  # the model that is fused with BM25
         self.dimensions = sorted(dimensions or static.matryoshka)
         self.settings, self.top = list(settings), top
         self._hnsw_ef, self._fusion = hnsw_ef or None, fusion
         self._ids = corpus.document_ids
         self._bm25 = Bm25(bm25.average_words(corpus.document_texts), language)
         self._indexes: dict[tuple[str, int, str], Index] = {}
-        wanted = {encoder: self._wanted(encoder) for encoder in self.models}
         with ExitStack() as stack:
-            self._build(wanted, stack)
+            self._build(stack)
             self._of_words = self._indexes[self.hybrid.name, self.hybrid.dimensions, "float32"]
             self._bytes_of_words = round(self._of_words.disk_bytes().get("words", 0) / self._of_words.n)
             self._warm_up()
             self.close = weakref.finalize(self, stack.pop_all().close)  # at the latest when Python ends
-
-    @property
-    def models(self) -> list[Encoder]:
-        """The models there are."""
-        return [each for each in (self.static, self.custom, self.transformer) if each]
-
-    @property
-    def hybrid(self) -> Encoder:
-        """The model that is fused with BM25."""
-        return self.custom or self.static
 
     @property
     def indexes(self) -> int:
@@ -130,12 +121,19 @@ class Explorer:
         search = Search(self._hnsw_ef, rescore=rescore, oversampling=oversampling)
         # one thread: more wait for each other in a text this short
         with stopwatch.threads(1):
-            asked = {each.name: (_timed(partial(_encode, each, query)), each.knows([query])[0]) for each in self.models}
+            asked = {
+                each.name: (*_timed(partial(each.encode, [query], "query")), each.knows([query])[0])
+                for each in self.models
+            }
         words = _timed(partial(self._bm25.queries, [query]))
         by_vectors = partial(self._by_vectors, asked, dimension, setting, search)
+        untrained = (
+            f"No model trained on {self.corpus.name} is in data/models. To train one: "
+            f"make run-notebooks NOTEBOOK=05_train_your_own CORPUS={self.corpus.name}"
+        )
         return [
             by_vectors(STATIC),
-            by_vectors(CUSTOM) if self.custom else self._untrained(),
+            by_vectors(CUSTOM) if self.custom else Answer(CUSTOM, "", problem=untrained),
             *([by_vectors(TRANSFORMER)] if self.transformer else []),
             self._by_words(*words),
             by_vectors(HYBRID, *words),
@@ -156,13 +154,13 @@ class Explorer:
             return dimension
         return min(encoder.matryoshka, key=lambda own: (abs(own - dimension), -own))
 
-    def _wanted(self, encoder: Encoder) -> list[tuple[int, str]]:
-        """Dimension and setting of each index; whole float32 always: other rankings are compared with its."""
-        sizes = [self._nearest(encoder, dimension) for dimension in self.dimensions]
-        quantization.check(self.settings, sizes)
-        return list(dict.fromkeys([(encoder.dimensions, "float32"), *product(sizes, self.settings)]))
-
-    def _build(self, wanted: dict[Encoder, list[tuple[int, str]]], stack: ExitStack) -> None:
+    def _build(self, stack: ExitStack) -> None:
+        """Build an index for each dimension and setting; whole float32 always: other rankings are compared with its."""
+        wanted = {}
+        for encoder in self.models:
+            sizes = [self._nearest(encoder, dimension) for dimension in self.dimensions]
+            quantization.check(self.settings, sizes)
+            wanted[encoder] = list(dict.fromkeys([(encoder.dimensions, "float32"), *product(sizes, self.settings)]))
         words = self._bm25.documents(self.corpus.document_texts)
         total = sum(map(len, wanted.values()))
         with bar(total=total, desc=f"indexes of {self.corpus.name}", unit="index") as progress:
@@ -194,7 +192,7 @@ class Explorer:
     ) -> Answer:  # fmt: skip
         """Search by a model's vectors, or, given words, by these too; `asked`: see `ask`."""
         encoder = self.encoder(way)
-        (rows, seconds), known = asked[encoder.name]
+        rows, seconds, known = asked[encoder.name]
         name = with_bm25(encoder.name, self._fusion) if words else encoder.name
         if not (rows.any() and known):
             unknown = f"{encoder.name} knows no word of this query."
@@ -223,11 +221,6 @@ class Explorer:
             BM25, "", bytes_of_words=self._bytes_of_words, encode_ms=1000 * seconds, search_ms=1000 * hits.seconds,
             found=found, problem="" if found else NO_WORD,
         )  # fmt: skip
-
-    def _untrained(self) -> Answer:
-        name = self.corpus.name
-        command = f"make run-notebooks NOTEBOOK=05_train_your_own CORPUS={name}"
-        return Answer(CUSTOM, "", problem=f"No model trained on {name} is in data/models. To train one: {command}")
 
     def _compared(self, hits: engine.Hits, reference: engine.Hits) -> tuple[list[Found], list[Found]]:
         """The documents of one query, and those of the reference's first that are not among them."""
@@ -258,8 +251,3 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.perf_counter()
     found = work()
     return found, time.perf_counter() - started
-
-
-def _encode(encoder: Encoder, query: str) -> np.ndarray:
-    """The query's vector, (1, d), not normalised."""
-    return encoder.encode([query], "query")

@@ -17,6 +17,7 @@ from workbook.figures import tables
 from workbook.figures.tables import WHAT
 from workbook.qdrant import quantization
 from workbook.runs import runner
+from workbook.runs.outcomes import run_name
 
 NOTEBOOK = "02_encoding_speed"
 # title, columns for rows, and metrics beside each other; or one metric, by `tables.crossed`
@@ -48,7 +49,7 @@ def encoding(profile: str, overrides: Mapping[str, str]) -> int:
     exit_code = runner.run(profile, overrides, [NOTEBOOK])
     if exit_code:
         return exit_code
-    file = results.published_file(runner.run_name(profile, overrides), NOTEBOOK)
+    file = results.published_file(run_name(profile, overrides), NOTEBOOK)
     for title, table in _tables(results.read_rows(file)):
         print(f"\n{title}\n\n{table.to_string()}")
     print(f"\n{results.machine_label()}")

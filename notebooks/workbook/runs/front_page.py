@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from workbook import paths, redact
-from workbook.conclusions import answers, asked, methods_of_run, run_rows
+from workbook.conclusions.answers import MISSING
 from workbook.errors import WorkbookError
+from workbook.runs.outcomes import conclude
 from workbook.written import markdown
 
 BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
@@ -18,13 +19,10 @@ def write(file: Path, run: str, command: str) -> None:
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
-    read = run_rows.read(run)
-    found, left_out = methods_of_run.read(read)
-    if problems := [*read.problems, *left_out]:
+    evidence, problems, headline, answered = conclude(run)
+    if problems:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
-    about = asked.of(read, found)
-    answered, said = answers.answer(about), answers.headline(about)
-    if missing := next((text for text in (*(one.text for one in answered), said) if answers.MISSING in text), ""):
+    if missing := next((text for text in (*(one.text for one in answered), headline) if MISSING in text), ""):
         raise WorkbookError(f"run {run} cannot answer. {missing}")
     rows = [
         f"| {one.question} | {markdown(one.text)} | {one.n or ''} | "
@@ -33,10 +31,11 @@ def write(file: Path, run: str, command: str) -> None:
     ]
     table = ["| question | answer | n | notebook |", "|---|---|---|---|", *rows]
     where = (
-        f"{markdown(f'On {read.corpus}, {read.machine}.')} Differences are in NDCG@10, paired, with 95% intervals; "
+        f"{markdown(f'On {evidence.corpus}, {evidence.machine}.')} "
+        f"Differences are in NDCG@10, paired, with 95% intervals; "
         f"factors of speed are medians, with the range of the repeats where one is given. Made by `{command}`."
     )
-    block = "\n".join([BEGIN, f"**{markdown(said)}**", "", *table, "", redact.clean(where), END])
+    block = "\n".join([BEGIN, f"**{markdown(headline)}**", "", *table, "", redact.clean(where), END])
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     with paths.atomic(file) as temporary:
         temporary.write_text(f"{before}{block}{after}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""HTML of a notebook's text and outputs made fit for a page that is read offline, by anyone.
+"""Clean the HTML of a notebook's texts and outputs for a page that is read offline, with or without seeing it.
 
 Only plain elements and attributes stay: no script, no style, nothing fetched from elsewhere. Tables get scopes, a place
 of their own to scroll in, and a line that says where their rows are; headings get names and follow in order.
@@ -6,6 +6,7 @@ of their own to scroll in, and a line that says where their rows are; headings g
 
 import re
 from collections.abc import Callable
+from itertools import count
 
 from bs4 import BeautifulSoup, Comment, Tag
 from bs4.dammit import EntitySubstitution
@@ -52,17 +53,17 @@ def plain(markup: str) -> BeautifulSoup:
     return soup
 
 
-def tables(soup: BeautifulSoup, caption: Callable[[Tag, str], str]) -> None:
+def tables(soup: BeautifulSoup, caption: Callable[[str], str]) -> None:
     """Make each table a figure: the table in a region that scrolls, a caption below.
 
-    `caption` is given the table and its own caption as HTML, empty if it has none, and gives the HTML of the one below.
+    `caption` is given the table's own caption as HTML, empty if it has none, and gives the HTML of the one below.
     """
     for number, table in enumerate(soup.find_all("table"), start=1):
         if not table.find(["td", "th"]):
             table.decompose()  # pandas writes an empty frame as a table without a cell
             continue
         own = table.find("caption")
-        below = caption(table, own.extract().decode_contents().strip() if own else "")
+        below = caption(own.extract().decode_contents().strip() if own else "")
         _merge_header(table)
         for cell in table.find_all(["td", "th"]):
             _set_cell(cell)
@@ -100,7 +101,10 @@ def headings(soup: BeautifulSoup, main: str) -> list[tuple[int, str, str]]:
             continue
         level = max(2, min(int(heading.name[1]), above + 1))
         heading.name, above = f"h{level}", level
-        heading["id"] = _unique(re.sub(r"\W+", "-", text.lower()).strip("-") or "part", taken)
+        plain_name = re.sub(r"\W+", "-", text.lower()).strip("-") or "part"
+        names = (f"{plain_name}-{number}" if number > 1 else plain_name for number in count(1))
+        heading["id"] = next(name for name in names if name not in taken)
+        taken.add(heading["id"])
         found.append((level, heading["id"], text))
     return found
 
@@ -142,11 +146,3 @@ def _merge_header(table: Tag) -> None:
         if not text:
             above.replace_with(below)
     rows[-1].decompose()
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}-{number}", number + 1
-    taken.add(found)
-    return found

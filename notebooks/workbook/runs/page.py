@@ -21,6 +21,7 @@ from workbook.runs import markup
 
 FOLDER = Path(__file__).parent / "pages"
 HEAVY = 2_000_000  # bytes of all images together, from which they are written with fewer colours
+SMALL = 480  # pixels: the width of a picture on the index
 PARAMETERS = {"parameters": "Parameters, as committed", "injected-parameters": "Parameters of this run"}
 ERROR_NOTES = {"papermill-error-cell-tag"}  # cells that papermill writes beside an error; the page has its own words
 
@@ -67,7 +68,8 @@ def render(notebook: NotebookNode, title: str, place: Place) -> str:
         _set_image(image)
         if image.find_parent("figure"):
             markup.scrolled(image.parent, "group", f"Figure {number}")
-    markup.tables(soup, lambda _, own: _caption(own, place) if own else "")
+    caption = template("caption.html.j2")
+    markup.tables(soup, lambda own: caption.render(own=own, place=place) if own else "")
     contents = markup.headings(soup, title)
     return template("page.html.j2").render(
         title=title,
@@ -95,18 +97,11 @@ def title_of(notebook: NotebookNode) -> str:
     return ""
 
 
-def picture_of(notebook: NotebookNode) -> Picture | None:
-    """The notebook's first figure, if it has one that can be read."""
+def thumbnail(notebook: NotebookNode) -> tuple[str, str] | None:
+    """A small copy of the notebook's first figure that can be read, as an address that holds it, and what it shows."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     picture = next(filter(None, map(_picture, outputs)), None)
-    return picture and picture._replace(alt=picture.alt or f"Figure: {title_of(notebook)}")
-
-
-def thumbnail(png: bytes, width: int = 480) -> str:
-    """A small picture, `width` pixels wide, as an address that holds it."""
-    with Image.open(io.BytesIO(png)) as image:
-        small = image.convert("RGB").resize((width, max(1, round(image.height * width / image.width))), Image.LANCZOS)
-    return _address(_with_few_colours(small))
+    return picture and (_address(_lighter(picture.png, SMALL)), picture.alt or f"Figure: {title_of(notebook)}")
 
 
 def _parts(cell: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
@@ -133,11 +128,8 @@ def _output(output: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
     elif "text/html" in output.data:
         yield {"kind": "html", "html": str(markup.plain(output.data["text/html"]))}
     elif picture := _picture(output):
-        yield {
-            "kind": "image",
-            "address": _address(_lighter(picture.png) if heavy else picture.png),
-            "alt": picture.alt,
-        }
+        address = _address(_lighter(picture.png) if heavy else picture.png)
+        yield {"kind": "image", "address": address, "alt": picture.alt}
     elif "text/markdown" in output.data:
         yield {"kind": "html", "html": str(markup.plain(markdown2html(output.data["text/markdown"])))}
     elif "text/plain" in output.data:
@@ -166,19 +158,14 @@ def _set_image(image: Any) -> None:
         image["width"], image["height"] = str(opened.width), str(opened.height)
 
 
-def _caption(own: str, place: Place) -> str:
-    """What stands below a table: its own caption, and where its rows are."""
-    return template("caption.html.j2").render(own=own, place=place)
-
-
-def _lighter(png: bytes) -> bytes:
-    with Image.open(io.BytesIO(png)) as image:
-        return _with_few_colours(image.convert("RGB"))
-
-
-def _with_few_colours(image: Image.Image) -> bytes:
+def _lighter(png: bytes, width: int = 0) -> bytes:
+    """The picture in 256 colours, and so many pixels wide if a width is given."""
     written = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(written, format="PNG", optimize=True)
+    with Image.open(io.BytesIO(png)) as opened:
+        image = opened.convert("RGB")
+        if width:
+            image = image.resize((width, max(1, round(image.height * width / image.width))), Image.LANCZOS)
+        image.quantize(256, dither=Image.Dither.NONE).save(written, format="PNG", optimize=True)
     return written.getvalue()
 
 

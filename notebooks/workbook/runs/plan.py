@@ -10,13 +10,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-import pandas as pd
 import yaml
 
 from workbook import paths
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.runs import parameters
+from workbook.runs.checks import CHECKS
 
 PLAN = paths.NOTEBOOKS / "runs.yaml"
 _TEXT = "tag:yaml.org,2002:str"
@@ -28,16 +28,6 @@ class Job(NamedTuple):
     notebook: str
     parameters: dict[str, Any]
     cell_timeout: int
-
-
-class Expected(NamedTuple):
-    """A value the plan expects, what was found, and the verdict: OK, near or FAIL."""
-
-    notebook: str
-    what: str
-    expected: float
-    found: float | None
-    verdict: str
 
 
 class _Loader(yaml.SafeLoader):
@@ -138,9 +128,9 @@ def _check_profile(name: Any, facts: Any) -> None:
         _keys({} if own is None else own, f"{_plain(notebook, 'a notebook')} of {what}")
     if not facts["notebooks"]:
         raise WorkbookError(f"{what} has no notebooks: give one")
-    _keys(facts.get("parameters", {}), f"parameters of {what}", (), parameters.CHECKS)
+    _keys(facts.get("parameters", {}), f"parameters of {what}", (), CHECKS)
     seconds = facts.get("cell_timeout_s", 1)
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
+    if type(seconds) is not int or seconds < 1:
         raise WorkbookError(f"cell_timeout_s of {what} must be whole seconds, 1 or more, not {seconds!r}")
 
 
@@ -165,7 +155,7 @@ def _check_expected(entry: Any, profiles: Mapping[str, Any]) -> None:
         raise WorkbookError(f"rows have no column {names}; they have {', '.join(results.COLUMNS)}")
     for name in ("value", "tolerance", "near"):
         value = entry.get(name, 0)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = type(value) in (int, float) and math.isfinite(value)
         if not is_number or (value < 0 and name != "value"):
             raise WorkbookError(f"{name} of an expected value of {profile}/{notebook} must be a number, not {value!r}")
     for value in (entry["metric"], *entry["where"].values()):
@@ -223,34 +213,6 @@ def declared_parameters(notebook: str) -> dict[str, Any]:
     if not found:
         raise WorkbookError(f"{file.name} has no cell tagged `parameters`; papermill would ignore what it is given")
     return {name: ast.literal_eval(facts["default"]) for name, facts in found.items()}
-
-
-def compare_all(
-    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run_name: str
-) -> list[Expected]:
-    """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus."""
-    entries = [] if overrides else plan.get("expected", [])
-    return [
-        compare(entry, run_name) for entry in entries if entry["profile"] == profile and entry["notebook"] in finished
-    ]
-
-
-def compare(entry: Mapping[str, Any], run_name: str) -> Expected:
-    """Compare one expected value of the plan with the row that the notebook published in this run."""
-    where, metric = entry["where"], entry["metric"]
-    what = f"{metric} of {', '.join(str(value) for value in where.values())}"
-    try:
-        frame = results.read_rows(results.published_file(run_name, entry["notebook"]))
-    except (OSError, ValueError):  # no rows, or none that can be read
-        frame = pd.DataFrame(columns=results.HEADER)
-    for column, value in {**where, "metric": metric}.items():
-        frame = frame[frame[column] == (value if column in results.NUMBERS else str(value))]
-    if len(frame) != 1:
-        return Expected(entry["notebook"], what, entry["value"], None, "FAIL")
-    found = float(frame["value"].iloc[0])
-    off = abs(found - entry["value"])
-    verdict = "OK" if off <= entry["tolerance"] else "near" if off <= entry.get("near", 0) else "FAIL"
-    return Expected(entry["notebook"], what, entry["value"], found, verdict)
 
 
 def _absolute(value: str) -> str:

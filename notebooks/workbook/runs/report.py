@@ -8,16 +8,16 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
 
 from workbook import paths, redact
-from workbook.conclusions import answers, asked, methods_of_run, run_rows
+from workbook.conclusions import run_rows
 from workbook.evaluation import results
-from workbook.runs import page, runner
-from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
+from workbook.runs import outcomes, page
+from workbook.runs.plan import PLAN, Job, prepare, read
 
 OK, NOT_RUN = "OK", "not run"
 READS = "07_should_you_pay_attention"  # answers from the rows of the others; without it in the plan, nothing is asked
@@ -40,27 +40,30 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     """
     plan = read(plan_file)
     jobs = prepare(plan, profile, overrides, [], ask=False)
-    run = runner.run_name(profile, overrides)
+    run = outcomes.run_name(profile, overrides)
     planned = {job.notebook for job in jobs}
-    found = run_rows.read(run, [name for name in run_rows.needed() if name in planned])
+    found = outcomes.conclude(run, [name for name in run_rows.needed() if name in planned])
     entries = [_entry(job, run) for job in jobs]
-    values = compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
+    values = outcomes.compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
     pages = [entry for entry in entries if entry.notebook is not None]
     for entry in entries:
         target = paths.REPORTS / run / f"{entry.name}.html"
         if entry in pages:
-            _write(target, _page(entry, pages, run, found))
+            _write(target, _page(entry, pages, run, found.evidence))
         else:
             target.unlink(missing_ok=True)  # of an earlier report
-    facts = _facts(pages, found) | _verdicts(entries, values)
-    measured, left_out = methods_of_run.read(found)
-    about = asked.of(found, measured)
-    problems = _problems(entries, [*found.problems, *left_out])
-    answered = answers.answer(about) if len(found.rows) and READS in planned else []
+    ended = {entry.name: _ended(entry.state) for entry in entries if entry.state not in (OK, NOT_RUN)}
+    problems = [f"{name} {how}." for name, how in ended.items()]
+    problems += [problem for problem in found.problems if not any(name in problem for name in ended)]
+    facts = _facts(pages, found.evidence)
+    facts["ended well"] = f"{sum(entry.state == OK for entry in entries)} of {len(entries)} notebooks"
+    if values:
+        facts["as expected"] = f"{sum(value.verdict == OK for value in values)} of {len(values)} values"
+    answered = found.answers if len(found.evidence.rows) and READS in planned else []
+    cards = [(entry, page.thumbnail(entry.notebook) if entry.notebook is not None else None) for entry in entries]
     index = page.template("index.html.j2").render(
-        place=page.Place("", run, facts, problems, []), ok=OK, values=values,
-        headline=answers.headline(about), answered=answered,
-        cards=[(entry, _picture(entry)) for entry in entries], command=runner.command_of(profile, overrides),
+        place=page.Place("", run, facts, problems, []), ok=OK, values=values, cards=cards,
+        headline=found.headline, answered=answered, command=outcomes.command_of(profile, overrides),
         others=[] if pages else [name for name in run_rows.runs() if name != run],
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
@@ -68,12 +71,12 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
 
 def _entry(job: Job, run: str) -> Entry:
     """A planned notebook as it is found in reports/<run>."""
-    file = paths.REPORTS / run / f"{job.notebook}.ipynb"
+    file = outcomes.executed_file(run, job.notebook)
     committed = nbformat.read(paths.NOTEBOOKS / file.name, as_version=4)
     title = page.title_of(committed) or job.notebook
     rows = _rows(job.notebook, run)
     if not file.is_file():
-        begun = runner.running_file(run, job.notebook).is_file()
+        begun = outcomes.running_file(run, job.notebook).is_file()
         return Entry(job.notebook, title, None, "running, or was interrupted" if begun else NOT_RUN, rows)
     try:
         notebook = nbformat.read(file, as_version=4)
@@ -82,29 +85,20 @@ def _entry(job: Job, run: str) -> Entry:
     except Exception as error:  # cut short or no notebook: nbformat raises whatever its parts raise
         state = f"cannot be read ({type(error).__name__}): it is cut short or no notebook; run it again"
         return Entry(job.notebook, title, nbformat.v4.new_notebook(), state, rows)
-    return Entry(job.notebook, page.title_of(notebook) or title, notebook, _state(notebook), rows)
+    error = outcomes.error_of(notebook)
+    state = error.removeprefix("the notebook ") if error in ("", outcomes.UNFINISHED) else f"failed: {error}"
+    return Entry(job.notebook, page.title_of(notebook) or title, notebook, state or OK, rows)
 
 
 def _check_told(notebook: NotebookNode) -> None:
     """Raise ValueError unless what papermill says of a run is of the kinds it writes, which nbformat does not check."""
     facts = notebook.metadata.get("papermill", {})
     kinds = {"parameters": dict, "duration": int | float, "end_time": str}
-    if not all(facts.get(name) is None or isinstance(facts[name], kind) for name, kind in kinds.items()):
+    told = all(facts.get(name) is None or isinstance(facts[name], kind) for name, kind in kinds.items())
+    if not told or not abs(facts.get("duration") or 0) < 1e9:
         raise ValueError("not as papermill writes it")
-    if (
-        not isinstance((facts.get("parameters") or {}).get("corpus", ""), str)
-        or not abs(facts.get("duration") or 0) < 1e9
-    ):
+    if not isinstance((facts.get("parameters") or {}).get("corpus", ""), str):
         raise ValueError("not as a run writes it")
-
-
-def _state(notebook: NotebookNode) -> str:
-    """How a notebook ended: OK, `failed: ` and its error, or that it did not end."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                return f"failed: {runner.one_line(output.ename, output.evalue)}"
-    return runner.unfinished(notebook).removeprefix("the notebook ") or OK
 
 
 def _rows(notebook: str, run: str) -> page.Rows | None:
@@ -128,9 +122,8 @@ def _page(entry: Entry, pages: list[Entry], run: str, found: run_rows.Evidence) 
     number = pages.index(entry)
     neighbours = [pages[at] if 0 <= at < len(pages) else None for at in (number - 1, number + 1)]
     before, after = (one and (f"{one.name}.html", one.title) for one in neighbours)
-    place = page.Place(
-        entry.name, run, _facts([entry], found), problems, [rows for rows in own if rows], before, after
-    )  # fmt: skip
+    rows = [each for each in own if each]
+    place = page.Place(entry.name, run, _facts([entry], found), problems, rows, before, after)
     return page.render(entry.notebook, entry.title, place)
 
 
@@ -138,18 +131,12 @@ def _ended(state: str) -> str:
     return state if state.startswith(("failed", "did not", "cannot")) else f"is {state}"
 
 
-def _problems(entries: list[Entry], problems: list[str]) -> list[str]:
-    """Sentences for the index: which notebooks did not end well, then what is wrong with the rows of the others."""
-    ended = {entry.name: _ended(entry.state) for entry in entries if entry.state not in (OK, NOT_RUN)}
-    rest = [problem for problem in problems if not any(name in problem for name in ended)]
-    return [f"{name} {how}." for name, how in ended.items()] + rest
-
-
 def _facts(entries: list[Entry], found: run_rows.Evidence) -> dict[str, str]:
     """What was run on which machine and when, of the notebooks and rows that say so."""
     executed = [entry.notebook.metadata.get("papermill", {}) for entry in entries if entry.notebook is not None]
     given = [(facts.get("parameters") or {}).get("corpus") for facts in executed]
-    machines = [_machine(found.machines[entry.name]) for entry in entries if entry.name in found.machines]
+    machines = [found.machines[entry.name] for entry in entries if entry.name in found.machines]
+    machines = [f"{results.label_of(facts)}, Python {facts['python']}" for facts in machines]
     ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
     seconds = sum(max(facts.get("duration") or 0, 0) for facts in executed)  # below 0: the clock was put back
     named = {
@@ -159,24 +146,6 @@ def _facts(entries: list[Entry], found: run_rows.Evidence) -> dict[str, str]:
         "took": f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds" if seconds else "",
     }
     return {name: value for name, value in named.items() if value}
-
-
-def _verdicts(entries: list[Entry], values: list[Expected]) -> dict[str, str]:
-    """How many notebooks ended well, and how many expected values were found."""
-    verdicts = {"ended well": f"{sum(entry.state == OK for entry in entries)} of {len(entries)} notebooks"}
-    if values:
-        verdicts["as expected"] = f"{sum(value.verdict == OK for value in values)} of {len(values)} values"
-    return verdicts
-
-
-def _machine(facts: Mapping[str, Any]) -> str:
-    return f"{results.label_of(facts)}, Python {facts['python']}"
-
-
-def _picture(entry: Entry) -> tuple[str, str] | None:
-    """The small picture of a notebook and what it shows."""
-    picture = page.picture_of(entry.notebook) if entry.notebook is not None else None
-    return (page.thumbnail(picture.png), picture.alt) if picture else None
 
 
 def _write(target: Path, text: str) -> Path:

@@ -6,7 +6,6 @@ failed makes the exit code 1.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,27 +21,26 @@ from typing import Any, NamedTuple
 import psutil
 
 from workbook import locks, paths, redact
-from workbook.corpora import corpora, lines
-from workbook.embedding import encoders, model_files, routes, vectors
+from workbook.corpora import corpora
+from workbook.embedding import encoders, routes, vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import grid, ingest_runs
 from workbook.runs import parameters
-from workbook.runs.plan import PLAN, Expected, Job, compare_all, prepare, read
+from workbook.runs.outcomes import Expected, compare_all, error_of, executed_file, one_line, run_name, running_file
+from workbook.runs.plan import PLAN, Job, prepare, read
 
-LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
 KERNEL = "python3"
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
 QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 class Outcome(NamedTuple):
-    """How a notebook ended: seconds, what was wrong (empty if nothing), and where the executed notebook is."""
+    """How a notebook ended: after how many seconds, and what was wrong, empty if nothing."""
 
     notebook: str
     seconds: float
     error: str
-    file: Path
 
 
 def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
@@ -53,61 +51,20 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
     plan = read(plan_file)
     jobs = prepare(plan, profile, overrides, only)
     paths.check_writable()
+    outcomes = []
     with locks.alone(paths.DATA):  # the times of two runs side by side would be those of neither
         paths.remove_old_temporaries()
-        return _run(plan, jobs, profile, overrides)
-
-
-def _run(plan: Mapping[str, Any], jobs: list[Job], profile: str, overrides: Mapping[str, str]) -> int:
-    name = run_name(profile, overrides)
-    fetch(jobs)
-    outcomes = []
-    for number, job in enumerate(jobs, start=1):
-        print(f"[{number}/{len(jobs)}] {job.notebook} ...", flush=True)
-        outcomes.append(execute(job, name))
-        last = outcomes[-1]
-        print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
-    finished = [outcome.notebook for outcome in outcomes if not outcome.error]
-    expected = compare_all(plan, profile, overrides, finished, name)
+        name = run_name(profile, overrides)
+        fetch(jobs)
+        for number, job in enumerate(jobs, start=1):
+            print(f"[{number}/{len(jobs)}] {job.notebook} ...", flush=True)
+            outcomes.append(execute(job, name))
+            last = outcomes[-1]
+            print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
+        finished = [outcome.notebook for outcome in outcomes if not outcome.error]
+        expected = compare_all(plan, profile, overrides, finished, name)
     print(_verdicts(name, outcomes, expected))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
-
-
-def run_name(profile: str, overrides: Mapping[str, str]) -> str:
-    """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
-    named = {"corpus": _corpus_name, "static_model": _model_name, "engine_name": str}
-    parts = [named[what](value) for what, value in overrides.items()]
-    name = "+".join([profile, *parts])
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        raise WorkbookError(f"{name} is too long for the name of a folder: give the corpus or model a shorter one")
-    return name
-
-
-def _corpus_name(value: str) -> str:
-    place = Path(value)
-    if corpora.is_registered(value) or not paths.exists(place):
-        return place.resolve().name
-    names = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
-    files = [place / name for name in names] if place.is_dir() else [place]
-    digests = []
-    for file in filter(paths.is_file, files):
-        with lines.opened(file) as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
-
-
-def _model_name(value: str) -> str:
-    folder = None if value in encoders.MODELS else model_files.folder_named(value)
-    if not folder:
-        return value.replace("/", "--")
-    return corpora.slug(folder.resolve().name, model_files.folder_sha256(folder))
-
-
-def command_of(profile: str, overrides: Mapping[str, str]) -> str:
-    """What one types for such a run."""
-    given = {"PROFILE": profile if profile != "default" else "", "CORPUS": overrides.get("corpus", ""),
-             "MODEL": overrides.get("static_model", ""), "ENGINE": overrides.get("engine_name", "")}  # fmt: skip
-    return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
 
 
 def fetch(jobs: list[Job]) -> None:
@@ -168,27 +125,27 @@ def _is_searched(values: Mapping[str, Any]) -> bool:
     return "engine_name" in values and "documents" not in values
 
 
-def execute(job: Job, run_name: str) -> Outcome:
+def execute(job: Job, run: str) -> Outcome:
     """Execute one notebook into reports/<run>/, whole or with its error shown in it."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    file = paths.REPORTS / run_name / f"{job.notebook}.ipynb"
-    running = running_file(run_name, job.notebook)
+    file = executed_file(run, job.notebook)
+    running = running_file(run, job.notebook)
     running.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    error = ""
     try:
-        with _environment({**QUIET, **_folders(), "WORKBOOK_RUN": run_name}):
+        with (
+            _environment({**QUIET, **_folders(), "WORKBOOK_RUN": run}),
+            suppress(PapermillExecutionError),  # what failed stands in the notebook
+        ):
             _interruptible(
                 papermill.execute_notebook, str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"), str(running),
                 parameters=job.parameters, kernel_name=KERNEL, cwd=str(paths.NOTEBOOKS),
                 progress_bar=sys.stderr.isatty(), log_output=False, execution_timeout=job.cell_timeout,
                 extra_arguments=["--log-level=CRITICAL"],
             )  # fmt: skip
-        error = unfinished(json.loads(running.read_text(encoding="utf-8")))
-    except PapermillExecutionError as failure:
-        error = one_line(failure.ename, failure.evalue)
+        error = error_of(json.loads(running.read_text(encoding="utf-8")))
     except Exception as failure:  # a dead kernel or a cell over its time: the other notebooks still run
         error = one_line(type(failure).__name__, str(failure))
     finally:
@@ -199,12 +156,12 @@ def execute(job: Job, run_name: str) -> Outcome:
                 text = redact.clean(running.read_text(encoding="utf-8"), places)
                 temporary.write_text(text, encoding="utf-8")
             running.unlink()
-    return Outcome(job.notebook, time.perf_counter() - started, error, file)
+    return Outcome(job.notebook, time.perf_counter() - started, error)
 
 
 def _folders() -> dict[str, str]:
     """The folders that the environment names, absolute: a notebook runs in notebooks/, not where the command did."""
-    folders = {"WORKBOOK_DATA": paths.DATA, "WORKBOOK_FIGURES": paths.FIGURES, "WORKBOOK_REPORTS": paths.REPORTS}
+    folders = paths.outputs()
     if beir := os.environ.get("BEIR_DATA_DIR"):
         folders["BEIR_DATA_DIR"] = Path(beir).resolve()
     return {name: str(folder) for name, folder in folders.items()}
@@ -229,12 +186,7 @@ def _interruptible(work: Callable[..., object], *arguments: object, **options: o
             raise
 
 
-def running_file(run_name: str, notebook: str) -> Path:
-    """Where a notebook is while it runs, or was when its run was killed: not yet fit to be shared."""
-    return paths.DATA / "running" / run_name / f"{notebook}.ipynb"
-
-
-def _verdicts(run_name: str, outcomes: list[Outcome], expected: list[Expected]) -> str:
+def _verdicts(run: str, outcomes: list[Outcome], expected: list[Expected]) -> str:
     lines = ["", f"{'notebook':<30} {'verdict':<8} {'seconds':>7}"]
     lines += [f"{o.notebook:<30} {'FAIL' if o.error else 'OK':<8} {o.seconds:>7.0f}" for o in outcomes]
     if expected:
@@ -242,8 +194,8 @@ def _verdicts(run_name: str, outcomes: list[Outcome], expected: list[Expected]) 
     for value in expected:
         found = "no row" if value.found is None else f"{value.found:.5f}"
         lines.append(f"{value.what:<72} {value.expected:>9.5f} {found:>9}  {value.verdict}")
-    lines += ["", f"executed notebooks: {_shown(paths.REPORTS / run_name)}"]
-    lines += [f"rows:               {_shown(results.published_file(run_name, 'x').parent)}"]
+    lines += ["", f"executed notebooks: {_shown(paths.REPORTS / run)}"]
+    lines += [f"rows:               {_shown(results.published_file(run, 'x').parent)}"]
     lines += [f"figures:            {_shown(paths.FIGURES)}"]
     return "\n".join(lines)
 
@@ -261,19 +213,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def unfinished(notebook: Mapping[str, Any]) -> str:
-    """What is wrong with how a notebook ended, or nothing; papermill leaves a half-run one looking finished."""
-    facts = notebook["metadata"].get("papermill", {})
-    return "" if facts.get("end_time") and facts.get("exception") is None else "the notebook did not run to its end"
-
-
-def one_line(name: str, text: str) -> str:
-    """An error in a line: its name, unless it is the workbook's own, and the first line of its message."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    message = lines[0] if lines else "no message"
-    return message if name == "WorkbookError" else f"{name}: {message}"
 
 
 def _shown(path: Path) -> str:

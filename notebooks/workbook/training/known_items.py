@@ -1,6 +1,6 @@
 """How well a model finds the document that a held-out anchor was taken from: a score that needs no judgement.
 
-This is what settings are chosen by and training is stopped by; no query and no qrels of a corpus is read for it.
+Training is stopped and settings are chosen by it, without a query or a judgement of the corpus.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,9 +14,7 @@ from workbook.embedding import vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation
 
-POOL = (
-    2_500  # documents searched at most, the held-out ones among them: as many as tell good from bad in a second or two
-)
+POOL = 2_500  # documents searched at most, the held-out ones among them: searched in a second or two
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 
@@ -24,8 +22,8 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 def build(documents: Mapping[str, Document], held_out: Collection[str], seed: int = 0) -> Corpus:
     """Make a corpus: an anchor of each held-out document is a query, the positives are searched.
 
-    The anchors are titles, which people wrote to be found by; summaries where most documents have no title, or other
-    sentences where they have no summary either. Documents that are not held out are drawn by seed to fill the POOL.
+    The anchors are titles; where most documents have none, summaries, and where they have none either, sentences.
+    Documents that are not held out are drawn by seed to fill the POOL.
     Raises WorkbookError if the documents give no pair at all.
     """
     others = [key for key in documents if key not in held_out]

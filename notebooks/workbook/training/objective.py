@@ -1,8 +1,7 @@
 """What a step of training minimises: Sentence Transformers' in-batch ranking loss, maybe softened by a teacher.
 
-A transformer's similarities between the documents of the batch say which misses are near, and those cost less. (The
-same loss on one-bit vectors, with a straight-through gradient, was tried at commit ec18af6: one-bit search gained
-nothing by it, so it is gone.)
+The teacher, a transformer, tells how similar the documents of a batch are: to rank a similar one too high costs less.
+(The same loss on one-bit vectors was tried at commit ec18af6 and gained nothing in one-bit search.)
 """
 
 import numpy as np
@@ -19,9 +18,8 @@ from workbook.errors import WorkbookError
 class Objective(MultipleNegativesRankingLoss):
     """MultipleNegativesRankingLoss with a softer target; the labels of a batch are its documents' rows in `teacher`.
 
-    `teacher`: float32 (documents, d), vectors of the transformer, or None. `teacher_weight`: the share of the target
-    it decides, 0 to 1.
-    The loss must stay finite: otherwise WorkbookError, before the step is taken.
+    `teacher` are the transformer's vectors, float32 (documents, d), or None; `teacher_weight` is the share of the
+    target that they decide, 0 to 1. Raises WorkbookError for a loss that is not finite, before the step is taken.
     """
 
     def __init__(

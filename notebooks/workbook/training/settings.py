@@ -58,10 +58,10 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
 class Settings:
     """How a model is trained.
 
-    `words`, `frequencies` and `width` (0: as it is) make the start, see `start_models`; `kinds` and `sentences` the
-    pairs, see `pairs`. `dimensions` are the Matryoshka dimensions below the model's own. `scale` is one over the
-    temperature. `teacher` is its share of the target, see `objective`.
-    None: words if the start was distilled here and so can be again; the dimensions that the start is measured at.
+    `words`, `frequencies` and `width` (0: unchanged) change the start, see `start_models`; `kinds` and `sentences` are
+    those of `pairs`. `dimensions` are the Matryoshka dimensions below the model's own, by default those that the start
+    is measured at. `scale` is one over the temperature, `teacher` the share of the target that the teacher decides, see
+    `objective`. By default words are added if the start was made here.
     """
 
     words: bool | None = None

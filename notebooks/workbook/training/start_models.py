@@ -1,6 +1,6 @@
-"""What training starts from: a static model given a corpus's own words, weighted by its own frequencies, widened.
+"""What training starts from: a static model with a corpus's own words, weights by its own frequencies, or more width.
 
-Each takes a static SentenceTransformer and gives another; the one that came in is not changed.
+Each function takes a static SentenceTransformer and returns another; it does not change the one it takes.
 """
 
 from __future__ import annotations
@@ -23,27 +23,23 @@ SIF = 1e-4  # model2vec's
 
 
 def check(model: SentenceTransformer) -> None:
-    """Raise WorkbookError for a model that training would not keep: one that is more than a table.
-
-    A Normalize after the table is left away: vectors are compared by cosine, which does not see it.
-    """
+    """Raise WorkbookError for a model that is more than a table; a Normalize, which no cosine sees, may follow it."""
     if more := routes.more_than_a_table(model):
         raise WorkbookError(f"only a static model can be trained here; this one {more}")
 
 
 def copy(model: SentenceTransformer) -> SentenceTransformer:
-    """A model of its own, in float32, to be trained."""
+    """Copy a model, in float32."""
     return _static(*_parts(model))
 
 
 def with_words(
     model: SentenceTransformer, transformer: SentenceTransformer, texts: Sequence[str]
 ) -> SentenceTransformer:
-    """Distil a static model again, with a token of its own for each word that several texts have.
+    """Distil a static model again, with a token of its own for each word that MIN_DOCUMENTS texts have.
 
-    As model2vec does it: the transformer encodes each token alone, PCA, weights by Zipf's law, the added words as the
-    rarest. A word that the transformer's tokenizer cuts into pieces it so reads whole. `model` gives the tokenizer and
-    the dimensions. (model2vec's own `vocabulary` does the same with its tokenizer library, in ten times the time.)
+    It follows model2vec: the transformer encodes each token alone, PCA reduces the vectors to the model's dimensions,
+    and Zipf's law weights them, the added words as the rarest. (model2vec's own `vocabulary` takes ten times as long.)
     Raises WorkbookError for a tokenizer other than WordPiece or WordLevel, where a new word would not be found, and
     for a transformer with other tokens, or one that does more than pool.
     """
@@ -86,7 +82,7 @@ def weighted(model: SentenceTransformer, texts: Sequence[str]) -> SentenceTransf
     """Scale each token's row to SIF / (SIF + p), p its share of the texts' tokens (smooth inverse frequency).
 
     Source: Arora, Liang and Ma, A simple but tough-to-beat baseline for sentence embeddings, ICLR 2017. model2vec
-    takes p from a token's place in the vocabulary (Zipf's law); here the corpus itself is counted.
+    estimates p from the token's place in the vocabulary; here it is counted.
     """
     tokenizer, rows = _parts(model)
     counts = np.ones(len(rows))  # one more than seen: what the corpus lacks is rare, not absent
@@ -99,9 +95,9 @@ def weighted(model: SentenceTransformer, texts: Sequence[str]) -> SentenceTransf
 
 
 def widened(model: SentenceTransformer, dimensions: int, seed: int) -> SentenceTransformer:
-    """Add random dimensions: in them two texts are alike only by the tokens they share, as in BM25.
+    """Add random dimensions, in which two texts are alike only by the tokens they share, as in BM25.
 
-    Each row's random part is as long as what it had. Raises WorkbookError if the model is that wide already.
+    The random part of a row is as long as the row was. Raises WorkbookError if the model is that wide already.
     """
     tokenizer, rows = _parts(model)
     extra = dimensions - rows.shape[1]

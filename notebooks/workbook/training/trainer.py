@@ -1,7 +1,7 @@
 """Sentence Transformers' trainer as it is used here: on the CPU, judged every epoch, stoppable and resumable.
 
-What is added to it: a held-out score instead of a held-out loss, one progress bar, a checkpoint that counts only when
-it is whole, and texts that are tokenized once: the trainer's own way, in every epoch, took two thirds of the time.
+Added to it are a held-out score instead of a held-out loss, one progress bar, and a check that a checkpoint is whole.
+Texts are tokenized once: the trainer itself tokenizes them in every epoch, which took two thirds of the time.
 """
 
 import json
@@ -35,7 +35,7 @@ class HeldOut(SentenceEvaluator):
     """Tells the trainer the held-out score after each epoch, the seconds of training until then, and its rank.
 
     The rank of an epoch is its number, or 0 if its score is more than one standard error below the best. The trainer
-    keeps the epoch of the highest rank: of epochs that cannot be told apart the last, where the rate has fallen most.
+    keeps the epoch of the highest rank: of equally good epochs the last, where the learning rate has fallen most.
     """
 
     def __init__(self, score: Score, before: Sequence[dict[str, float]]) -> None:
@@ -58,7 +58,7 @@ class HeldOut(SentenceEvaluator):
 
 
 class Bar(TrainerCallback):
-    """One bar over the steps of a training, in place of the trainer's tables and logs."""
+    """One progress bar over the steps of a training."""
 
     def on_train_begin(self, args, state, control, **_) -> None:
         self._bar = bar(total=state.max_steps, initial=state.global_step, desc="training", unit="step")
@@ -71,10 +71,10 @@ class Bar(TrainerCallback):
 
 
 class Trainer(SentenceTransformerTrainer):
-    """The trainer without its model card, for which it would encode examples under a bar of its own."""
+    """The trainer without its model card, for which it would encode examples: `training` writes one."""
 
     def add_model_card_callback(self, default_args_dict: dict) -> None:
-        """Leave it out: `training` writes the card."""
+        """Add none."""
 
 
 def fit(
@@ -83,10 +83,10 @@ def fit(
 ) -> list[dict[str, float]]:  # fmt: skip
     """Train a static model in place by Adam with a rate falling to 0, and leave it as it was after its best epoch.
 
-    `columns`: anchor and positive, texts, and maybe label, numbers; (pairs,) each. `score` gives the model's mean
-    held-out score and its standard error. `work` keeps whole epochs, and training goes on after the last one there.
-    Returns epoch, seconds, score, error and rank of each epoch, the start as epoch 0. Raises WorkbookError for a
-    checkpoint that holds another pickle than the trainer's.
+    `columns` are the texts `anchor` and `positive`, and maybe the numbers `label`, (pairs,) each. `score` gives the
+    model's mean held-out score and its standard error. `work` keeps checkpoints; training goes on after the last whole
+    one. Returns epoch, seconds, score, error and rank of each epoch, the start as epoch 0. Raises WorkbookError for a
+    checkpoint with a pickle that the trainer did not write.
     """
     for library in ("sentence_transformers", "transformers.trainer_utils"):
         logging.getLogger(library).setLevel(logging.ERROR)
@@ -134,20 +134,17 @@ def _epochs(log: list[dict]) -> list[dict[str, float]]:
 
 
 def _history(checkpoint: Path) -> list[dict[str, float]]:
-    return _epochs(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["log_history"])
+    """The judged epochs until a checkpoint; none of one that was not written to its end."""
+    try:
+        return _epochs(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["log_history"])
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def _last_whole(work: Path) -> Path | None:
     """The last checkpoint written to its end; what comes after it is removed."""
     checkpoints = sorted(work.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda folder: int(folder.name.split("-")[-1]))
-    whole = [folder for folder in checkpoints if _is_whole(folder)]
+    whole = [folder for folder in checkpoints if _history(folder)]
     for folder in set(checkpoints) - set(whole):
         shutil.rmtree(folder)
     return whole[-1] if whole else None
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        return bool(_history(checkpoint))
-    except (OSError, ValueError, KeyError):
-        return False

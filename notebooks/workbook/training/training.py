@@ -40,10 +40,10 @@ CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for ea
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained on, and from: documents, those of them held out, a static start; maybe a teacher and more pairs.
+    """The documents to train on, those of them held out, the static model to start from, and its teacher.
 
-    `teacher` is the transformer that the start was distilled from. `extra` pairs are trained on beside those made of
-    the documents: labelled ones, or of another corpus.
+    `teacher` is the transformer that the start was distilled from. `extra` pairs, labelled or of another corpus, are
+    trained on beside those made of the documents.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Task:
 
 
 def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
-    """Hold documents out, drawn by seed.
+    """Make a task with documents held out, drawn by seed.
 
     Raises WorkbookError for documents too few or too alike, a start that is not static, a teacher that is.
     """
@@ -64,10 +64,10 @@ def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: 
 
 
 def check(start: Encoder, teacher: Encoder) -> None:
-    """Raise WorkbookError for models that cannot be trained from, whose scores training would compare with another's.
+    """Raise WorkbookError for models that cannot be trained from.
 
-    Training takes and gives one table: what stands before it (a prompt) or after it (a Dense) would be lost, and its
-    loss would count as a gain.
+    Training keeps the start's table alone. It would lose a prompt before it or a Dense after it, and the comparison
+    would count what that changes as an effect of training.
     """
     if start.kind != "static" or teacher.kind != "transformer":
         raise WorkbookError(f"training goes from a static model and a transformer, not {start.name} and {teacher.name}")
@@ -84,10 +84,7 @@ def check(start: Encoder, teacher: Encoder) -> None:
 
 
 def smaller(of: Task, size: int, seed: int) -> Task:
-    """The task with only `size` documents to train on, drawn by seed; the held-out ones stay.
-
-    Raises WorkbookError if there are not that many.
-    """
+    """The task with `size` documents to train on, drawn by seed, and the same held out. WorkbookError for too many."""
     others = [key for key in of.documents if key not in of.held_out]
     if size > len(others):
         raise WorkbookError(f"{of.name} has {len(others)} documents to train on, not {size}")
@@ -99,10 +96,10 @@ def smaller(of: Task, size: int, seed: int) -> Task:
 def train(of: Task, settings: Settings, seed: int) -> Path:
     """Train a model or find it trained: its folder in data/models, as Sentence Transformers saves it, with a card.
 
-    Goes on after the last whole epoch of an interrupted training. Keeps, of the epochs whose held-out score is within
-    one standard error of the best, the last; the start is not among them, its score stands in the card beside theirs.
-    Raises WorkbookError, before any work, for a task that gives no pairs, a start or teacher that does not fit and a
-    disk too full; and for a loss that is not finite, which leaves the epochs before it where they are.
+    Goes on after the last whole epoch of an interrupted training. Keeps the last epoch whose held-out score is within
+    one standard error of the best; the start is not one of them, but the card has its score too. Raises WorkbookError,
+    before any work, for a task that gives no pairs, models that do not fit and a full disk; and for a loss that is not
+    finite, which leaves the epochs before it where they are.
     """
     settings = _resolved(of, settings)
     made = _pairs(of, settings, seed)
@@ -113,7 +110,7 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
         if not folder.is_dir():
             started = time.perf_counter()
             model = _start(of, settings, seed)
-            _check_room(model)
+            _check_room(model[0].embedding.weight.numel())
             history = _fit(of, settings, seed, model, made, work)
             facts = {
                 **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
@@ -125,10 +122,7 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
 
 
 def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
-    """Train with each of the candidates and rank them by held-out score: a row each, the best first.
-
-    Columns: the settings, held-out NDCG@10 of the epoch kept, its standard error, that epoch, seconds, folder.
-    """
+    """Train with each of the candidates and rank them by the held-out score of the epoch kept, the best first."""
     found = []
     for settings in candidates:
         folder = train(of, settings, seed)
@@ -140,9 +134,9 @@ def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
 
 
 def average(folders: Sequence[Path], name: str) -> Path:
-    """Average models into one, a model soup (Wortsman et al. 2022): its folder in data/models.
+    """Average models of one start into one, a model soup (Wortsman et al. 2022): its folder in data/models.
 
-    Raises WorkbookError for models whose tokens or dimensions differ: they must come of one start.
+    Raises WorkbookError for models whose tokens or dimensions differ.
     """
     key = _key([model_files.folder_sha256(folder) for folder in folders])
     target = paths.DATA / "models" / f"custom-{name}-soup-{key}"
@@ -162,16 +156,19 @@ def average(folders: Sequence[Path], name: str) -> Path:
 
 
 def start(of: Task, settings: Settings, seed: int) -> Path:
-    """Folder of the model as it is before training: for what training itself adds, and to average with."""
+    """Folder of the model as it is before training, to compare and average with."""
     settings = _resolved(of, settings)
-    folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(_start_about(of, settings, seed))}"
+    teacher = of.teacher.identity("document") if settings.words else None
+    made_by = [settings.words, settings.frequencies, settings.width, settings.dimensions, seed]
+    about = [FORMAT, of.start.identity("document"), teacher, documents_sha256(of.documents), *made_by]
+    folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(about)}"
     if not folder.is_dir():
         model_cards.save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
     return folder
 
 
 def _resolved(of: Task, settings: Settings) -> Settings:
-    """The settings with what was left to the start decided."""
+    """The settings with defaults that depend on the start filled in."""
     made_here = of.start.facts is not None and of.start.facts.recipe is not None
     if settings.words and not made_here:
         raise WorkbookError(f"words: true distils anew, and would leave nothing of {of.start.name}; set words: false")
@@ -185,7 +182,7 @@ def _resolved(of: Task, settings: Settings) -> Settings:
 
 
 def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
-    """The pairs to train on; from documents that are not held out."""
+    """The pairs to train on, of documents that are not held out."""
     trained_on = {key: document for key, document in of.documents.items() if key not in of.held_out}
     made = pairs.make(trained_on, settings.kinds, settings.sentences, seed)
     having = {pair.document for pair in made}
@@ -202,7 +199,7 @@ def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
 
 
 def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dict[str, Any]:
-    """All that decides a training: what its folder is named by and its card begins with."""
+    """All that decides a training: its hash names the folder, and the card begins with it."""
     return {
         "format": FORMAT, "name": of.name, "settings": asdict(settings), "seed": seed,
         "start": of.start.identity("document"), "documents": len(of.documents), "held_out": len(of.held_out),
@@ -216,18 +213,12 @@ def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dic
 
 
 def documents_sha256(documents: Mapping[str, Document]) -> str:
-    """Hash of documents, in order: what a model was trained on, whatever the corpus is called."""
+    """Hash of documents in order, whatever their corpus is called."""
     return vectors.texts_sha256([part for key, document in documents.items() for part in (key, *document)])
 
 
-def _start_about(of: Task, settings: Settings, seed: int) -> list[Any]:
-    teacher = of.teacher.identity("document") if settings.words else None
-    made_by = [settings.words, settings.frequencies, settings.width, settings.dimensions, seed]
-    return [FORMAT, of.start.identity("document"), teacher, documents_sha256(of.documents), *made_by]
-
-
 def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
-    """The start as the settings want it, made anew each time, in float32 (Adam diverges in float16)."""
+    """The start with the words, weights and width of the settings, in float32 (Adam diverges in float16)."""
     texts = [document.full for document in of.documents.values()]
     model = start_models.copy(of.start.model)
     if settings.words:
@@ -243,7 +234,7 @@ def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
 
 
 def _distilled(of: Task, texts: Sequence[str]) -> SentenceTransformer:
-    """The start with the corpus's own words, which takes half a minute and is kept for every training on the corpus."""
+    """The start with the corpus's own words: it takes half a minute, so it is kept for the next training."""
     about = [FORMAT, of.start.identity("document"), of.teacher.identity("document"), vectors.texts_sha256(texts)]
     folder = paths.DATA / "models" / f"{of.start.name}-words-{_key(about)}"
     if not folder.is_dir():
@@ -280,7 +271,7 @@ def _fit(
 
 
 def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
-    """Gives a model's mean NDCG@10 on the held-out anchors, the same for all settings and seeds, and its error."""
+    """A function from a model to its mean NDCG@10 on the held-out anchors and the standard error of that mean."""
     asked = known_items.build(of.documents, of.held_out)
 
     def score(model: SentenceTransformer) -> tuple[float, float]:
@@ -294,8 +285,8 @@ def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
     return score
 
 
-def _check_room(model: SentenceTransformer) -> None:
-    needed = (3 * CHECKPOINTS + 1) * 4 * model[0].embedding.weight.numel()
+def _check_room(parameters: int) -> None:
+    needed = (3 * CHECKPOINTS + 1) * 4 * parameters
     paths.DATA.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(paths.DATA).free
     if free < needed:

@@ -1,0 +1,140 @@
+"""A run as the runner, the report and the README see it: its name, its files, how it ended, what its rows conclude."""
+
+import hashlib
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from workbook import paths
+from workbook.conclusions import answers, asked, methods_of_run, run_rows
+from workbook.conclusions.answers import Answer
+from workbook.conclusions.run_rows import Evidence
+from workbook.corpora import corpora, lines
+from workbook.embedding import encoders, model_files
+from workbook.errors import WorkbookError
+from workbook.evaluation import results
+
+UNFINISHED = "the notebook did not run to its end"
+LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
+
+
+class Expected(NamedTuple):
+    """A value the plan expects, what was found, and the verdict: OK, near or FAIL."""
+
+    notebook: str
+    what: str
+    expected: float
+    found: float | None
+    verdict: str
+
+
+class Conclusions(NamedTuple):
+    """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used."""
+
+    evidence: Evidence
+    problems: list[str]
+    headline: str
+    answers: list[Answer]
+
+
+def run_name(profile: str, overrides: Mapping[str, str]) -> str:
+    """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
+    named = {"corpus": _corpus_name, "static_model": _model_name, "engine_name": str}
+    parts = [named[what](value) for what, value in overrides.items()]
+    name = "+".join([profile, *parts])
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise WorkbookError(f"{name} is too long for the name of a folder: give the corpus or model a shorter one")
+    return name
+
+
+def _corpus_name(value: str) -> str:
+    place = Path(value)
+    if corpora.is_registered(value) or not paths.exists(place):
+        return place.resolve().name
+    names = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
+    files = [place / name for name in names] if place.is_dir() else [place]
+    digests = []
+    for file in filter(paths.is_file, files):
+        with lines.opened(file) as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _model_name(value: str) -> str:
+    folder = None if value in encoders.MODELS else model_files.folder_named(value)
+    if not folder:
+        return value.replace("/", "--")
+    return corpora.slug(folder.resolve().name, model_files.folder_sha256(folder))
+
+
+def command_of(profile: str, overrides: Mapping[str, str]) -> str:
+    """What one types for such a run."""
+    given = {"PROFILE": profile if profile != "default" else "", "CORPUS": overrides.get("corpus", ""),
+             "MODEL": overrides.get("static_model", ""), "ENGINE": overrides.get("engine_name", "")}  # fmt: skip
+    return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
+
+
+def executed_file(run: str, notebook: str) -> Path:
+    """Where a notebook is when it was executed, whole or with its error shown in it."""
+    return paths.REPORTS / run / f"{notebook}.ipynb"
+
+
+def running_file(run: str, notebook: str) -> Path:
+    """Where a notebook is while it runs, or was when its run was killed: not yet fit to be shared."""
+    return paths.DATA / "running" / run / f"{notebook}.ipynb"
+
+
+def error_of(notebook: Mapping[str, Any]) -> str:
+    """What is wrong with how a notebook ended, in a line, or nothing.
+
+    A notebook without an error may still be half run: papermill leaves it looking finished.
+    """
+    for output in (output for cell in notebook["cells"] for output in cell.get("outputs", [])):
+        if output["output_type"] == "error":
+            return one_line(output["ename"], output["evalue"])
+    facts = notebook["metadata"].get("papermill", {})
+    return "" if facts.get("end_time") and facts.get("exception") is None else UNFINISHED
+
+
+def one_line(name: str, text: str) -> str:
+    """An error in a line: its name, unless it is the workbook's own, and the first line of its message."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    message = lines[0] if lines else "no message"
+    return message if name == "WorkbookError" else f"{name}: {message}"
+
+
+def compare_all(
+    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run: str
+) -> list[Expected]:
+    """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus."""
+    entries = [] if overrides else plan.get("expected", [])
+    return [_compare(entry, run) for entry in entries if entry["profile"] == profile and entry["notebook"] in finished]
+
+
+def _compare(entry: Mapping[str, Any], run: str) -> Expected:
+    """Compare one expected value of the plan with the row that the notebook published in this run."""
+    where, metric = entry["where"], entry["metric"]
+    what = f"{metric} of {', '.join(str(value) for value in where.values())}"
+    try:
+        frame = results.read_rows(results.published_file(run, entry["notebook"]))
+    except (OSError, ValueError):  # no rows, or none that can be read
+        frame = pd.DataFrame(columns=results.HEADER)
+    for column, value in {**where, "metric": metric}.items():
+        frame = frame[frame[column] == (value if column in results.NUMBERS else str(value))]
+    if len(frame) != 1:
+        return Expected(entry["notebook"], what, entry["value"], None, "FAIL")
+    found = float(frame["value"].iloc[0])
+    off = abs(found - entry["value"])
+    verdict = "OK" if off <= entry["tolerance"] else "near" if off <= entry.get("near", 0) else "FAIL"
+    return Expected(entry["notebook"], what, entry["value"], found, verdict)
+
+
+def conclude(run: str, notebooks: Collection[str] | None = None) -> Conclusions:
+    """Answer the questions from the rows of a run, of these notebooks, or of all that publish rows."""
+    evidence = run_rows.read(run, notebooks)
+    found, left_out = methods_of_run.read(evidence)
+    about = asked.of(evidence, found)
+    return Conclusions(evidence, [*evidence.problems, *left_out], answers.headline(about), answers.answer(about))
