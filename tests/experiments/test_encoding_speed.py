@@ -76,7 +76,7 @@ class SteadyModel(torch.nn.Sequential):
 class SteadyEncoder:
     """An encoder of that model, which spends 4 ms on each batch besides, and more the larger it is."""
 
-    name, max_tokens = "steady", 256
+    name, max_tokens, dtype = "steady", 256, "float32"
 
     def __init__(self, clock):
         self.model, self.calls = SteadyModel(clock), []

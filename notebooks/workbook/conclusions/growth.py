@@ -138,7 +138,9 @@ def fits(runs: Sequence[Run], smallest: float = 0) -> dict[str, Fit]:
 
     Raises WorkbookError for runs that differ in more than their size, or if too few are left for any cost.
     """
-    _check_alike(runs)
+    kinds = {(run.corpus, run.model, run.job._replace(n=0, repeat=0)) for run in runs}
+    if len(kinds) != 1:
+        raise WorkbookError(f"growth is of runs that differ in their size alone, not of {len(kinds)} kinds: fit each")
     # beside a server this process holds a few shards, whatever their number, and waits for what is left to index
     read_all = READS_ALL - ({MEMORY, "index seconds"} if runs[0].job.is_remote else set())
     measured = {what: points(runs, what, smallest) for what in GROWING}
@@ -229,12 +231,6 @@ def _done(run: Run) -> str | None:
 
 def names_of(run: Run) -> dict[str, object]:
     return {"corpus": run.corpus, "model": run.model, "dimension": run.dimension, "setting": run.setting}
-
-
-def _check_alike(runs: Sequence[Run]) -> None:
-    kinds = {(run.corpus, run.model, run.job._replace(n=0, repeat=0)) for run in runs}
-    if len(kinds) != 1:
-        raise WorkbookError(f"growth is of runs that differ in their size alone, not of {len(kinds)} kinds: fit each")
 
 
 def per_document(run: Run, part: str) -> float:

@@ -41,13 +41,11 @@ def table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> 
     texts, `longest` that for the longest, each at its own limit. `runs`: the largest of them answer for the minutes.
     """
     ratios = rows[rows["metric"] == "speed-up"]
-    shortest_texts, longest_texts = (
-        ratios[ratios["words"] == end] for end in (ratios["words"].min(), ratios["words"].max())
-    )
+    shortest, longest_texts = (ratios[ratios["words"] == end] for end in (ratios["words"].min(), ratios["words"].max()))
     smaller = rows[rows["metric"] == "times smaller"].set_index("part")["value"]
     measured = {
-        "queries": (_against(shortest_texts, large), _on_equal_terms(shortest_texts)),
-        "documents": (_against(longest_texts, longest), _on_equal_terms(longest_texts)),
+        "queries": _answers(shortest, large),
+        "documents": _answers(longest_texts, longest),
         "size": (
             f"{smaller[footprint.PARAMETERS]:.1f} times",
             f"{smaller[footprint.FILES]:.1f} times, files on disk against the small transformer",
@@ -65,18 +63,15 @@ def table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> 
     )
 
 
-def _against(ratios: pd.DataFrame, rival: str) -> str:
-    return _ratio(ratios[ratios["max_tokens"].isna() & (ratios["against"] == rival)].iloc[0])
-
-
-def _on_equal_terms(ratios: pd.DataFrame) -> str:
-    """Against the fastest variant: the one with the lowest ratio."""
-    return _ratio(ratios[ratios["max_tokens"] > 0].sort_values("value").iloc[0])
-
-
-def _ratio(row: pd.Series) -> str:
-    times = statistics.with_range(row["value"], row["low"], row["high"], ",.0f")
-    return f"{times} times, {row['words']:,.0f} words, {row['against']}"
+def _answers(ratios: pd.DataFrame, rival: str) -> list[str]:
+    """Against the rival, each at its own limit; and on equal terms, against the fastest variant: the lowest ratio."""
+    own_limit = ratios[ratios["max_tokens"].isna() & (ratios["against"] == rival)].iloc[0]
+    equal = ratios[ratios["max_tokens"] > 0].sort_values("value").iloc[0]
+    return [
+        f"{statistics.with_range(row['value'], row['low'], row['high'], ',.0f')} times, {row['words']:,.0f} words, "
+        f"{row['against']}"
+        for row in (own_limit, equal)
+    ]
 
 
 def _minutes(runs: Sequence[Run], words_once: bool) -> str:

@@ -58,7 +58,8 @@ def heat_map(rows: pd.DataFrame, model: str) -> Figure:
         axis.spines[:].set_visible(False)
         figure.colorbar(image, ax=axis, label=METRICS["ndcg@10"].label, pad=0.02)
         set_title(figure, _heat_map_finding(model, whole, smallest, scores))
-        set_caption(figure, scores, f"bold: at least {KEPT:.0%} of float32 with {whole['dimension']:.0f} dimensions")
+        bold = f"bold: at least {KEPT:.0%} of float32 with {whole['dimension']:.0f} dimensions"
+        plots.caption(figure, scores, bold, are_means=True)
     return figure
 
 
@@ -93,7 +94,7 @@ def oversampling(rows: pd.DataFrame, dimension_of: dict[str, int]) -> Figure:
             [handles[setting] for setting in settings], settings, loc="upper center", ncols=columns, fontsize=9.5
         )
         set_title(figure, _oversampling_finding(shares))
-        set_caption(figure, shares, "none: not rescored")
+        plots.caption(figure, shares, "none: not rescored", are_means=True)
     return figure
 
 
@@ -251,9 +252,3 @@ def _readable_on(color: tuple) -> str:
     parts = np.array(to_rgb(color))
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "white"
-
-
-def set_caption(figure: Figure, rows: pd.DataFrame, note: str) -> None:
-    """Like that of `plots`, for figures that draw no intervals."""
-    shown = f"{rows['corpus'].iloc[0]}, means over {rows['n'].max():.0f} queries"
-    plots.note(figure, shown, note, results.machine_label())

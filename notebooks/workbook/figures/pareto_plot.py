@@ -11,8 +11,8 @@ from matplotlib.transforms import Bbox
 
 from workbook.errors import WorkbookError
 from workbook.evaluation.metrics import METRICS
-from workbook.figures.grid_plots import scored, set_caption
-from workbook.figures.plots import MARKERS, STYLE, set_title
+from workbook.figures.grid_plots import scored
+from workbook.figures.plots import MARKERS, STYLE, caption, set_title
 
 LINE = 13  # points from a line of a table to the next
 
@@ -51,7 +51,7 @@ def pareto(rows: pd.DataFrame, search: str) -> Figure:
         axis.set_ylabel(METRICS["ndcg@10"].label)
         set_title(figure, _pareto_finding(frontiers))
         more = ", which reads float32 vectors too" if search.startswith("rescore") else ""
-        set_caption(figure, scores, f"float32 searched exactly, all else by {search}{more}")
+        caption(figure, scores, f"float32 searched exactly, all else by {search}{more}", are_means=True)
         _number(axis, numbers, scores[["bytes", "value"]].to_numpy())
     return figure
 
@@ -70,7 +70,10 @@ def _pareto_finding(frontiers: dict[str, pd.DataFrame]) -> str:
         ((model, frontier),) = frontiers.items()
         low, high = (f"{end['value']:.3f} in {end['bytes']:.0f} bytes" for _, end in frontier.iloc[[0, -1]].iterrows())
         return f"{model} goes from NDCG@10 {low} to {high}" if len(frontier) > 1 else f"{model} scores {low}"
-    best = {model: [_best_within(frontier, size) for size in sizes] for model, frontier in frontiers.items()}
+    best = {
+        model: [frontier[frontier["bytes"] <= size]["value"].iloc[-1] for size in sizes]
+        for model, frontier in frontiers.items()
+    }
     leads = [_leader({model: values[i] for model, values in best.items()}) for i in range(len(sizes))]
     changes = [i for i in range(1, len(leads)) if leads[i] != leads[i - 1]]
     has = f"has the {'higher' if len(frontiers) == 2 else 'highest'} NDCG@10"
@@ -80,10 +83,6 @@ def _pareto_finding(frontiers: dict[str, pd.DataFrame]) -> str:
         return f"{leads[0]} {has} below {sizes[changes[0]]:.0f} bytes per vector, {leads[-1]} from there on"
     model = max(frontiers, key=leads.count)
     return f"{model} {has} at {leads.count(model)} of the {len(sizes)} sizes on a frontier"
-
-
-def _best_within(frontier: pd.DataFrame, size: float) -> float:
-    return frontier[frontier["bytes"] <= size]["value"].iloc[-1]
 
 
 def _leader(values: dict[str, float]) -> str | None:
@@ -130,7 +129,10 @@ def _number(axis: Axes, numbers: list[tuple], points: np.ndarray) -> None:
         boxes = {
             offset: Bbox.from_bounds(*(place + np.array(offset) * pixels - size / 2), *size) for offset in _OFFSETS
         }
-        free = [offset for offset, box in boxes.items() if _contains(axis.bbox, box) and not box.count_overlaps(taken)]
+        free = [
+            offset for offset, box in boxes.items()
+            if (axis.bbox.min <= box.min).all() and (box.max <= axis.bbox.max).all() and not box.count_overlaps(taken)
+        ]  # fmt: skip
         hidden = {offset: _inside(boxes[offset], others) + np.hypot(*offset) / 12 for offset in free or _OFFSETS}
         label.xyann = min(hidden, key=hidden.get)
         taken.append(boxes[label.xyann])
@@ -144,10 +146,6 @@ _OFFSETS = [
     for radius in (12, 16, 22, 30, 40, 52, 66)
     for angle in np.deg2rad([120, 90, 150, 60, 180, 30, 270, 300, 240, 0, 210, 330])
 ]
-
-
-def _contains(outer: Bbox, box: Bbox) -> bool:
-    return bool((outer.min <= box.min).all() and (box.max <= outer.max).all())
 
 
 def _inside(box: Bbox, points: np.ndarray) -> int:

@@ -161,10 +161,11 @@ def errors(points: pd.DataFrame) -> list[pd.Series]:
     return [(points["value"] - points["low"]).clip(0), (points["high"] - points["value"]).clip(0)]
 
 
-def caption(figure: Figure, rows: pd.DataFrame, more: str = "", machine: str = "") -> None:
-    """Corpus, n, what the intervals are, and the machine: this one, or the one that is named."""
-    shown = f"{rows['corpus'].iloc[0]}, {rows['n'].max():.0f} queries, 95% bootstrap intervals"
-    note(figure, shown, more, machine or results.machine_label())
+def caption(figure: Figure, rows: pd.DataFrame, more: str = "", machine: str = "", are_means: bool = False) -> None:
+    """Corpus, n, what the intervals are, or that there are means alone, and the machine: this one or the one named."""
+    n = f"{rows['n'].max():.0f} queries"
+    shown = f"means over {n}" if are_means else f"{n}, 95% bootstrap intervals"
+    note(figure, f"{rows['corpus'].iloc[0]}, {shown}", more, machine or results.machine_label())
 
 
 def note(figure: Figure, *parts: str) -> None:

@@ -26,12 +26,11 @@ def table(rows: pd.DataFrame, index: Sequence[str], metrics: Sequence[str]) -> S
     `index` names columns, or WHAT.
     """
     found = rows[rows["metric"].isin(metrics)]
-    each = found.to_dict("records")
-    texts = found.assign(text=[_text(row) for row in each], **{WHAT: [in_words(row) for row in each]})
-    wide = texts.pivot_table(index=list(index), columns="metric", values="text", aggfunc="first", sort=False)
+    what = [in_words(row) for row in found.to_dict("records")]
+    wide = _pivoted(found.assign(**{WHAT: what}), index, "metric")
     labels = {name: METRICS[name].label for name in metrics if name in wide}
-    wide = wide.reindex(columns=list(labels)).rename(columns=labels).rename_axis(columns=None)
-    return sourced(wide.astype(object).fillna(""), found)
+    wide = wide.reindex(columns=list(labels)).rename(columns=labels)
+    return sourced(wide, found)
 
 
 def crossed(rows: pd.DataFrame, metric: str, index: Sequence[str] = ()) -> Styler:
@@ -40,11 +39,9 @@ def crossed(rows: pd.DataFrame, metric: str, index: Sequence[str] = ()) -> Style
     each = found.to_dict("records")
     other = [in_words({name: row.get(name) for name in ACROSS}) for row in each]
     what = [in_words(row, without=ACROSS) for row in each]
-    texts = found.assign(text=[_text(row) for row in each], other=other, **{WHAT: what})
     names = [*index, *([WHAT] if any(what) else [])]
-    wide = texts.pivot_table(index=names, columns="other", values="text", aggfunc="first", sort=False)
-    wide = wide.rename_axis(index={WHAT: METRICS[metric].label}, columns=None)
-    return sourced(wide.astype(object).fillna(""), found)
+    wide = _pivoted(found.assign(other=other, **{WHAT: what}), names, "other")
+    return sourced(wide.rename_axis(index={WHAT: METRICS[metric].label}), found)
 
 
 def sourced(frame: pd.DataFrame, rows: pd.DataFrame, digits: int = 4) -> Styler:
@@ -64,6 +61,12 @@ def source(rows: pd.DataFrame) -> str:
     metrics = ", ".join(dict.fromkeys(rows["metric"]))
     keys = results.keys_in_words(rows["key"].dropna() if "key" in rows else [])
     return f"Run {results.run_name()}, {len(rows)} rows: {metrics}{keys}"
+
+
+def _pivoted(rows: pd.DataFrame, index: Sequence[str], columns: str) -> pd.DataFrame:
+    texts = rows.assign(text=[_text(row) for row in rows.to_dict("records")])
+    wide = texts.pivot_table(index=list(index), columns=columns, values="text", aggfunc="first", sort=False)
+    return wide.astype(object).fillna("").rename_axis(columns=None)
 
 
 def _text(row: Mapping[str, Any]) -> str:
