@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from published_run import SCORES, N, baselines, publish, scores
 from workbook import paths
-from workbook.conclusions import answers, methods_of_run, run_rows
+from workbook.conclusions import asked, methods_of_run, run_rows
 from workbook.evaluation import results
 from workbook.experiments.retrieval_methods import find
 
@@ -69,9 +69,9 @@ def test_questions_are_about_whole_vectors(made):
     found, _ = methods_of_run.read(read)
     assert [each.setting for each in found if each.label == "fast"] == ["float32", "binary"]
     cut = find(found, "trained")._replace(dimension=16)
-    asked = answers.asked(read, [*found, cut])
-    assert asked.method("fast").setting == "float32" and asked.method("trained").dimension is None
-    assert answers.asked(read, [cut]).method("trained") is None
+    about = asked.of(read, [*found, cut])
+    assert about.method("fast").setting == "float32" and about.method("trained").dimension is None
+    assert asked.of(read, [cut]).method("trained") is None
 
 
 def test_a_measurement_that_is_gone_is_named(made):

@@ -11,7 +11,7 @@ from sample_training import SAMPLE, USUAL, settings, table, table_in, unusable
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, StaticEmbedding
 from tokenizers import Tokenizer, models
-from workbook.corpora import corpora, pairs
+from workbook.corpora import corpora, lines, pairs
 from workbook.corpora.corpora import Document
 from workbook.corpora.pairs import Pair
 from workbook.embedding import encoders, model_cards, vectors
@@ -219,8 +219,8 @@ def test_a_folder_without_queries_and_judgements_is_enough(task, tmp_path, data)
 
 
 def test_choosing_and_training_read_no_query_and_no_judgement(task, data, monkeypatch):
-    read, lines = [], corpora._lines
-    monkeypatch.setattr(corpora, "_lines", lambda file: read.append(file.name) or lines(file))
+    read, opened = [], lines.opened
+    monkeypatch.setattr(lines, "opened", lambda file: read.append(file.name) or opened(file))
     for name in ("_read_qrels", "read_beir", "load"):
         monkeypatch.setattr(corpora, name, unusable)
     own = training.task("sample", corpora.unlabelled("sample"), task.start, task.teacher, 0)
