@@ -15,7 +15,7 @@ from workbook.qdrant.bm25 import Bm25
 from workbook.qdrant.engine import Search
 
 EXACT = Search(exact=True)
-MODELS = {name: name for name in ("tiny-static", "tiny-transformer")}
+MODELS = ["tiny-static", pytest.param("tiny-transformer", marks=pytest.mark.slow)]
 KNOWN = ["bank", "river", "money", "city", "water", "account", "bridge", "stone", "winter", "garden"]
 
 
@@ -51,7 +51,7 @@ def judged(corpus, name):
     return {each.label: each for each in found}
 
 
-@pytest.mark.parametrize("name", ["tiny-static", pytest.param("tiny-transformer", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", MODELS)
 def test_the_order_of_the_file_moves_no_score(pairs, data, name):
     corpus = with_unknown(pairs)
     orders = [judged(each, name) for each in (corpus, reordered(corpus, 1), reordered(corpus, 2))]

@@ -139,6 +139,7 @@ def test_an_explanation_has_the_sum_and_the_shares_in_numbers():
     assert "binary codes were searched (score 0.4)" in text_of(binary)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_headless_and_prints_how_soon_it_answers(tmp_path, monkeypatch):
     for name in ("DATA", "FIGURES", "REPORTS"):
         monkeypatch.setenv(f"WORKBOOK_{name}", str(tmp_path / name.lower()))
