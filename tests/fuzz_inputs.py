@@ -98,7 +98,12 @@ def notebooks() -> list[bytes]:
 
 
 def published() -> list[bytes]:
-    line = "01_static_vs_transformer,x,sample,ab12,tiny-static,cd34,32,float32,exact,,ndcg@10,0.5,0.4,0.6,25,abc"
+    row = {
+        "notebook": "01_static_vs_transformer", "run": "x", "corpus": "sample", "corpus_sha256": "ab12",
+        "model": "tiny-static", "model_revision": "cd34", "dimension": "32", "setting": "float32", "search": "exact",
+        "words": "8", "metric": "ndcg@10", "value": "0.5", "low": "0.4", "high": "0.6", "n": "25", "key": "abc",
+    }  # fmt: skip
+    line = ",".join(row.get(name, "") for name in results.HEADER)
     facts = {**results.machine(), "published": "2020-01-01T00:00:00+00:00", "schema": results.SCHEMA}
     return [f"{','.join(results.HEADER)}\n{line}\n".encode() + PART + json.dumps(facts).encode()]
 
