@@ -358,6 +358,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(bad, home, monkeypatch, ca
     assert stored() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["an unknown option", "a corpus not in UTF-8"])
 def test_it_is_the_same_in_a_process_of_its_own(given, home, monkeypatch):
     bad = next(bad for bad in BAD if bad.given == given)
