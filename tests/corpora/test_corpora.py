@@ -203,6 +203,7 @@ def test_a_query_is_passed_over_where_it_is_a_document_whatever_the_folders_name
     assert corpus.notes == [told] * passed_over
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BEIR_DATA_DIR, reason="BEIR_DATA_DIR is not set: no BEIR sets on this machine")
 @pytest.mark.parametrize(
     ("name", "split", "expected", "passed_over"),
@@ -223,6 +224,7 @@ def test_real_sets_load_by_name_and_by_path(monkeypatch, name, split, expected, 
         assert corpora.load(name, split).defects == corpus.defects
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BEIR_DATA_DIR, reason="BEIR_DATA_DIR is not set: no BEIR sets on this machine")
 def test_arguanas_judgements_of_absent_documents_stay_and_are_told():
     corpus = corpora.load("arguana")
@@ -237,6 +239,7 @@ def test_arguanas_judgements_of_absent_documents_stay_and_are_told():
         corpora.load("arguana", strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BEIR_DATA_DIR, reason="BEIR_DATA_DIR is not set: no BEIR sets on this machine")
 def test_scifact_and_nfcorpus_are_what_they_were():
     assert [corpora.load(name).sha256[:12] for name in ("scifact", "nfcorpus")] == ["1396d770c0e4", "ac1bb829c552"]

@@ -163,6 +163,7 @@ def test_queries_from_outside(shard, unit_vectors):
     assert values(own)["as it stands", "untold"] == 1 > values(own)["copy, binary", "default-ef"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_queries(shard):
     one, same, other = (
         values(existing.measure(str(shard), "", ["binary"], ["default-ef"], queries=40, seed=seed))

@@ -127,7 +127,7 @@ def asked_before(standin):
     standin.requests.clear()
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("share", [0.8, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.2, 0.5, 0.95))])
 def test_a_server_that_goes_is_one_line_and_what_was_encoded_is_kept(tmp_path, server, share):
     """It goes after a share of the requests of a whole run: while it stores, is proven or is searched."""
     asked_before(server)

@@ -141,7 +141,7 @@ def test_a_search_reads_vectors_graph_and_words(measured, data, sample):
     assert found[MODEL] - coded[MODEL] == pytest.approx(4 * 64 - 16), "codes fill a block of 16 bytes"
 
 
-@pytest.mark.parametrize("engine_name", ["memory", "server"])
+@pytest.mark.parametrize("engine_name", ["memory", pytest.param("server", marks=pytest.mark.slow)])
 def test_where_the_engine_does_not_tell_bytes_they_are_computed(measured, server, sample, engine_name):
     found = measure(sample, engine_name=engine_name, repeats=1)
     assert all(each.bytes_computed for each in found) and not any(each.bytes_computed for each in measured)

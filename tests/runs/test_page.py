@@ -141,6 +141,7 @@ def test_what_papermill_writes_beside_an_error_is_left_out():
     assert "An Exception" not in page.render(failed, "t", PLACE)
 
 
+@pytest.mark.slow
 def test_many_heavy_pictures_still_make_a_page_under_three_megabytes():
     heavy = [shown({"image/png": png(800, 600, noise=True), "text/plain": ""}) for _ in range(4)]
     assert sum(len(output.data["image/png"]) for output in heavy) > 3_000_000

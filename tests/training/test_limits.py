@@ -55,6 +55,7 @@ def table_of(encoder):
     return encoder.model[0].embedding.weight.detach().numpy()
 
 
+@pytest.mark.slow
 def test_fewer_documents_are_trained_on_and_the_same_held_out(sample, task):
     found = limits.fewer(sample, task, SETTINGS, SEEDS, [40, 45], "edge")
     assert [variant.label for variant in found] == ["40 documents", "45 documents"]
