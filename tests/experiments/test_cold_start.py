@@ -33,7 +33,9 @@ def runs(monkeypatch):
     return asked
 
 
-@pytest.mark.parametrize(("name", "variant"), [("tiny-static", "float32"), ("tiny-transformer", "int8")])
+@pytest.mark.parametrize(
+    ("name", "variant"), [("tiny-static", "float32"), pytest.param("tiny-transformer", "int8", marks=pytest.mark.slow)]
+)
 def test_a_model_is_measured_in_fresh_processes_and_only_once(data, name, variant):
     measured = cold_start.measure(name, variant, "the river bank", 2)
     plain = encoders.load(name)

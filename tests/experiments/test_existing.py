@@ -77,11 +77,12 @@ def test_a_poor_graph_is_seen_as_it_stands(tmp_path):
     assert found["copy, float32", "full-ef"] > found["copy, float32", "default-ef"]
 
 
+TYPES = ("Float16", "Turbo4", "Turbo8", "Turbo16")
 SLOWER = [pytest.param(distance, marks=pytest.mark.slow) for distance in ("Dot", "Euclid", "Manhattan")]
 
 
 @pytest.mark.parametrize("distance", ["Cosine", *SLOWER])
-@pytest.mark.parametrize("datatype", ["Float32", "Float16", "Turbo4", "Turbo8", "Turbo16"])
+@pytest.mark.parametrize("datatype", ["Float32", *(pytest.param(name, marks=pytest.mark.slow) for name in TYPES)])
 def test_every_distance_and_datatype(tmp_path, unit_vectors, distance, datatype):
     own = params(
         64, getattr(Distance, distance), datatype=getattr(qdrant_edge.VectorStorageDatatype, datatype),
@@ -117,7 +118,7 @@ def test_codes_that_stored_vectors_have_already_change_nothing(tmp_path, unit_ve
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("distance", ["Cosine", "Euclid"])
+@pytest.mark.parametrize("distance", ["Cosine", pytest.param("Euclid", marks=pytest.mark.slow)])
 def test_of_equal_vectors_one_is_as_good_as_the_other(tmp_path, distance):
     """Every second vector is the same, and asks half of the queries: 10 of 500 are the truth, and not these alone."""
     vectors = np.random.default_rng(0).standard_normal((1_000, 32)).astype(np.float32)

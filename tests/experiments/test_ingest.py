@@ -52,6 +52,7 @@ def test_everything_is_stored_in_order_and_timed(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_both_tokenizations_give_the_same_index(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(engine, "prove", lambda index, rows: kept.append(rows(np.arange(JOB.n))))
@@ -66,6 +67,7 @@ def killed_after(shards, folder, report):
     ingest.run(JOB, folder, lambda count: next(left, None) is None and os.kill(os.getpid(), signal.SIGKILL))
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_no_more_than_a_shard(tmp_path, monkeypatch):
     with pytest.raises(WorkbookError, match="exit code -9"):
         isolated.run(killed_after, 3, tmp_path / "run")
@@ -196,6 +198,7 @@ def killed_on_a_server(folder, report):
     ingest.run(ON_SERVER._replace(placement=Placement()), folder, lambda _: os.kill(os.getpid(), signal.SIGKILL))
 
 
+@pytest.mark.slow
 def test_a_run_killed_beside_a_server_goes_on_from_its_shards(tmp_path, server):
     with pytest.raises(WorkbookError, match="exit code -9"):
         isolated.run(killed_on_a_server, tmp_path / "run")

@@ -57,6 +57,7 @@ def test_a_full_disk_is_refused_with_the_numbers(data, monkeypatch):
         ingest_runs.measure(JOB)
 
 
+@pytest.mark.slow
 def test_a_job_on_a_server_is_another_job_and_one_on_edge_is_what_it_was(data, server):
     """What was kept of jobs on Edge before there were others is found."""
     about = {}
@@ -69,6 +70,7 @@ def test_a_job_on_a_server_is_another_job_and_one_on_edge_is_what_it_was(data, s
     assert server.collections == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_job_on_a_server_goes_on_from_what_was_encoded(data, server, monkeypatch):
     job = JOB._replace(n=5_000, setting="scalar-int8", engine_name="server")
 

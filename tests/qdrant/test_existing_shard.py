@@ -59,10 +59,13 @@ def test_what_one_vector_of_several_is(mixed):
     assert len(ids) == 333 and uuid.UUID(int=2) in ids and 4 in ids and 3 not in ids
 
 
-OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("product-x8", "binary-2bit", "turbo-4bit", "float32")]
+OTHERS = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("binary", "product-x8", "binary-2bit", "turbo-4bit", "float32")
+]
 
 
-@pytest.mark.parametrize("setting", ["scalar-int8", "binary", *OTHERS])
+@pytest.mark.parametrize("setting", ["scalar-int8", *OTHERS])
 def test_a_copy_is_quantized_and_the_original_is_as_before(mixed, unit_vectors, setting):
     before = content(mixed)
     with existing_shard.opened(mixed, "text") as shard:

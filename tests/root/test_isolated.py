@@ -90,6 +90,7 @@ def reports_again_and_again(report):
         report(os.getpid())
 
 
+@pytest.mark.slow
 def test_a_process_whose_parent_was_killed_ends_without_a_word():
     code = "import test_isolated as here; here.isolated.run(here.reports_again_and_again, progress=print)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(paths.NOTEBOOKS), str(Path(__file__).parent)])}
