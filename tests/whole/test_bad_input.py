@@ -161,11 +161,15 @@ OPTIONS = [
     Bad("an option without its value", command("run", "--corpus"), "--corpus", "--help"),
     Bad("an option of another command", command("report", "--notebook", "x"), "--notebook", "--help"),
     Bad("an unknown profile", command("run", "--profile", "nightly"), "profile 'nightly'", "give one of smoke"),
+    Bad("an empty profile", command("report", "--profile", ""), "profile ''", "give one of smoke"),
+    Bad("a profile out of the folder", command("readme", "--profile", "../x"), r"'\.\./x'", "give one of smoke"),
     Bad("a profile of two lines", command("readme", "--profile", "a\nb"), r"'a\\nb'", "give one of smoke"),
     Bad("a profile with a NUL byte", command("bench", "--profile", "\0"), r"'\\x00'", "give one of smoke"),
     Bad("an unknown notebook", command(*RUN, "bad"), "notebook 'bad'", "give one of 01_"),
+    Bad("an absolute notebook", command(*RUN, "/etc/passwd"), "'/etc/passwd'", "give one of 01_"),
     Bad("a notebook's file", command(*RUN, f"{SEARCH}.ipynb"), r"\.ipynb'", "give one of 01_"),
     Bad("an unknown corpus", command(*RUN, SEARCH, "--corpus", "nope"), "corpus 'nope'", "give one of sample"),
+    Bad("an empty corpus", command(*RUN, SEARCH, "--corpus", ""), "corpus ''", "give one of sample"),
     Bad("a corpus that is a folder", command(*RUN, SEARCH, "--corpus", "FOLDER"), "parameter corpus", "a folder with"),
     Bad("a corpus that is a device", command(*RUN, OWN, "--corpus", "/dev/zero"), "'/dev/zero'", "give a .jsonl"),
     Bad("a corpus with a NUL byte", command(*RUN, SEARCH, "--corpus", "\0"), r"'\\x00'", "give one of sample"),
@@ -174,6 +178,7 @@ OPTIONS = [
     Bad("documentation of no documents", command("report", "--corpus", "python-docs:0"), "python-docs:0",
         "ask for 500"),
     Bad("an unknown model", command(*RUN, SEARCH, "--model", "nope"), "model 'nope'", "give one of all-Mini"),
+    Bad("an empty model", command("report", "--profile", "smoke", "--model", ""), "model ''", "give one of all-Mini"),
     Bad("a model too long for a path", command(*RUN, SEARCH, "--model", "x" * 300), "static_model", "give one of"),
     Bad("a hub id without revision", command(*RUN, SEARCH, "--model", "owner/name"), "'owner/name'", "name@revision"),
     Bad("a model to measure a grid of", command("bench-grid", "--model", "nope"), "model 'nope'", "give one of"),
@@ -193,6 +198,7 @@ PLANS = [
     Bad("a name twice", planned(f"{P}{{repeats: 1, repeats: 2}}"), r"runs\.yaml:4.*repeats", "take one out"),
     Bad("a profile twice", planned("profiles: {p: {}, p: {}}"), r"runs\.yaml:1.*p is there twice", "take one out"),
     Bad("profiles in a list", planned("profiles: [p]"), r"runs\.yaml: profiles", "`name: value`"),
+    Bad("a profile that is nothing", planned("profiles: {p: }"), "profile p", "`name: value`"),
     Bad("a profile without notebooks", planned("profiles: {p: {}}"), "profile p lacks notebooks", r"\{\}"),
     Bad("a profile of no notebooks", planned("profiles: {p: {notebooks: {}}}"), "profile p", "give one"),
     Bad("an unknown part of a profile", planned(P + "{}\n    times: 2"), "profile p knows no times", "give notebooks"),
@@ -203,6 +209,7 @@ PLANS = [
     Bad("a notebook elsewhere", planned("profiles: {p: {notebooks: {../x: }}}"), r"'\.\./x'", "give up to 100 letters"),
     Bad("a notebook that is a number", planned("profiles: {p: {notebooks: {1: }}}"), "1 cannot be", "letters"),
     Bad("an unknown parameter", planned(f"{P}{{repeat: 3}}"), "03_.*no parameter repeat", "it has corpus"),
+    Bad("a parameter without a name", planned(f"{P}{{1: 3}}"), "03_.*no parameter 1", "it has corpus"),
     Bad("an expected value by itself", planned(f"{P}{{}}\nexpected: 1"), r"runs\.yaml: expected", "be a list"),
     Bad("an expected value not planned", planned(f"{P}{{}}\nexpected: [{EXPECTED.replace('p,', 'q,')}]"), "q/03",
         "plan it"),
@@ -214,7 +221,10 @@ PLANS = [
 PARAMETERS = [
     Bad("a parameter that is a date", planned(f"{P}{{corpus: 2020-01-01}}"), r"runs\.yaml:4", "quote it"),
     Bad("a number of another base", planned(f"{P}{{repeats: 010}}"), r"runs\.yaml:4.*010 is 8", "write 8, or quote it"),
+    Bad("a time of the day", planned(f"{P}{{limit: 1:30}}"), r"runs\.yaml:4.*1:30 is 90", "write 90, or quote it"),
+    Bad("a yes", planned(f"{P}{{strict: yes}}"), r"runs\.yaml:4.*yes is true", "write true, or quote it"),
     Bad("a text for a number", planned(f'{P}{{margin: "1e-2"}}'), "parameter margin", "write 0.01"),
+    Bad("a number for a name", planned(f"{P}{{corpus: 7}}"), "parameter corpus", "quote it"),
     Bad("neither true nor false", planned(f"{P}{{strict: 1}}"), "parameter strict", "neither true nor false"),
     Bad("nothing for a model", parameter(SEARCH, "transformer_model", None), "parameter transformer_model",
         "wrong type"),
@@ -237,6 +247,8 @@ PARAMETERS = [
     Bad("a fit to nothing", parameter("02_encoding_speed", "fit_from", 10**9), "parameter fit_from",
         "give a smaller one"),
     Bad("a seed too large", parameter(TRAINING, "seeds", [2**32]), "parameter seeds", "4,294,967,295 at most"),
+    Bad("endless epochs", parameter(TRAINING, "candidates", [{"epochs": 10**9}]), "candidates: epochs",
+        "from 1 to 1,000"),
     Bad("a width beyond memory", parameter(TRAINING, "candidates", [{"width": 10**9}]), "candidates: width", "at most"),
     Bad("a dimension the start lacks", parameter(TRAINING, "candidates", [{"dimensions": [99]}]), "tiny-static",
         "truncated"),
@@ -265,10 +277,15 @@ CORPORA = [
     Bad("a document not in UTF-8", corpus("corpus.jsonl", b"\xff"), r"corpus\.jsonl:31", "save it as UTF-8"),
     Bad("half a pair in a title", corpus("corpus.jsonl", r'{"_id": "x", "title": "\ud800", "text": "x"}'), ":31",
         "remove it"),
+    Bad("NUL bytes in a corpus", corpus("corpus.jsonl", "\0\0"), r"corpus\.jsonl:31", "cut short"),
     Bad("a pipe for a corpus", corpus("corpus.jsonl", os.mkfifo), "parameter corpus", "a folder with corpus.jsonl"),
+    Bad("a query without text", corpus("queries.jsonl", '{"_id": "x", "text": ""}'), r"queries\.jsonl:13",
+        "give it a text"),
     Bad("no queries", corpus("queries.jsonl", lambda _: None), r"queries\.jsonl is missing", "BEIR layout is"),
     Bad("a folder for queries", corpus("queries.jsonl", os.mkdir, OWN), r"queries\.jsonl is a folder",
         "put a file there"),
+    Bad("a pipe for queries", corpus("queries.jsonl", os.mkfifo, OWN), r"queries\.jsonl is a folder, a pipe",
+        "put a file"),
     Bad("a link to itself", corpus("qrels/test.tsv", lambda file: file.symlink_to(file), OWN), r"test\.tsv",
         "put a file there"),
     Bad("an endless file", corpus("queries.jsonl", lambda file: file.symlink_to("/dev/zero")), "/dev/zero",
@@ -276,6 +293,8 @@ CORPORA = [
     Bad("qrels of two columns", corpus("qrels/test.tsv", "q1\td9"), r"test\.tsv:14", "tab separated"),
     Bad("qrels of an unknown query", corpus("qrels/test.tsv", "x\td9\t1"), r"test\.tsv:14",
         "queries.jsonl does not have"),
+    Bad("qrels of an unknown document", corpus("qrels/test.tsv", "q1\tx\t1"), r"test\.tsv:14",
+        "corpus.jsonl does not have"),
     Bad("a grade with a point", corpus("qrels/test.tsv", "q1\td9\t1.5"), r"test\.tsv:14", "whole number"),
     Bad("an enormous grade", corpus("qrels/test.tsv", "q1\td9\t2000000000"), r"test\.tsv:14", "1,000 at most"),
     Bad("nothing relevant", corpus("qrels/test.tsv", written("q1\td1\t0\n")), r"test\.tsv", "every score would be 0"),
@@ -283,7 +302,9 @@ CORPORA = [
 FILES = [
     Bad("a file of an unknown kind", own("a.xlsx", TABLE), r"a\.xlsx", "convert it"),
     Bad("a table that is a folder", own("a.csv", os.mkdir), r"a\.csv", "give a .jsonl"),
+    Bad("a table that is a pipe", own("a.csv", os.mkfifo), r"a\.csv", "give a .jsonl"),
     Bad("an empty table", own("a.csv", ""), r"a\.csv", "is empty"),
+    Bad("a row too short", own("a.csv", TABLE + "1,2\n"), r"a\.csv:42", "is a quote missing"),
     Bad("an open quote", own("a.csv", TABLE + '99,"abc,text\n'), r"a\.csv:42", "is a quote missing"),
     Bad("a field of megabytes", own("a.csv", TABLE + "99,x," + "y" * 2**24 + "z\n"), r"a\.csv:42",
         "is a quote missing"),
@@ -296,7 +317,9 @@ FILES = [
     Bad("a list in JSONL", own("a.jsonl", "[1]\n"), r"a\.jsonl:1", "needs to be an object"),
     Bad("a number for a text", own("a.jsonl", '{"text": "a"}\n{"text": 5}\n'), r"a\.jsonl:2", "convert it"),
     Bad("a Parquet cut short", own("a.parquet", b"PAR1\xff\xffPAR1"), r"a\.parquet", "cut short"),
+    Bad("numbers in a Parquet", own("a.parquet", rows(id=["a"], text=[1])), r"a\.parquet", "convert it"),
     Bad("a judgement of no document", own("a.csv", TABLE, JUDGED + "x,zz,1\n"), r"judged\.csv:22", r"a\.csv lacks"),
+    Bad("a judgement with a point", own("a.csv", TABLE, JUDGED + "x,3,1.5\n"), r"judged\.csv:22", "whole number"),
     Bad("a judgement twice", own("a.csv", TABLE, JUDGED + "ask 1,1,1\n"), r"judged\.csv:22", "judged twice"),
     Bad("a folder of judgements", own("a.csv", TABLE, os.mkdir), r"judged\.csv", "give one"),
 ]  # fmt: skip
@@ -309,6 +332,7 @@ MODELS = [
 ]  # fmt: skip
 ENVIRONMENT = [
     Bad("sets that are nowhere", beir_data_dir("/nope"), "BEIR_DATA_DIR is /nope", "correct it"),
+    Bad("sets that are a file", beir_data_dir(__file__), "BEIR_DATA_DIR is", "correct it"),
     Bad("sets with a name too long", beir_data_dir("x" * 5_000), "BEIR_DATA_DIR is xxx", "correct it"),
     Bad("a server without an address", engine(""), "QDRANT_URL", "needs QDRANT_URL"),
     Bad("a server that is nonsense", engine("http://localhost:abc"), "QDRANT_URL", "give the address"),
@@ -369,3 +393,7 @@ def test_it_is_the_same_in_a_process_of_its_own(given, home, monkeypatch):
     )
     check(bad, done.returncode, done.stderr)
     assert stored() == before
+
+
+def test_each_row_of_the_table_has_a_name_of_its_own():
+    assert len({bad.given for bad in BAD}) == len(BAD)
