@@ -78,7 +78,11 @@ def shards() -> list[bytes]:
 
 
 def manifests() -> list[bytes]:
-    return [json.dumps({"vectors_sha256": hashlib.sha256(shards()[0]).hexdigest()}).encode()]
+    return [json.dumps({"vectors_sha256": hashlib.sha256(shards()[0]).hexdigest(), "n": 3}).encode()]
+
+
+def record() -> bytes:
+    return json.dumps({"schema": results.SCHEMA, "key": "k", "values": {"n": 1.5}}).encode()
 
 
 def notebooks() -> list[bytes]:

@@ -171,7 +171,7 @@ LOADERS = {
     "plan YAML": Loader(runs_yaml, [inputs.PLAN]),
     "zip": Loader(zipped, inputs.zips(), inputs.mutate_zip),
     "model card": Loader(card, [b'{"settings": {"dimensions": [64, 32]}, "seed": 0}'], inputs.mutate_json),
-    "record": Loader(record, [b'{"schema": 3, "key": "k", "values": {"n": 1.5}}'], inputs.mutate_json),
+    "record": Loader(record, [inputs.record()], inputs.mutate_json),
     "manifest": Loader(manifest, inputs.manifests(), inputs.mutate_json),
     "shard": Loader(shard, inputs.shards(), inputs.mutate_shard),
     "rows of a run": Loader(rows, inputs.published(), inputs.mutate_json),

@@ -35,6 +35,8 @@ LEAST = 0.8  # of each module's mutants
 SETTINGS = f"""
 [tool.pytest.ini_options]
 pythonpath = ["src", "tests"]
+addopts = "-m 'not slow'"
+markers = ["slow"]
 
 [tool.mutmut]
 source_paths = ["src/workbook"]

@@ -75,6 +75,16 @@ def test_a_rival_whose_best_speed_was_not_found_is_told(asked):
     assert told(added(asked(), **doubt, model="slow"), question).text.endswith(said)
     other = told(added(asked(), **doubt, model="slow (int8)"), question).text
     assert not other.endswith(said), "at 160 words the fastest form is another"
+    alone = told(added(asked(), **doubt | {"threads": 1}, model="slow"), question).text
+    assert not alone.endswith(said), "on one thread, which is not what is told"
+
+
+def test_a_machine_of_one_core_is_told_of_too(asked):
+    about = asked()
+    rows = about.rows[about.rows["threads"].isna() | (about.rows["threads"] == 2)]
+    one = rows.assign(threads=rows["threads"].where(rows["threads"].isna(), 1))
+    question = "How much faster does it encode?"
+    assert told(about._replace(rows=one), question).text == told(about, question).text
 
 
 def test_the_fewest_dimensions_within_the_margin_are_named(asked):

@@ -69,6 +69,12 @@ def test_each_claim_is_answered_with_its_own_rows(large):
     assert table["source"].notna().all()
 
 
+def test_a_rival_with_the_same_limit_is_answered_too(large):
+    alike = RATIOS.assign(max_tokens=RATIOS["max_tokens"].where(RATIOS["against"] != large.name, 512))
+    answered = [speed_claims.table(each, [run(1_000, True, 60)], large.name, large.name) for each in (RATIOS, alike)]
+    assert answered[0].iloc[:2, 2].tolist() == answered[1].iloc[:2, 2].tolist()
+
+
 def test_what_was_not_run_is_said(large):
     table = speed_claims.table(RATIOS, [run(1_000, True, 60)], large.name, large.name)
     assert table["measured here on the same kind of work"].iloc[3] == "not run"

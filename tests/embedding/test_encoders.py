@@ -121,6 +121,7 @@ def test_a_static_model_reads_to_the_end_whatever_came_with_its_tokenizer(data, 
 def test_a_card_tells_the_dimensions_to_measure(data):
     folder = data / "models" / "mine"
     encoders.load("tiny-static").model.save(str(folder))
+    assert encoders.load("mine").matryoshka == (64, 32), "without a card: halves"
     (folder / model_files.CARD).write_text(json.dumps({"settings": {"dimensions": [48, 8]}}))
     assert encoders.load("mine").matryoshka == (64, 48, 8)
 

@@ -72,6 +72,7 @@ def test_the_client_config_says_exactly_what_rest_says(name):
 def test_the_settings_of_a_family_by_hand():
     product, turbo = {"product": {"compression": "x16"}}, {"turbo": {"bits": "bits1_5"}}
     assert SETTINGS["product-x16"] == Setting("product-x16", 2, product, block=1, overhead=0)
+    assert (SETTINGS["turbo-8bit"].bits, SETTINGS["turbo-8bit"].overhead) == (8, 4)
     assert SETTINGS["turbo-1.5bit"] == Setting("turbo-1.5bit", 1.5, turbo, block=1, overhead=8, since=(1, 18))
 
 

@@ -86,6 +86,7 @@ BAD = {
         ("candidates", [{"width": -5}], "width must be a number of dimensions"),
         ("candidates", [{"learning_rate": 0}], "learning_rate must be a number above 0"),
         ("ablations", {"trained": {"teacher": 0.3}}, "'trained' is taken"),
+        ("ablations", {"tiny-transformer": {"teacher": 0.3}}, "'tiny-transformer' is taken"),
         ("ablations", [{"teacher": 0.3}], "does not give a label"),
         ("ablations", {"too much": {"teacher": 1.5}}, "a share from 0 to 1"),
         ("ablations", {"no settings": None}, "wrong type"),

@@ -43,6 +43,7 @@ def project(tmp_path, data, monkeypatch):
             "mixed": {"notebooks": {"failing": {}, "good": {}}},
             "slow": {"cell_timeout_s": 1, "notebooks": {"slow": {}}},
             "untagged": {"notebooks": {"untagged": {}}},
+            "missing": {"notebooks": {"nowhere": {}}},
             "bad-value": {"notebooks": {"good": {"repeats": 0}}},
         },
         "expected": [
@@ -106,12 +107,17 @@ def test_a_cell_over_its_time_fails_its_notebook(project, capsys):
 
 @pytest.mark.parametrize(
     ("profile", "message"),
-    [("bad-value", "good: parameter repeats: 0 is not"), ("untagged", "no cell tagged `parameters`")],
+    [
+        ("bad-value", "good: parameter repeats: 0 is not"),
+        ("missing", "no notebook nowhere.ipynb"),
+        ("untagged", "no cell tagged `parameters`"),
+    ],
 )
 def test_what_cannot_work_is_refused_before_anything_runs(project, profile, message, monkeypatch):
     monkeypatch.setattr(runner, "execute", lambda *_: pytest.fail("it started"))
-    with pytest.raises(WorkbookError, match=message):
+    with pytest.raises(WorkbookError, match=message) as raised:
         run(project, profile)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_folder_given_as_corpus_is_found_from_any_notebook(project, beir_folder, monkeypatch):

@@ -70,10 +70,10 @@ def test_fewer_documents_are_trained_on_and_the_same_held_out(sample, task):
 
 def test_abroad_tries_five_ways_with_one_model_each_of_the_first_seed(ways, task):
     assert list(ways) == [
-        "distilled", "trained, first seed", "trained at a rate 10 times smaller", "trained, with pairs of other",
-        "trained, averaged with its start",
+        "start, not trained", "trained, first seed", "trained at a rate 10 times smaller",
+        "trained, with pairs of other", "trained, averaged with its start",
     ]  # fmt: skip
-    assert ways["distilled"] == [task.start]
+    assert ways["start, not trained"] == [task.start]
     trained = [label for label in ways if label.startswith("trained") and "averaged" not in label]
     assert [card_of(ways, label)["seed"] for label in trained] == [1, 1, 1]
     assert len({models[0].revision for models in ways.values()}) == 5, "each way is another model"
@@ -123,7 +123,9 @@ def test_measure_tries_sizes_here_and_every_way_on_both_corpora(sample, task, wa
 
 def test_what_measure_says_of_the_start_is_its_own_score(sample, task, other):
     rows = limits.measure(sample, task, SETTINGS, SEEDS, [], str(other), "edge")
-    own = rows[(rows["method"] == "distilled") & (rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")]
+    own = rows[
+        (rows["method"] == "start, not trained") & (rows["metric"] == "ndcg@10") & (rows["setting"] == "float32")
+    ]
     for corpus in (sample, corpora.load(str(other))):
         (cell,) = grid.measure(corpus, task.start, [64], ["float32"], ["exact"])
         (value,) = own[own["corpus"] == corpus.name]["value"]

@@ -214,8 +214,12 @@ def test_a_folder_without_queries_and_judgements_is_enough(task, tmp_path, data)
     with pytest.raises(WorkbookError, match=r"queries.jsonl is missing"):
         corpora.load(str(folder))
     own = training.task("mine", corpora.unlabelled(str(folder)), task.start, task.teacher, 0)
-    folder = training.train(own, settings(words=None, teacher=0.5, epochs=1), 0)
-    assert encoders.load(folder.name).encode(["river bank"]).any()
+    table = training.choose(
+        own, [settings(words=None, teacher=0.5, epochs=1), settings(kinds=["sentence"], epochs=1)], 0
+    )
+    assert len(table) == 2
+    for chosen in table["folder"]:
+        assert encoders.load(chosen.name).encode(["river bank"]).any()
 
 
 def test_choosing_and_training_read_no_query_and_no_judgement(task, data, monkeypatch):

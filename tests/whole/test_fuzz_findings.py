@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import fuzz_inputs
 import fuzz_loaders
 import pytest
 from workbook import paths
+from workbook.embedding import vectors
+from workbook.evaluation import results
 
 FINDINGS = sorted((Path(__file__).parents[1] / "fuzz_findings").glob("*/*"))
 
@@ -25,3 +28,15 @@ def test_what_fuzzing_starts_from_is_read_by_its_loader(name, tmp_path):
     (tmp_path / "fuzzed").mkdir()
     loader = fuzz_loaders.LOADERS[name]
     loader.use(loader.seeds[0], tmp_path / "fuzzed")
+
+
+def test_the_seeds_of_records_and_manifests_are_whole(tmp_path):
+    """What is none is as good as not there to the loaders, and would be fuzzed no further."""
+    (tmp_path / "kind").mkdir()
+    (tmp_path / "kind" / "key.json").write_bytes(fuzz_inputs.record())
+    with results.kept_in(tmp_path):
+        assert results.read("kind", "key")["values"] == {"n": 1.5}
+    (tmp_path / "vectors.npy").write_bytes(fuzz_inputs.shards()[0])
+    (tmp_path / "manifest.json").write_bytes(fuzz_inputs.manifests()[0])
+    assert vectors._is_complete(tmp_path)
+    assert FINDINGS

@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import nbformat
+import pytest
 import workbook
 
 PACKAGE = Path(workbook.__file__).parent
@@ -14,16 +15,30 @@ FLOW = [room for room in re.findall(r"^(\w+)  ", workbook.__doc__, re.MULTILINE)
 MOST = 30  # arrows between rooms
 
 
-def imports(file: Path) -> set[tuple[str, ...]]:
-    """What a file imports of the package: (room, module), or (module,) of the root."""
+def imported(source: str) -> set[tuple[str, ...]]:
+    """What a source imports of the package: (room, module), of a whole room (room, ""), of the root (module,)."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "workbook":
             path = node.module.split(".")[1:]
             bare = not path or (len(path) == 1 and path[0] in ROOMS)
             found |= {(*path, alias.name) for alias in node.names} if bare else {tuple(path)}
+        assert not (isinstance(node, ast.ImportFrom) and node.level), "an import that is relative"
         assert not (isinstance(node, ast.Import) and any(each.name.startswith("workbook") for each in node.names))
-    return found
+    return {(path[0], "") if len(path) == 1 and path[0] in ROOMS else path for path in found}
+
+
+def imports(file: Path) -> set[tuple[str, ...]]:
+    return imported(file.read_text(encoding="utf-8"))
+
+
+def test_every_way_to_import_is_seen():
+    late = "def late():\n    from workbook import runs, paths\n    from workbook.runs import plan\n    "
+    late += "from workbook.figures.plots import save"
+    assert imported(late) == {("runs", ""), ("paths",), ("runs", "plan"), ("figures", "plots")}
+    for refused in ("from ..runs import runner", "import workbook.runs.runner"):
+        with pytest.raises(AssertionError):
+            imported(refused)
 
 
 def test_rooms_import_only_from_those_above_them_and_the_root_from_none():
@@ -47,7 +62,7 @@ def test_a_room_has_no_circle_inside():
 
 
 def test_rooms_and_files_are_small():
-    assert len(ROOMS) <= 10
+    assert len(ROOMS) == 10
     assert max(len(list((PACKAGE / room).glob("*.py"))) for room in [*ROOMS, "."]) <= 12
 
 

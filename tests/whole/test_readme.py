@@ -41,7 +41,7 @@ def test_each_notebook_and_profile_is_in_a_table():
         assert f"| `{profile}` |" in README
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`(notebooks/[\w./]+)`", README))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"[`(]((?:notebooks|tests)/[\w./]*\w)[`)]", README))))
 def test_each_path_is_there(path):
     assert (paths.ROOT / path).exists()
 

@@ -15,7 +15,7 @@ from workbook.conclusions.asked import Asked, compressed
 from workbook.conclusions.methods_of_run import times_as_fast
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told, with_range
-from workbook.experiments import encoding_speed
+from workbook.experiments import encoding_speed, losses
 from workbook.experiments.retrieval_methods import MeasuredMethod
 from workbook.names import BM25, DISTILLED, TRAINED
 
@@ -93,7 +93,7 @@ def _kept(about: Asked) -> Answer | None:
 
 def _faster(about: Asked) -> Answer | None:
     ratios = about.of("02", "speed-up", model=about.static)
-    fair = ratios[(ratios["max_tokens"] > 0) & (ratios["threads"] != 1)]  # both cut at the same token
+    fair = ratios[(ratios["max_tokens"] > 0) & (ratios["threads"] == ratios["threads"].max())]  # cut at the same token
     if fair.empty:
         return None
     fairest = fair.loc[fair.groupby("words")["value"].idxmin()]
@@ -105,7 +105,8 @@ def _faster(about: Asked) -> Answer | None:
     ]
     rival = "the rival is the fastest form of it on this machine, cut at the same token"
     doubted = about.of("02", encoding_speed.DOUBT)
-    if not ends.merge(doubted, left_on=["words", "against"], right_on=["words", "model"]).empty:
+    alike = ["words", "max_tokens", "threads"]
+    if not ends.merge(doubted, left_on=[*alike, "against"], right_on=[*alike, "model"]).empty:
         rival += "; its best speed was not found, notebook 02 says why"
     text = f"{about.static} encodes {', '.join(factors)} (range of the repeats); {rival}."
     return _from(ends, text, int(ends["n"].min()))
@@ -200,7 +201,11 @@ def _own(about: Asked) -> Answer | None:
         return None
     chosen = rows[rows["part"] == statistics.REPORTED]
     if chosen.empty:
-        return _from(rows.head(1), "Nothing could be recommended: notebook 06 says what would decide.", None)
+        return _from(
+            rows[rows["against"] == losses.WHOLE].head(1),
+            "Nothing could be recommended: notebook 06 says what would decide.",
+            None,
+        )
     said = {}
     for _, row in chosen.iterrows():
         name = f"{row['setting']}, {row['dimension']} dimensions, {row['search']}"

@@ -65,7 +65,8 @@ def table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> 
 
 def _answers(ratios: pd.DataFrame, rival: str) -> list[str]:
     """Against the rival, each at its own limit; and on equal terms, against the fastest variant: the lowest ratio."""
-    own_limit = ratios[ratios["max_tokens"].isna() & (ratios["against"] == rival)].iloc[0]
+    against_it = ratios[ratios["against"] == rival]
+    own_limit = against_it.sort_values("max_tokens", na_position="first").iloc[0]  # none where the limits differ
     equal = ratios[ratios["max_tokens"] > 0].sort_values("value").iloc[0]
     return [
         f"{statistics.with_range(row['value'], row['low'], row['high'], ',.0f')} times, {row['words']:,.0f} words, "

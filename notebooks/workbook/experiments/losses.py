@@ -16,6 +16,7 @@ from workbook.experiments import grid
 from workbook.experiments.grid import Cell, find
 from workbook.qdrant.quantization import binary_scores
 
+REFERENCE = "the whole float32 vector"  # searched exactly: what every cell is compared with
 WHOLE, TOTAL = "float32, whole vector", "total"
 
 
@@ -77,7 +78,7 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
 def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """The verdicts in the long format of `results`: the difference with the interval that decides it."""
     names = table[["model", "dimension", "setting", "search", "key"]].assign(
-        corpus=corpus.name, against="the whole float32 vector", n=table["n"]
+        corpus=corpus.name, against=REFERENCE, n=table["n"]
     )
     interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})
     return names.assign(metric="ndcg@10 difference").join(interval).reset_index(drop=True)

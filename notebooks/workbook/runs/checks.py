@@ -4,7 +4,7 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from workbook.conclusions.decisions import Place
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
+from workbook.names import DISTILLED, TRAINED
 from workbook.qdrant import bm25, engine, quantization
 from workbook.qdrant.client import Placement
 from workbook.qdrant.engine import Search
@@ -20,7 +21,7 @@ from workbook.training.settings import Settings
 
 Check = Callable[[Any], object]  # raises WorkbookError, or TypeError for a value of another type
 # Labels of models that notebook 05 always compares
-TAKEN = {"distilled", "start of training", "that start, weighted by frequency", "trained", "average of the seeds"}
+TAKEN = {DISTILLED, "start of training", "that start, weighted by frequency", TRAINED, "average of the seeds"}
 
 
 def _must(holds: Callable[[Any], object], said: str) -> Check:
@@ -106,9 +107,14 @@ def _ablations(values: Mapping[str, Mapping[str, Any]]) -> None:
         raise WorkbookError(f"{values!r} does not give a label to each set of settings")
     for label, value in values.items():
         _text(label)
-        if label in TAKEN:
-            raise WorkbookError(f"the label {label!r} is taken: give another")
+        check_label(label, TAKEN)
         _training(value)
+
+
+def check_label(label: str, taken: Container[str]) -> None:
+    """Raise WorkbookError for a label that something else has."""
+    if label in taken:
+        raise WorkbookError(f"the label {label!r} is taken: give another")
 
 
 def _columns(values: Mapping[str, str]) -> None:

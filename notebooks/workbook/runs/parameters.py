@@ -134,6 +134,9 @@ def _check_training(values: Mapping[str, Any]) -> None:
     for settings in (*values["candidates"], *values["ablations"].values()):
         if not settings.get("width"):
             encoders.check_dimensions(values["static_model"], settings.get("dimensions") or [])
+    taken = values["transformer_model"], f"with {values['labelled_split']} labels"
+    for label in values["ablations"]:
+        checks.check_label(label, taken)
     if values["other_corpus"] == values["corpus"]:
         raise WorkbookError(f'other_corpus is the corpus itself, {values["corpus"]}: give another, or "" for none')
 

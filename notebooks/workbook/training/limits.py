@@ -45,7 +45,7 @@ def abroad(task: Task, settings: Settings, seeds: Sequence[int], other: str) -> 
     plain = trained_models.trained(task, settings, seeds)
     halves = trained_models.averaged([*plain, *trained_models.untrained(task, settings, seeds[0])], f"{task.name}-half")
     return {
-        "distilled": [task.start],
+        "start, not trained": [task.start],
         "trained, first seed": plain,
         f"trained at a rate {RATE} times smaller": trained_models.trained(task, gently, seeds),
         f"trained, with pairs of {Path(other).name}": trained_models.trained(
@@ -57,13 +57,13 @@ def abroad(task: Task, settings: Settings, seeds: Sequence[int], other: str) -> 
 
 def measure(
     corpus: Corpus, task: Task, settings: Settings, seeds: Sequence[int], sizes: Sequence[int], other: str,
-    engine_name: str,
+    engine_name: str, strict: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Train on fewer documents, and try models on another corpus: rows of `results`, none if neither is asked for."""
     found = [trained_models.rows(corpus, fewer(corpus, task, settings, seeds, sizes, engine_name))]
     if other:
         ways = abroad(task, settings, seeds, other)
-        for on in (corpus, corpora.load(other)):
+        for on in (corpus, corpora.load(other, strict=strict)):
             variants = [trained_models.variant(on, label, models, engine_name) for label, models in ways.items()]
             found.append(trained_models.rows(on, variants))
     return pd.concat(found)
