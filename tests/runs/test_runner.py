@@ -13,6 +13,7 @@ from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.runs import outcomes, plan, runner
+from workbook.runs.parts import Part
 
 DEFAULTS = 'corpus = "sample"  # a corpus\nrepeats = 2'
 
@@ -73,7 +74,7 @@ def test_expected_values_decide_the_exit_code(project, monkeypatch, capsys, valu
     if value is None:
         file = results.published_file("good", "good")
         file.write_text(file.read_text().replace("ndcg@10", "another metric"))
-    monkeypatch.setattr(runner, "execute", lambda job, name: runner.Outcome(job.notebook, 1.0, ""))
+    monkeypatch.setattr(runner, "execute", lambda part, job: runner.Outcome(part, job.notebook, 1.0, ""))
     assert run(project, "good") == exit_code
     assert verdict in capsys.readouterr().out
 
@@ -149,4 +150,4 @@ def test_a_model_whose_files_do_not_fit_together_is_refused_before_the_first_not
     tokenizer.save(str(tmp_path / "mine" / "tokenizer.json"))
     job = plan.Job("01_first", {"static_model": str(tmp_path / "mine")}, 60)
     with pytest.raises(WorkbookError, match=r"mine cannot encode a text \(\w+\): give an embedding model whose files"):
-        runner.fetch([job])
+        runner.fetch([Part("mine", "", [job])])
