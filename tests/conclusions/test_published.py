@@ -117,7 +117,7 @@ def test_the_table_has_a_row_for_each_form_and_each_publisher_beside_ours():
         "the article": "0.44393", "against the article": "+0.00000, same",
         "MTEB": "0.44410", "against MTEB": "\N{MINUS SIGN}0.00017, same", "Anserini": "", "against Anserini": "",
     }  # fmt: skip
-    other = table.loc[("trec-covid", "one bit, Qdrant's default search, not rescored", model["model"])]
+    other = table.loc[("trec-covid", "one bit, HNSW, not rescored", model["model"])]
     assert other[["here", "queries", "the article", "against the article"]].tolist() == [
         "not run",
         "",

@@ -23,7 +23,7 @@ CLAIM_COLUMNS = ["id", "claim", "value", "unit", "claimed on", "documents", "sou
 SAME = 0.0005  # what rounding and float32 may differ by
 SEARCHED = {  # setting and search of what others publish, in words
     ("float32", "exact"): "float32, exact",
-    ("binary", "default-ef"): "one bit, Qdrant's default search, not rescored",
+    ("binary", "default-ef"): "one bit, HNSW, not rescored",
     ("sparse", "exact"): "words",
 }
 DIGITS = 5  # of a score, as others print it

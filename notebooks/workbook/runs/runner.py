@@ -90,8 +90,8 @@ def fetch(jobs: list[Job]) -> None:
     for values in searching:
         parameters.check_read_later(values)
     for values, corpus in found:
-        for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):
-            if _is_searched(values) and not encoder.speed_only:
+        for encoder in map(encoders.load, parameters.searched_with(values)):
+            if not encoder.speed_only:
                 print(f"vectors of {encoder.name}", flush=True)
                 grid.encode(corpus, encoder)
     for each in large:
@@ -115,14 +115,8 @@ def _try(model: str) -> None:
 
 def _searched(values: Mapping[str, Any]) -> list:
     """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
-    models = [values.get(name) for name in parameters.MODELS[:2]]
     asked = None if corpora.is_registered(values["corpus"]) else parameters.source(values)
-    return [asdict(asked) if asked else values["corpus"], *models, _is_searched(values), values.get("strict")]
-
-
-def _is_searched(values: Mapping[str, Any]) -> bool:
-    """Whether a notebook searches its corpus with its models, and does not only measure how fast they are."""
-    return "engine_name" in values and "documents" not in values
+    return [asdict(asked) if asked else values["corpus"], parameters.searched_with(values), values.get("strict")]
 
 
 def execute(job: Job, run: str) -> Outcome:
