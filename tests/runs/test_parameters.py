@@ -66,6 +66,9 @@ BAD = {
         ("searches", ["rescore-x0"], "unknown search"),
         ("transformer_model", "tiny-static", "give two models"),
         ("transformer_model", "", "transformer_model: a model is needed"),
+        ("large_model", "tiny-transformer", "large_model is another model too, tiny-transformer"),
+        ("large_model", "tiny-static", "large_model is another model too, tiny-static"),
+        ("large_model", "mpnet-shape-random", "large_model mpnet-shape-random has random weights"),
         ("limit", 5, "too few for NDCG@10"),
         ("engine_name", "pinecone", "unknown engine"),
         ("engine_name", "memory", "drops quantization"),
@@ -95,6 +98,7 @@ BAD = {
         ("engine_name", "memory", "drops quantization"),
     ],
     "scale": [
+        ("large_model", "", "parameter large_model: a model is needed"),
         ("cut", 257, "tiny-transformer reads 256 at most"),
         ("documents", [100, 200], "too few sizes"),
         ("scale_dimension", 65, "64 dimensions"),
@@ -150,6 +154,8 @@ def good(tmp_path, monkeypatch):
     ("notebook", "changes"),
     [
         ("quality", {}),
+        ("quality", {"large_model": ""}),
+        ("quality", {"large_model": "all-mpnet-base-v2"}),
         ("training", {}),
         ("training", {"ablations": {}, "sizes": [], "labelled_split": "", "other_corpus": ""}),
         ("training", {"seeds": [7]}),
@@ -226,6 +232,12 @@ def test_strict_reaches_what_is_loaded(beir_folder):
     ):
         with pytest.raises(WorkbookError, match=r"corpus\.jsonl:4: document 'd4' is empty"):
             strictly()
+
+
+def test_a_notebook_searches_with_its_models_unless_it_only_times_them():
+    assert parameters.searched_with(QUALITY) == ["tiny-static", "tiny-transformer"]
+    assert parameters.searched_with({**QUALITY, "large_model": "a", "transformer_model": ""}) == ["tiny-static", "a"]
+    assert parameters.searched_with(SCALE) == parameters.searched_with(MODELS) == []
 
 
 def test_the_memory_engine_will_do_where_nothing_is_trained():

@@ -12,6 +12,7 @@ from workbook import __main__, paths
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
+from workbook.experiments import grid
 from workbook.runs import outcomes, plan, runner
 from workbook.runs.parts import Part
 
@@ -151,3 +152,18 @@ def test_a_model_whose_files_do_not_fit_together_is_refused_before_the_first_not
     job = plan.Job("01_first", {"static_model": str(tmp_path / "mine")}, 60)
     with pytest.raises(WorkbookError, match=r"mine cannot encode a text \(\w+\): give an embedding model whose files"):
         runner.fetch([Part("mine", "", [job])])
+
+
+def test_texts_are_encoded_ahead_with_the_models_that_search_them(data, monkeypatch):
+    encoded = []
+    monkeypatch.setattr(grid, "encode", lambda corpus, encoder: encoded.append((corpus.name, encoder.name)))
+    values = {"corpus": "sample", "static_model": "tiny-static", "transformer_model": "", "engine_name": "edge"}
+    job = plan.Job("01_first", {**values, "large_model": "tiny-transformer"}, 60)
+    runner.fetch([Part("x", "", [job])])
+    assert encoded == [("sample", "tiny-static"), ("sample", "tiny-transformer")]
+
+
+def test_a_model_with_random_weights_is_timed_and_its_texts_are_not_encoded_ahead(data, monkeypatch):
+    monkeypatch.setattr(grid, "encode", lambda *_: pytest.fail("encoded"))
+    values = {"corpus": "sample", "static_model": "mpnet-shape-random", "engine_name": "edge"}
+    runner.fetch([Part("x", "", [plan.Job("01_first", values, 60)])])

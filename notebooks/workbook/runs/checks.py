@@ -139,7 +139,7 @@ TEXTS: dict[str, Check] = {  # to be quoted in YAML, where they may look like a 
     "corpus": corpora.check,
     "static_model": encoders.check,
     "transformer_model": _unless("", encoders.check),
-    "large_model": encoders.check,
+    "large_model": _unless("", encoders.check),
     "long_model": encoders.check,
     "scale_model": encoders.check,
     "custom_model": _unless("", encoders.check),

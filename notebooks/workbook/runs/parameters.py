@@ -38,6 +38,8 @@ def check(values: Mapping[str, Any], ask: bool = True) -> None:
     if "custom_model" in values:
         _check_explorer(values)
         return
+    if "large_model" in values:
+        _check_large(values)
     compared = [values[name] for name in MODELS[:2] if name in values]
     dimensions = values.get("dimensions") or []
     for model in compared:
@@ -89,6 +91,13 @@ def source(values: Mapping[str, Any]) -> own_data.Source | None:
     return own_data.Source(*(values[name] for name in OWN), strict=values.get("strict", False))
 
 
+def searched_with(values: Mapping[str, Any]) -> list[str]:
+    """Models with which a notebook searches its corpus, given its parameters; none if it only times them."""
+    if "engine_name" not in values or "documents" in values:
+        return []
+    return [name for name in map(values.get, MODELS[:3]) if name]
+
+
 def load_corpus(values: Mapping[str, Any]) -> Corpus:
     """The corpus that the parameters of a notebook ask for."""
     asked = source(values)
@@ -108,6 +117,21 @@ def _check_own(values: Mapping[str, Any], ask: bool) -> None:
         existing.check(values["collection"] if ask else "", values["vector_name"], values["settings"])
     except WorkbookError as error:
         raise WorkbookError(f"parameter collection: {error}") from None
+
+
+def _check_large(values: Mapping[str, Any]) -> None:
+    """Raise WorkbookError for a large model that is not there to be timed, or that cannot be scored beside the others.
+
+    Of the notebooks that have one, the one that times it has `documents`.
+    """
+    large = values["large_model"]
+    if "documents" in values:
+        if not large:
+            raise WorkbookError("parameter large_model: a model is needed to compare with")
+    elif large in (values["static_model"], values["transformer_model"]):
+        raise WorkbookError(f'large_model is another model too, {large}: give one more, or "" for none')
+    elif large in encoders.MODELS and encoders.MODELS[large].speed_only:
+        raise WorkbookError(f"large_model {large} has random weights, its scores would mean nothing: give another")
 
 
 def _check_explorer(values: Mapping[str, Any]) -> None:

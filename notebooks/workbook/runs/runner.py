@@ -119,10 +119,10 @@ def fetch(planned: list[Part]) -> dict[str, str]:
         if model not in encoders.MODELS:
             _try(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
-    for number, (part, corpora_of_part) in enumerate(found, start=1):
-        for values, corpus in corpora_of_part:
-            for encoder in (encoders.load(values[name]) for name in parameters.MODELS[:2] if values.get(name)):
-                if _is_searched(values) and not encoder.speed_only:
+    for number, (part, searched) in enumerate(found, start=1):
+        for values, corpus in searched:
+            for encoder in map(encoders.load, parameters.searched_with(values)):
+                if not encoder.speed_only:
                     of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
                     print(f"vectors of {encoder.name}{of_all}", flush=True)
                     grid.encode(corpus, encoder)
@@ -175,14 +175,8 @@ def _try(model: str) -> None:
 
 def _searched(values: Mapping[str, Any]) -> list:
     """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
-    models = [values.get(name) for name in parameters.MODELS[:2]]
     asked = None if corpora.is_registered(values["corpus"]) else parameters.source(values)
-    return [asdict(asked) if asked else values["corpus"], *models, _is_searched(values), values.get("strict")]
-
-
-def _is_searched(values: Mapping[str, Any]) -> bool:
-    """Whether a notebook searches its corpus with its models, and does not only measure how fast they are."""
-    return "engine_name" in values and "documents" not in values
+    return [asdict(asked) if asked else values["corpus"], parameters.searched_with(values), values.get("strict")]
 
 
 def execute(part: Part, job: Job) -> Outcome:

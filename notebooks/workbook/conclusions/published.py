@@ -1,0 +1,185 @@
+"""Others' numbers beside ours: published scores and claims about speed and size, each with its source.
+
+A score is of one model on one set, stored and searched in one way: data/published.csv. A claim is a factor, which means
+nothing without its rival and its texts: data/claims.csv. So each claim is measured twice: on the same kind of work, and
+on equal terms - against the fastest variant of the small transformer on this machine, texts cut at the same token.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from workbook import paths
+from workbook.errors import WorkbookError
+from workbook.evaluation import results, statistics
+from workbook.evaluation.statistics import Interval
+from workbook.evaluation.stopwatch import Times
+from workbook.experiments import footprint
+from workbook.experiments.ingest_runs import Run, repeats_of
+from workbook.names import BM25
+
+SCORES, CLAIMS = paths.ROOT / "data" / "published.csv", paths.ROOT / "data" / "claims.csv"
+CLAIM_COLUMNS = ["id", "claim", "value", "unit", "claimed on", "documents", "source"]
+SAME = 0.0005  # what rounding and float32 may differ by
+SEARCHED = {  # setting and search of what others publish, in words
+    ("float32", "exact"): "float32, exact",
+    ("binary", "default-ef"): "one bit, HNSW, not rescored",
+    ("sparse", "exact"): "words",
+}
+DIGITS = 5  # of a score, as others print it
+OURS = list(Interval._fields)
+_KEYS = ["corpus", "model", "setting", "search"]
+_PARTIAL = ["method", "variant", "part", "scenario"]  # columns that a model's own score on a whole corpus leaves empty
+
+
+def read_scores() -> pd.DataFrame:
+    """The published values of NDCG@10: corpus, model, setting, search, value, publisher, source.
+
+    Raises WorkbookError for a row without value, publisher or source.
+    """
+    frame = results.read_table(SCORES, {"value": float})
+    if frame[["value", "publisher", "source"]].isna().any(axis=None):
+        raise WorkbookError(f"{SCORES.name}: every published value needs its publisher and its source")
+    return frame
+
+
+def scores(corpus: str) -> dict[str, float]:
+    """NDCG@10 that others published for a corpus, of whole float32 vectors or of BM25: model -> score.
+
+    The first where there are several; nothing for a corpus nobody has published anything for.
+    """
+    frame = read_scores()
+    own = frame[(frame["corpus"] == corpus) & (frame["setting"] != "binary")]
+    return own.drop_duplicates("model").set_index("model")["value"].to_dict()
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a run that stand beside published values, of one or of several corpora: one of each, in SEARCHED.
+
+    They are NDCG@10 of whole vectors and of BM25, of models that others publish values of on that corpus. BM25 is
+    named as a published value of it is.
+    """
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows.columns, *_KEYS, *_PARTIAL, *OURS, "dimension"])])
+    rows = rows[rows["metric"] == "ndcg@10"]
+    words = rows[rows["method"] == BM25].assign(model=BM25, dimension=0, setting="sparse", search="exact")
+    ours = pd.concat([rows[rows[_PARTIAL].isna().all(axis=1)], words])
+    widest = ours["dimension"] == ours.groupby("model")["dimension"].transform("max")
+    forms = pd.MultiIndex.from_frame(ours[["setting", "search"]]).isin(list(SEARCHED))
+    of_whom = ["corpus", "model"]
+    known = pd.MultiIndex.from_frame(ours[of_whom]).isin(pd.MultiIndex.from_frame(read_scores()[of_whom]))
+    return ours[widest & forms & known].drop_duplicates(_KEYS)
+
+
+def compare(rows: pd.DataFrame) -> pd.DataFrame:
+    """Lay the rows of one or several corpora beside each published value, a row each.
+
+    Corpus, model, setting, search, publisher, source and `theirs` are those of `read_scores`; `value`, `low`, `high`
+    and `n` are ours; `difference` is ours less theirs. The verdict is `same` within SAME, else `in our interval` or
+    `outside our interval`; `not run` where the rows have no such score. A score of ours that nobody has published in
+    that form, of a model that others publish on that corpus, is a row too, without a verdict.
+    """
+    published = read_scores().rename(columns={"value": "theirs"})
+    table = published.merge(comparable(rows)[[*_KEYS, *OURS]], on=_KEYS, how="outer")
+    table["difference"] = table["value"] - table["theirs"]
+    table["verdict"] = [_verdict(row) for row in table.itertuples()]
+    order = {name: list(dict.fromkeys(published[name])) for name in ("corpus", "setting", "model", "publisher")}
+    order["setting"] = [setting for setting, _ in SEARCHED]
+    return table.sort_values(list(order), key=lambda column: column.map(order[column.name].index, na_action="ignore"))
+
+
+def scores_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same as people read it: a row for each corpus, form and model, two columns for each who published values.
+
+    Our score has its interval and its number of queries; each published value our difference and the verdict beside it.
+    """
+    compared = compare(rows)
+    found = []
+    for (corpus, model, *form), group in compared.groupby(_KEYS, sort=False):
+        ours, not_run = group.iloc[0], group["value"].isna().all()
+        row = {"corpus": corpus, "vectors": SEARCHED[tuple(form)], "model": model}
+        row["here"] = "not run" if not_run else Interval.of(ours).text(DIGITS)
+        row["queries"] = "" if not_run else f"{ours['n']:,.0f}"
+        for each in group.dropna(subset="theirs").to_dict("records"):
+            signed = statistics.formatted(each["difference"], f"+.{DIGITS}f")
+            row[each["publisher"]] = f"{each['theirs']:.{DIGITS}f}"
+            row[f"against {each['publisher']}"] = each["verdict"] if not_run else f"{signed}, {each['verdict']}"
+        found.append(row)
+    publishers = dict.fromkeys(compared["publisher"].dropna())
+    beside = [name for each in publishers for name in (each, f"against {each}")]
+    return pd.DataFrame(found, columns=["corpus", "vectors", "model", "here", "queries", *beside]).fillna("")
+
+
+def read_claims() -> pd.DataFrame:
+    """The claims, by id. Raises WorkbookError for a claim without its value, work or source."""
+    frame = results.read_table(CLAIMS, {"value": float, "documents": float})
+    if list(frame.columns) != CLAIM_COLUMNS or frame.drop(columns="documents").isna().any(axis=None):
+        raise WorkbookError(f"{CLAIMS.name}: every claim needs {', '.join(CLAIM_COLUMNS)}")
+    return frame.set_index("id")
+
+
+def minutes(n: int) -> dict[str, float]:
+    """Seconds of the claim about encoding and indexing, under its source; nothing for another number of documents."""
+    claim = read_claims().loc["minutes"]
+    named = {f"{claim['source'].split(':')[0]}: {claim['claimed on']}": 60 * claim["value"]}
+    return named if n == claim["documents"] else {}
+
+
+def claims_table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: str) -> pd.DataFrame:
+    """Claim, on what, measured on the same kind of work, and on equal terms.
+
+    `rows`: those of `encoding_speed.ratio_rows` and `footprint.times_smaller`. `large` names the rival for the shortest
+    texts, `longest` that for the longest, each at its own limit. `runs`: the largest of them answer for the minutes.
+    """
+    ratios = rows[rows["metric"] == "speed-up"]
+    shortest, longest_texts = (ratios[ratios["words"] == end] for end in (ratios["words"].min(), ratios["words"].max()))
+    smaller = rows[rows["metric"] == "times smaller"].set_index("part")["value"]
+    measured = {
+        "queries": _answers(shortest, large),
+        "documents": _answers(longest_texts, longest),
+        "size": (
+            f"{smaller[footprint.PARAMETERS]:.1f} times",
+            f"{smaller[footprint.FILES]:.1f} times, files on disk against the small transformer",
+        ),
+        "minutes": (_minutes_taken(runs, words_once=False), _minutes_taken(runs, words_once=True)),
+    }
+    claimed = read_claims()
+    return pd.DataFrame(
+        [
+            (claim["claim"], claim["claimed on"], same, equal, claim["source"])
+            for name, claim in claimed.iterrows()
+            for same, equal in [measured[name]]
+        ],
+        columns=["claim", "claimed on", "measured here on the same kind of work", "on equal terms", "source"],
+    )
+
+
+def _verdict(row: tuple) -> str:
+    if pd.isna(row.value):
+        return "not run"
+    if pd.isna(row.theirs):
+        return ""
+    if abs(row.difference) <= SAME:
+        return "same"
+    return "in our interval" if row.low <= row.theirs <= row.high else "outside our interval"
+
+
+def _answers(ratios: pd.DataFrame, rival: str) -> list[str]:
+    """Against the rival, each at its own limit; and on equal terms, against the fastest variant: the lowest ratio."""
+    against_it = ratios[ratios["against"] == rival]
+    own_limit = against_it.sort_values("max_tokens", na_position="first").iloc[0]  # none where the limits differ
+    equal = ratios[ratios["max_tokens"] > 0].sort_values("value").iloc[0]
+    return [
+        f"{statistics.with_range(row['value'], row['low'], row['high'], ',.0f')} times, {row['words']:,.0f} words, "
+        f"{row['against']}"
+        for row in (own_limit, equal)
+    ]
+
+
+def _minutes_taken(runs: Sequence[Run], words_once: bool) -> str:
+    largest = max(run.n for run in runs)
+    for group in repeats_of(runs):
+        if group[0].n == largest and group[0].job.words_once == words_once:
+            took = Times.of([run.total_seconds / 60 for run in group])
+            minutes = statistics.with_range(*took[:3], ".2f")
+            return f"{minutes} minutes, {group[0].job.label}, {group[0].corpus}"
+    return "not run"
