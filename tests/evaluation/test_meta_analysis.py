@@ -90,19 +90,19 @@ def test_a_prediction_is_of_normal_distributions_drawn_at_each_likely_variance_b
     weights = 1 / (variances + between[:, np.newaxis])
     mean = random.normal(weights @ values / weights.sum(axis=1), 1 / np.sqrt(weights.sum(axis=1)))
     expected = np.percentile(random.normal(mean, np.sqrt(between)), [2.5, 97.5])
-    np.testing.assert_allclose(meta_analysis.pool(given).prediction, expected, atol=0.001)
+    np.testing.assert_allclose(meta_analysis.pool(given).prediction, expected, atol=0.002)
 
 
 @pytest.mark.parametrize("tau", [0, 0.05])
 def test_the_order_of_corpora_changes_nothing(tau):
     given, order = drawn(tau, seed=1), [3, 0, 5, 2, 1, 4]
     found, again = meta_analysis.pool(given), meta_analysis.pool([given[place] for place in order])
-    assert again == found._replace(without=[found.without[place] for place in order])
+    assert again == found._replace(leave_one_out=[found.leave_one_out[place] for place in order])
 
 
 def test_each_corpus_is_left_out_in_turn():
     given = drawn(0.05, seed=1)
-    found = meta_analysis.pool(given).without
+    found = meta_analysis.pool(given).leave_one_out
     assert found == [meta_analysis.pool([*given[:place], *given[place + 1 :]]).effect for place in range(6)]
     assert {each.n for each in found} == {5}
 
@@ -110,8 +110,8 @@ def test_each_corpus_is_left_out_in_turn():
 def test_of_two_corpora_neither_says_anything_of_a_third():
     found = meta_analysis.pool([effect(0.02, 0.01), effect(0.06, 0.01)])
     assert np.isnan(found.prediction).all()
-    assert [each.value for each in found.without] == [0.06, 0.02]
-    assert np.isnan([each[1:3] for each in found.without]).all()
+    assert [each.value for each in found.leave_one_out] == [0.06, 0.02]
+    assert np.isnan([each[1:3] for each in found.leave_one_out]).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
