@@ -30,6 +30,7 @@ CUT = "How few dimensions will do?"
 QUANTIZED = "What does quantization cost?"
 RESCORED = "What does quantization cost, rescored?"
 FASTER = "How much faster does it index?"
+COMPRESSED = (CUT, QUANTIZED, RESCORED)
 
 
 class Comparison(NamedTuple):
@@ -46,8 +47,8 @@ class Comparison(NamedTuple):
 
     @property
     def known(self) -> dict[str, Interval]:
-        """The effects that have an interval, which alone make the overall effect; few queries give none."""
-        return {name: effect for name, effect in self.effects.items() if pd.notna(effect.low)}
+        """The effects that have a standard error, which alone make the overall effect; few queries give none."""
+        return {name: effect for name, effect in self.effects.items() if effect.standard_error > 0}
 
 
 def compare(abouts: Mapping[str, Asked]) -> list[Comparison]:
@@ -147,7 +148,7 @@ def _hangs_on(each: Comparison, margin: float) -> str:
     """Which corpora decide the verdict: without any of them it would be another."""
     verdict = decide(each.overall.effect, margin)
     deciding = [
-        name for name, rest in zip(each.known, each.overall.leave_one_out, strict=True)
+        name for name, rest in zip(each.known, each.overall.without, strict=True)
         if decide(rest, margin) != verdict
     ]  # fmt: skip
     return f" (not without {' or '.join(deciding)})" if deciding else ""
@@ -204,7 +205,7 @@ def rows(found: Sequence[Comparison]) -> pd.DataFrame:
             made.append(
                 {**names, "part": "a new corpus", "value": overall.effect.value, "low": low, "high": high, "n": n}
             )
-            for name, rest in zip(each.known, overall.leave_one_out, strict=True):
+            for name, rest in zip(each.known, overall.without, strict=True):
                 made.append({**names, "part": f"mean without {name}", **rest._asdict()})
             for metric, value in (
                 ("tau", overall.tau),
