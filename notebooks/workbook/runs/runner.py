@@ -80,7 +80,7 @@ def fetch(jobs: list[Job]) -> None:
         ingest_runs.check_room(job)
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
-        if model not in encoders.MODELS:
+        if model not in encoders.MODELS or encoders.load(model).folder:
             _try(model)
     searching = [job.parameters for job in jobs if "corpus" in job.parameters]
     found = []
@@ -100,7 +100,7 @@ def fetch(jobs: list[Job]) -> None:
 
 
 def _try(model: str) -> None:
-    """Encode a text in each role with a model that is not registered; WorkbookError for what its files lack."""
+    """Encode a text in each role with a model whose files are anybody's; WorkbookError for what its files lack."""
     encoder = encoders.load(model)
     try:
         for role in routes.ROLES:
