@@ -256,6 +256,6 @@ def check_hub(hub: str, revision: str) -> None:
 def _out_of_reach(hub: str, error: Exception) -> WorkbookError:
     return WorkbookError(
         f"cannot load {hub} from the model hub ({type(error).__name__}); where it is out of reach, "
-        f"copy the model's folder here and give its path as the model; that of a registered one may lie in data/models, "
-        f"named as it is registered"
+        f"copy the model's folder here and give its path as the model; a registered one may also lie in data/models, "
+        f"under its name"
     )
