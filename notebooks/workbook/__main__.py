@@ -43,7 +43,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _readme(options: argparse.Namespace) -> int:
     profile, overrides = options.profile, _overrides(options)
-    runs.plan.prepare(runs.plan.read(runs.plan.PLAN), profile, overrides, [], ask=False)
+    runs.parts.of(runs.plan.read(runs.plan.PLAN), profile, overrides, [], ask=False)
     run, command = runs.outcomes.run_name(profile, overrides), runs.outcomes.command_of(profile, overrides)
     runs.front_page.write(paths.ROOT / "README.md", run, command)
     print("the answer is written into README.md")
@@ -82,7 +82,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--profile", default=profile, help="a profile of notebooks/runs.yaml (default: %(default)s)"
         )
-        command.add_argument("--corpus", help="a corpus name or a folder in BEIR layout, instead of the profile's")
+        command.add_argument(
+            "--corpus",
+            help="a corpus name or a folder in BEIR layout, or several with commas, instead of the profile's",
+        )
         command.add_argument("--model", help="a static model: name, hub id or folder, instead of the profile's")
         command.add_argument("--engine", help="edge, or server: a node or cluster at QDRANT_URL")
     grid = commands.add_parser("bench-grid", help="print how fast a grid of quantization settings is measured")

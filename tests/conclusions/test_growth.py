@@ -230,7 +230,7 @@ def test_a_run_in_rows():
     latency, precision = searched.loc["latency ms"], searched.loc["ann precision@10"]
     assert latency[["value", "low", "high", "n"]].tolist() == [2, 1, 9, 3]
     expected = statistics.mean(pd.Series([1.0, 0.9, 0.8, 0.9]))
-    assert precision[["value", "low", "high", "n"]].tolist() == list(expected)
+    assert precision[["value", "low", "high", "n"]].tolist() == list(expected[:4])
     assert not rows["metric"].eq("resumed documents").any()
 
 

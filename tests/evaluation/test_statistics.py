@@ -7,6 +7,8 @@ import scipy.stats
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 
+NORMAL = scipy.stats.norm.ppf(0.975)  # 1.96
+
 
 def sample(n, seed=0):
     return pd.Series(np.random.default_rng(seed).normal(0.6, 0.2, n))
@@ -28,8 +30,8 @@ def verdict(values, baseline):
 
 
 def test_the_interval_of_a_constant_is_a_point_and_one_query_has_none():
-    assert statistics.mean(pd.Series([0.25] * 50)) == (0.25, 0.25, 0.25, 50)
-    assert statistics.mean(pd.Series([0.25])) == pytest.approx((0.25, np.nan, np.nan, 1), nan_ok=True)
+    assert statistics.mean(pd.Series([0.25] * 50)) == (0.25, 0.25, 0.25, 50, 0)
+    assert statistics.mean(pd.Series([0.25])) == pytest.approx((0.25, np.nan, np.nan, 1, np.nan), nan_ok=True)
 
 
 def test_the_interval_covers_the_true_mean_as_often_as_it_says(monkeypatch):
@@ -40,12 +42,13 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says(monkeypatch):
 
 def test_a_series_does_not_differ_from_itself():
     unseen = -np.log(0.05) / 50  # fifty alike do not show that all are: about 3 / 50
-    assert statistics.mean_difference(sample(50), sample(50)) == pytest.approx((0, -unseen, unseen, 50))
+    found = statistics.mean_difference(sample(50), sample(50))
+    assert found == pytest.approx((0, -unseen, unseen, 50, unseen / NORMAL))
 
 
 def test_a_constant_shift_is_exact_because_queries_are_paired():
     values = pd.Series(np.arange(64) / 64)  # with a shift by 1/4 without rounding
-    assert statistics.mean_difference(values + 0.25, values) == (0.25, 0.25, 0.25, 64)
+    assert statistics.mean_difference(values + 0.25, values) == (0.25, 0.25, 0.25, 64, 0)
 
 
 def test_a_difference_has_the_sign_of_values_minus_baseline():
@@ -53,7 +56,35 @@ def test_a_difference_has_the_sign_of_values_minus_baseline():
 
 
 def test_half_of_every_score_keeps_exactly_half():
-    assert statistics.share_kept(sample(50) / 2, sample(50)) == (0.5, 0.5, 0.5, 50)
+    kept = statistics.share_kept(sample(50) / 2, sample(50))
+    assert kept[:4] == (0.5, 0.5, 0.5, 50) and np.isnan(kept.standard_error), "a share has none"
+
+
+def test_the_standard_error_is_that_of_the_queries_own_differences():
+    values, baseline = pair(0.02, 0.1, 60)
+    expected = scipy.stats.sem(values - baseline)
+    assert statistics.mean_difference(values, baseline).standard_error == pytest.approx(expected)
+    assert statistics.mean(values).standard_error == pytest.approx(scipy.stats.sem(values))
+    in_a_family = statistics.differences([(values, baseline), *(pair(0, 0.3, 60, seed) for seed in range(9))])[0]
+    assert in_a_family.standard_error == statistics.mean_difference(values, baseline).standard_error
+
+
+def test_few_queries_that_differ_have_the_standard_error_that_their_interval_shows():
+    nine = np.resize([1.0, -1.0], 300) * (np.arange(300) < 9)
+    expected = np.hypot(scipy.stats.sem(nine), -np.log(0.05) / 300 / NORMAL)
+    assert statistics.mean_difference(sample(300) + nine, sample(300)).standard_error == pytest.approx(expected)
+
+
+def test_too_few_queries_have_no_standard_error():
+    assert np.isnan(statistics.mean_difference(*pair(0.1, 0.1, 9)).standard_error)
+    assert np.isnan(statistics.mean(sample(9)).standard_error) and statistics.mean(sample(10)).standard_error > 0
+
+
+def test_an_interval_is_read_from_a_row_with_or_without_its_standard_error():
+    interval = statistics.mean_difference(*pair(0.1, 0.1, 20))
+    assert statistics.Interval.of(pd.Series(interval._asdict())) == interval
+    row = pd.Series(interval._asdict()).drop("standard_error")
+    assert statistics.Interval.of(row)[:4] == interval[:4] and np.isnan(statistics.Interval.of(row).standard_error)
 
 
 @pytest.mark.filterwarnings("error")
@@ -206,7 +237,7 @@ def test_the_order_of_the_queries_changes_nothing():
     others = values.iloc[order], baseline.iloc[order]
     assert statistics.mean_difference(*others) == statistics.mean_difference(values, baseline)
     assert statistics.mean(others[0]) == statistics.mean(values)
-    assert statistics.share_kept(*others) == statistics.share_kept(values, baseline)
+    assert statistics.share_kept(*others)[:4] == statistics.share_kept(values, baseline)[:4]
 
 
 @pytest.mark.parametrize(("difference", "deviation"), [(-0.001, 0.05), (-0.03, 0.1)], ids=["equal", "worse"])

@@ -84,7 +84,7 @@ def test_load_times_are_a_median_and_a_range_in_milliseconds(sample, static, mon
 def test_float32_scores_as_the_model_does_everywhere_else(stored, sample, static):
     [cell] = grid.measure(sample, static, [64], ["float32"], ["exact"])
     expected = statistics.mean(cell.judgements["ndcg@10"])
-    np.testing.assert_allclose(interval(stored, "ndcg@10", "float32"), expected, atol=1e-9)
+    np.testing.assert_allclose(interval(stored, "ndcg@10", "float32"), expected[:4], atol=1e-9)
 
 
 @pytest.mark.parametrize("form", FORMS[1:])
@@ -94,9 +94,9 @@ def test_the_difference_is_paired_with_float32_on_the_same_queries(stored, sampl
         grid.measure(sample, Stored(static, chosen[name]), [64], ["float32"], ["exact"])[0].judgements["ndcg@10"]
         for name in ("float32", form)
     )
-    np.testing.assert_allclose(interval(stored, "ndcg@10", form), statistics.mean(small))
+    np.testing.assert_allclose(interval(stored, "ndcg@10", form), statistics.mean(small)[:4])
     np.testing.assert_allclose(
-        interval(stored, "ndcg@10 difference", form), statistics.mean_difference(small, base), atol=1e-12
+        interval(stored, "ndcg@10 difference", form), statistics.mean_difference(small, base)[:4], atol=1e-12
     )
     assert interval(stored, "ndcg@10 difference", form)[3] == len(sample.queries)
 

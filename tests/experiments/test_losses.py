@@ -76,9 +76,9 @@ def test_every_cell_is_compared_with_its_own_models_whole_vector(cells, sample):
     assert (same["queries to decide"] == 300).all()
     rows = losses.rows(sample, table)
     assert set(rows["metric"]) == {"ndcg@10 difference"} and len(rows) == len(table)
-    assert (
-        rows[["value", "low", "high"]].to_numpy().tolist() == table[["difference", "low", "high"]].to_numpy().tolist()
-    )
+    interval = ["low", "high", "n", "standard_error"]
+    assert rows[["value", *interval]].to_numpy().tolist() == table[["difference", *interval]].to_numpy().tolist()
+    assert (rows["standard_error"] > 0).all()
 
 
 def test_the_numpy_codes_rank_as_the_engine_does(cells, sample, data):

@@ -96,7 +96,7 @@ def test_rows_compare_on_the_same_queries(measured, sample):
     compared = rows[rows["metric"] == "ndcg@10 difference"].set_index("method")
     assert list(compared.index) == [label for label in LABELS if label != MODEL] and set(compared["against"]) == {MODEL}
     expected = statistics.mean_difference(scores(measured, BM25), scores(measured, MODEL))
-    assert compared.loc[BM25, ["value", "low", "high", "n"]].tolist() == list(expected)
+    assert compared.loc[BM25, [*statistics.Interval._fields]].tolist() == list(expected)
     ties = rows[rows["metric"] == "ndcg@10 over tie orders"]
     assert (
         list(ties["method"]) == LABELS

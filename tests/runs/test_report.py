@@ -15,11 +15,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from workbook import __main__, paths
 from workbook.conclusions import run_rows
 from workbook.evaluation import results
+from workbook.names import VERDICT
 from workbook.runs import outcomes, report
 
 ENDED = {"end_time": "2026-01-02T03:04:05.6+00:00", "exception": None, "duration": 100}
 ENDED["parameters"] = {"corpus": "tiny"}
-TITLES = {"01_first": "What is first?", "02_second": "What is second?", "03_last": "So what?"}
+TITLES = {"01_first": "What is first?", "02_second": "What is second?", VERDICT: "So what?"}
 SECRET = "planted-secret-value"
 
 
@@ -113,7 +114,7 @@ def test_a_clock_that_was_put_back_takes_no_time_away(project):
 def test_a_table_of_the_last_notebook_names_the_rows_of_the_others(project):
     everything()
     build(project)
-    first, last = (words(project / "reports" / "tiny" / f"{name}.html") for name in ("01_first", "03_last"))
+    first, last = (words(project / "reports" / "tiny" / f"{name}.html") for name in ("01_first", VERDICT))
     assert "Rows of 01_first (2), run tiny" in first
     assert "Rows of 01_first (2), 02_second (2), run tiny" in last
 

@@ -14,6 +14,7 @@ from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import grid
 from workbook.runs import outcomes, plan, runner
+from workbook.runs.parts import Part
 
 DEFAULTS = 'corpus = "sample"  # a corpus\nrepeats = 2'
 
@@ -74,7 +75,7 @@ def test_expected_values_decide_the_exit_code(project, monkeypatch, capsys, valu
     if value is None:
         file = results.published_file("good", "good")
         file.write_text(file.read_text().replace("ndcg@10", "another metric"))
-    monkeypatch.setattr(runner, "execute", lambda job, name: runner.Outcome(job.notebook, 1.0, ""))
+    monkeypatch.setattr(runner, "execute", lambda part, job: runner.Outcome(part, job.notebook, 1.0, ""))
     assert run(project, "good") == exit_code
     assert verdict in capsys.readouterr().out
 
@@ -150,18 +151,19 @@ def test_a_model_whose_files_do_not_fit_together_is_refused_before_the_first_not
     tokenizer.save(str(tmp_path / "mine" / "tokenizer.json"))
     job = plan.Job("01_first", {"static_model": str(tmp_path / "mine")}, 60)
     with pytest.raises(WorkbookError, match=r"mine cannot encode a text \(\w+\): give an embedding model whose files"):
-        runner.fetch([job])
+        runner.fetch([Part("mine", "", [job])])
 
 
 def test_texts_are_encoded_ahead_with_the_models_that_search_them(data, monkeypatch):
     encoded = []
     monkeypatch.setattr(grid, "encode", lambda corpus, encoder: encoded.append((corpus.name, encoder.name)))
     values = {"corpus": "sample", "static_model": "tiny-static", "transformer_model": "", "engine_name": "edge"}
-    runner.fetch([plan.Job("01_first", {**values, "large_model": "tiny-transformer"}, 60)])
+    job = plan.Job("01_first", {**values, "large_model": "tiny-transformer"}, 60)
+    runner.fetch([Part("x", "", [job])])
     assert encoded == [("sample", "tiny-static"), ("sample", "tiny-transformer")]
 
 
 def test_a_model_with_random_weights_is_timed_and_its_texts_are_not_encoded_ahead(data, monkeypatch):
     monkeypatch.setattr(grid, "encode", lambda *_: pytest.fail("encoded"))
     values = {"corpus": "sample", "static_model": "mpnet-shape-random", "engine_name": "edge"}
-    runner.fetch([plan.Job("01_first", values, 60)])
+    runner.fetch([Part("x", "", [plan.Job("01_first", values, 60)])])

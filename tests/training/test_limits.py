@@ -185,7 +185,7 @@ def test_leak_scores_each_part_of_the_queries_without_and_with_labels():
             ("with labels", "ndcg@10 difference"): statistics.mean_difference(labelled, without),
         }  # fmt: skip
         for names, interval in expected.items():
-            values = own.loc[names, ["value", "low", "high", "n"]].astype(float)
+            values = own.loc[names, [*statistics.Interval._fields]].astype(float)
             np.testing.assert_allclose(values, interval)
     differences = rows[rows["against"] == "trained"]["value"]
     np.testing.assert_allclose(differences, [0.225, 0.3, 0.4, -0.1])

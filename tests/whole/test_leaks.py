@@ -24,9 +24,10 @@ FAILING = "03_matryoshka_dimensions"
 pytestmark = pytest.mark.slow
 SERVER = """
 from workbook.runs import plan, runner
+from workbook.runs.parts import Part
 job = plan.Job("01_static_vs_transformer", {**plan.declared_parameters("01_static_vs_transformer"), "corpus": "sample",
     "static_model": "tiny-static", "transformer_model": "tiny-transformer", "engine_name": "server"}, 300)
-print(runner.execute(job, "server").error)
+print(runner.execute(Part("server", "", [job]), job).error)
 """
 
 

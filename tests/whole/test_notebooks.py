@@ -13,7 +13,9 @@ from workbook import paths
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.evaluation import results, statistics
-from workbook.runs import plan, runner
+from workbook.names import ACROSS
+from workbook.runs import parts, plan, runner
+from workbook.runs.parts import Part
 
 HYBRID = (" + BM25 (rrf)", " + BM25 (dbsf)")
 NOTEBOOKS = sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))
@@ -304,12 +306,18 @@ def test_changing_an_expected_value_makes_the_run_exit_1(smoke, tmp_path, capsys
         assert verdict in capsys.readouterr().out
 
 
-def test_a_profile_needs_no_more_than_its_parameters():
+def test_a_profile_needs_no_more_than_its_parameters(tmp_path, beir_folder, monkeypatch):
+    monkeypatch.setenv("BEIR_DATA_DIR", str(tmp_path))
+    beir_folder.with_name("another").mkdir()
+    (beir_folder.with_name("another") / "corpus.jsonl").touch()
     content = plan.read(plan.PLAN)
+    without = {"scale": set(NOTEBOOKS) - {"02_encoding_speed"}, "suite": {"02_encoding_speed", "06_your_data"}}
     for profile in content["profiles"]:
-        planned = [job.notebook for job in plan.prepare(content, profile, {}, [])]
-        alone = {"scale": NOTEBOOKS[1:2], "nfcorpus": NOTEBOOKS[:1], "arguana": NOTEBOOKS[:1]}
-        assert planned == alone.get(profile, NOTEBOOKS)
+        planned = parts.of(content, profile, {}, [])
+        several = profile in ("suite", "article")
+        assert len(planned) == (1 if not several else 3 if profile == "suite" else 5)
+        left_out = without.get(profile, set()) | (set() if several else {ACROSS})
+        assert sorted({job.notebook for part in planned for job in part.jobs}) == sorted(set(NOTEBOOKS) - left_out)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
@@ -350,7 +358,7 @@ def test_06_takes_a_csv_with_odd_columns_to_code_that_runs(tmp_path, monkeypatch
         "transformer_model": "", "probes": 30, "settings": ["float32", "scalar-int8"], "repeats": 1,
     }  # fmt: skip
     job = plan.Job("06_your_data", {**plan.declared_parameters("06_your_data"), **changed}, 300)
-    assert runner.execute(job, "shop").error == ""
+    assert runner.execute(Part("shop", "", [job]), job).error == ""
     text = json.loads((tmp_path / "reports" / "shop" / "06_your_data.ipynb").read_text())
     printed = ["".join(output.get("text", [])) for cell in text["cells"] for output in cell.get("outputs", [])]
     assert any("shop.csv: all 300 documents; 300 known-item queries: titles" in output for output in printed)

@@ -150,7 +150,7 @@ def test_the_order_of_queries_does_not_matter(pair, random):
 def test_word_colour_and_whisker_agree(pairs, margin):
     """Of every comparison, in a family or alone: what is said, what is drawn, and the ends of what is drawn."""
     for pair, found in zip(pairs, statistics.verdicts(pairs, margin), strict=True):
-        _, low, high, n = found.difference
+        _, low, high, n, error = found.difference
         verdict = statistics.decide(found.difference, margin)
         assert found.verdict == verdict and statistics.told(found.difference, margin).startswith(verdict)
         drawn = answer_plots.LOOKS[verdict]
@@ -158,7 +158,7 @@ def test_word_colour_and_whisker_agree(pairs, margin):
         assert (drawn == answer_plots.LOOKS[statistics.WORSE]) == (high < 0)
         grey = drawn == answer_plots.LOOKS[statistics.NOT_SETTLED]
         assert not grey or np.isnan(low) or low <= 0 <= high, "a grey point lies on neither side of zero"
-        assert np.isnan(low) == (n < statistics.MIN_QUERIES), "too few queries have no whisker"
+        assert np.isnan(low) == np.isnan(error) == (n < statistics.MIN_QUERIES), "too few queries have no whisker"
         assert (verdict == statistics.EQUAL) == (-margin < low <= 0 <= high < margin)
         assert (found.queries_needed is None) == (verdict != statistics.NOT_SETTLED or n < 2)
         if found.queries_needed is not None:

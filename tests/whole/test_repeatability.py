@@ -41,7 +41,7 @@ def comparable(rows):
     chance = drawn(rows)
     moves = rows["metric"].isin(TIMED) | rows["key"].isin(chance)
     rows = rows.copy()
-    rows.loc[moves, ["value", "low", "high"]] = ""
+    rows.loc[moves, ["value", "low", "high", "standard_error"]] = ""
     if chance:  # the ends of a difference are adjusted for all of its family, and one family is of such searches
         family = (rows["metric"] == "ndcg@10 difference") & ~rows["search"].isin(["", "exact", "full-ef"])
         rows.loc[family, ["low", "high"]] = ""

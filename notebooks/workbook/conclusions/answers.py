@@ -160,8 +160,8 @@ def _training(about: Asked) -> Answer | None:
     judged = differences[(differences["method"] == TRAINED) & (differences["against"] == about.transformer)]
     if lost.empty or judged.empty:
         return None
-    value, low, high, n = Interval.of(lost.iloc[0])
-    gained = Interval(-value, -high, -low, n)
+    value, low, high, n, error = Interval.of(lost.iloc[0])
+    gained = Interval(-value, -high, -low, n, error)
     seconds = about.of("05", "training seconds", model=judged["model"].iloc[0])["value"]
     seeds = about.of("05", "ndcg@10 over seeds", method=TRAINED)["n"]
     took = f" in {seconds.iloc[0]:,.0f} s" if len(seconds) else ""

@@ -14,7 +14,7 @@ from workbook.qdrant.engine import FUSIONS, Search
 class Asked(NamedTuple):
     """What a question is answered from: rows, their machine, measured methods, the two models, and the margin.
 
-    The methods are those that search whole float32 vectors, or words alone.
+    The methods are those that search whole float32 vectors, or words alone; `measured` has the compressed ones too.
     """
 
     rows: pd.DataFrame
@@ -23,6 +23,7 @@ class Asked(NamedTuple):
     static: str
     transformer: str
     margin: float
+    measured: list[MeasuredMethod]
 
     def of(self, notebook: str, metric: str, **facts: object) -> pd.DataFrame:
         """Rows of a notebook, by the first two digits of its name, and of a metric, with these facts."""
@@ -61,9 +62,9 @@ def of(evidence: Evidence, found: list[MeasuredMethod], margin: float = statisti
     rows, whole = evidence.rows, [each for each in found if each.is_whole]
     compared = rows[rows["notebook"].str.startswith("01") & (rows["metric"] == "share kept")]
     if compared.empty:
-        return Asked(rows, evidence.machine, whole, "", "", margin)
+        return Asked(rows, evidence.machine, whole, "", "", margin, found)
     row = compared.iloc[0]
-    return Asked(rows, evidence.machine, whole, row["model"], row["against"], margin)
+    return Asked(rows, evidence.machine, whole, row["model"], row["against"], margin, found)
 
 
 def compressed(about: Asked, notebook: str) -> list[tuple[str, float, pd.Series]]:

@@ -8,17 +8,17 @@ their hashes stand in the rows. The others are left out and named.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from workbook import paths, written
+from workbook import paths, redact, written
 from workbook.errors import one_line
 from workbook.evaluation import results
-from workbook.names import short
+from workbook.names import ACROSS, VERDICT, short
 
 TOLD = {"published", "schema"}  # in the file beside the rows, but not of the machine
 
@@ -36,13 +36,13 @@ class Evidence(NamedTuple):
 
     @property
     def corpus(self) -> str:
-        """The corpus of the rows; empty if there are none."""
-        return _corpus(self.rows)[0]
+        """The corpus of the rows, or several with commas; empty if there are none."""
+        return ", ".join(_corpus(own)[0] for _, own in self.rows.groupby("run", sort=False))
 
     @property
     def slug(self) -> str:
-        """A name for files of the corpus, see `Corpus.slug`."""
-        return results.corpus_slug(*_corpus(self.rows))
+        """A name for files of the corpus, see `Corpus.slug`; of several the run's."""
+        return self.run if len(self.rows["run"].unique()) > 1 else results.corpus_slug(*_corpus(self.rows))
 
     @property
     def machine(self) -> str:
@@ -51,16 +51,41 @@ class Evidence(NamedTuple):
 
 
 def needed() -> list[str]:
-    """The notebooks that publish rows: all numbered ones but the last, which reads them."""
-    return sorted(file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb"))[:-1]
+    """The notebooks that measure and publish rows: all numbered ones but those that read them."""
+    return sorted({file.stem for file in paths.NOTEBOOKS.glob("0*.ipynb")} - {VERDICT, ACROSS})
 
 
 def runs() -> list[str]:
-    """Names of the runs that have rows of a notebook that measures, the latest first."""
+    """Names of the runs that have rows of a notebook that measures, the latest first; several corpora are one run."""
     folder = results.published_file("", "x").parent
-    files = sorted(file for file in folder.glob("*/*.csv") if file.stem in needed())
-    found = {file.parent.name: file.stat().st_mtime_ns for file in files}
+    files = [file for pattern in ("*/*.csv", "*/*/*.csv") for file in folder.glob(pattern) if file.stem in needed()]
+    found: dict[str, int] = {}
+    for file in sorted(files):
+        name = file.relative_to(folder).parts[0]
+        found[name] = max(found.get(name, 0), file.stat().st_mtime_ns)
     return sorted(found, key=lambda name: -found[name])
+
+
+def members(run: str) -> dict[str, str]:
+    """The runs of single corpora that a run of several has, and what kept each from being run, empty if nothing.
+
+    A run of one corpus has none.
+    """
+    try:
+        found = json.loads(_members_file(run).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(problem) for name, problem in found.items()} if isinstance(found, dict) else {}
+
+
+def write_members(run: str, found: Mapping[str, str]) -> None:
+    """Write what `members` reads."""
+    with paths.atomic(_members_file(run)) as temporary:
+        temporary.write_text(redact.clean(json.dumps(dict(found), indent=1)), encoding="utf-8")
+
+
+def _members_file(run: str) -> Path:
+    return results.published_file(run, "x").with_name("corpora.json")
 
 
 def latest() -> str:
@@ -115,11 +140,34 @@ def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
     return Evidence(run, whole, {name: machines[name] for name in kept}, problems)
 
 
+def read_each(run: str, notebooks: Sequence[str] | None = None) -> dict[str, Evidence]:
+    """The rows of each corpus of a run, by the corpus's name; those of a run of one corpus by its own."""
+    found: dict[str, Evidence] = {}
+    for name in members(run) or [run]:
+        evidence = read(name, notebooks)
+        corpus = evidence.corpus or name.rpartition("/")[2]
+        found[name.rpartition("/")[2] if corpus in found else corpus] = evidence
+    return found
+
+
+def together(run: str, found: Mapping[str, Evidence]) -> Evidence:
+    """The rows of several corpora in one frame, with what is wrong with each; of one corpus they stay as they are."""
+    lost = members(run)
+    if not lost:
+        return next(iter(found.values()))
+    problems = [f"{name.rpartition('/')[2]} was not run: {why}" for name, why in lost.items() if why]
+    problems += [f"{corpus}: {problem}" for corpus, own in found.items() if len(own.rows) for problem in own.problems]
+    machines = {f"{corpus}: {name}": facts for corpus, own in found.items() for name, facts in own.machines.items()}
+    return Evidence(run, pd.concat([own.rows for own in found.values()], ignore_index=True), machines, problems)
+
+
 def what_is_read(evidence: Evidence) -> Styler:
     """The first output of a notebook that reads: run, corpus, and how many rows of when and where each other has."""
     facts = {"run": evidence.run, "corpus": evidence.corpus, "read on": results.machine_label()}
     for notebook, machine in evidence.machines.items():
-        count = (evidence.rows["notebook"] == notebook).sum()
+        corpus, _, name = notebook.rpartition(": ")
+        own = evidence.rows[evidence.rows["notebook"] == name]
+        count = (own["corpus"] == corpus).sum() if corpus else len(own)
         facts[notebook] = f"{count:,} rows of {machine['published']} on {results.label_of(machine)}"
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
     return written.table(frame, "what-is-read").set_properties(**{"text-align": "left"})

@@ -109,6 +109,19 @@ def local_folder(name: str) -> Path | None:
     return next((place / name for place in [*places, paths.DATA / "beir"] if is_beir_folder(place / name)), None)
 
 
+def local_sets() -> list[str]:
+    """The sets in BEIR_DATA_DIR, by name where BEIR has one of it, else by folder, in the order of their names.
+
+    Raises WorkbookError if there are none.
+    """
+    local_folder("")  # raises if BEIR_DATA_DIR is no folder
+    place = Path(os.environ.get("BEIR_DATA_DIR") or paths.DATA / "beir").resolve()
+    found = sorted(folder for folder in place.glob("*") if is_beir_folder(folder))
+    if not found:
+        raise WorkbookError(f"no folder of {place} has a corpus.jsonl: set BEIR_DATA_DIR to a folder that holds sets")
+    return [folder.name if folder.name in BEIR else str(folder) for folder in found]
+
+
 def is_beir_folder(folder: Path) -> bool:
     return paths.is_file(folder / "corpus.jsonl")
 

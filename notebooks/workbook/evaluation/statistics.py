@@ -16,6 +16,7 @@ from scipy.stats import norm, t
 from workbook.errors import WorkbookError
 
 CONFIDENCE, RESAMPLES, SEED = 0.95, 9_999, 0
+NORMAL = float(norm.ppf((1 + CONFIDENCE) / 2))  # 1.96 standard errors on either side of a normal interval
 MARGIN = 0.01  # the largest difference of mean scores (0 to 1) that counts as none
 POWER = 0.8
 MIN_QUERIES = 10  # fewer decide nothing
@@ -30,18 +31,20 @@ class Interval(NamedTuple):
 
     The interval of a mean or a share is a percentile bootstrap, which is too narrow for few queries: it holds the truth
     in 92% of cases for 25 queries, in 87% for 10. For a difference see `differences`. Without an interval the ends are
-    not a number.
+    not a number. `standard_error` is that of a mean or of a paired difference, by which corpora are weighed against
+    each other; it is not a number for a share, and below MIN_QUERIES queries.
     """
 
     value: float
     low: float
     high: float
     n: int
+    standard_error: float = math.nan
 
     @classmethod
     def of(cls, row: pd.Series) -> "Interval":
         """The interval of a row of `results`."""
-        return cls(row["value"], row["low"], row["high"], int(row["n"]))
+        return cls(row["value"], row["low"], row["high"], int(row["n"]), row.get("standard_error", math.nan))
 
     def __str__(self) -> str:
         return self.text(4)
@@ -74,7 +77,7 @@ class Verdict(NamedTuple):
 
 def mean(values: pd.Series) -> Interval:
     """Interval of a mean over queries."""
-    return _interval(lambda own: own, values.to_numpy())
+    return _interval(lambda own: own, values.to_numpy())._replace(standard_error=_standard_error(values.to_numpy()))
 
 
 def mean_difference(values: pd.Series, baseline: pd.Series) -> Interval:
@@ -88,7 +91,8 @@ def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
     Each is a percentile bootstrap interval, widened three times. One factor widens all of a family, until 95% of the
     resamples lie in all of its intervals at once: so a grid finds a difference by chance no more often than a single
     comparison does. Student's t widens an interval with few queries that differ. If fewer than MIN_QUERIES differ,
-    `unseen` is added. Below MIN_QUERIES queries there is no interval.
+    `unseen` is added, and to the standard error as much as moves the end of a normal interval so far: queries that
+    are all alike are no proof without error. Below MIN_QUERIES queries there is no interval.
     Raises WorkbookError for different queries within a pair.
     """
     columns = [_differences(*pair) for pair in pairs]
@@ -112,9 +116,9 @@ def differences(pairs: Sequence[tuple[pd.Series, pd.Series]]) -> list[Interval]:
     for number, mean, below, above, differing in ends:
         factor, n = float(_student(differing, wider)), int(sizes[number])
         hidden = unseen(n) if differing < MIN_QUERIES else 0.0
-        found[number] = Interval(
-            float(mean), float(mean - factor * below - hidden), float(mean + factor * above + hidden), n
-        )
+        low, high = float(mean - factor * below - hidden), float(mean + factor * above + hidden)
+        error = math.hypot(_standard_error(columns[number]), hidden / NORMAL)
+        found[number] = Interval(float(mean), low, high, n, error)
     return [found[number] for number in range(len(pairs))]
 
 
@@ -206,8 +210,13 @@ def _ends(resampled: np.ndarray) -> np.ndarray:
 
 def _student(differing: np.ndarray, wider: float) -> np.ndarray:
     """The factor by Student's t that is as unlikely as the factor `wider` by the normal distribution."""
-    n, normal = np.maximum(differing, MIN_QUERIES), norm.ppf((1 + CONFIDENCE) / 2)
-    return t.isf(norm.sf(normal * wider), n - 1) / normal * np.sqrt(n / (n - 1))
+    n = np.maximum(differing, MIN_QUERIES)
+    return t.isf(norm.sf(NORMAL * wider), n - 1) / NORMAL * np.sqrt(n / (n - 1))
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Of a mean of (queries,), whose order moves no digit of it."""
+    return float(np.sort(values).std(ddof=1)) / math.sqrt(len(values)) if len(values) >= MIN_QUERIES else math.nan
 
 
 def _queries_needed(differences: np.ndarray, interval: Interval, margin: float) -> int | None:
@@ -218,7 +227,7 @@ def _queries_needed(differences: np.ndarray, interval: Interval, margin: float) 
     few = np.count_nonzero(differences) < MIN_QUERIES
     half = (interval.high - interval.low) / 2 - few * unseen(n)
     if math.isnan(half):
-        half = norm.ppf((1 + CONFIDENCE) / 2) * deviation / math.sqrt(n)
+        half = NORMAL * deviation / math.sqrt(n)
     reach = half * math.sqrt(n) + norm.ppf(POWER) * deviation
     away = [abs(difference), margin - abs(difference)]  # from 0, and from the nearer end of the margin
     if not keeps(interval, margin):

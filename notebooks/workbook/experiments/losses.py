@@ -21,7 +21,7 @@ WHOLE, TOTAL = "float32, whole vector", "total"
 
 
 def waterfall(cells: Sequence[Cell], model: str, dimension: int, setting: str, rescore: str | None) -> pd.DataFrame:
-    """Take one setting of one model apart: a frame of step, value, low, high, n; a level at each end, changes between.
+    """Take one setting of one model apart: a frame of step and `Interval`; a level at each end, changes between.
 
     float32 exact -> truncation -> quantization (`full-ef`) -> HNSW (`default-ef`) -> rescoring (`rescore`, if given).
     The changes are paired by query and sum to the total difference. What the graph does not reach even at full ef
@@ -68,8 +68,9 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
         {
             "model": cell.model, "dimension": cell.dimension, "setting": cell.setting, "search": cell.search,
             "bytes": cell.bytes_per_vector, "difference": one.difference.value, "low": one.difference.low,
-            "high": one.difference.high, "n": one.difference.n, "verdict": statistics.told(one.difference, margin),
-            "queries to decide": one.queries_needed, "key": cell.key,
+            "high": one.difference.high, "n": one.difference.n, "standard_error": one.difference.standard_error,
+            "verdict": statistics.told(one.difference, margin), "queries to decide": one.queries_needed,
+            "key": cell.key,
         }
         for (cell, _), one in zip(compared, found, strict=True)
     )  # fmt: skip
@@ -77,10 +78,8 @@ def verdicts(cells: Sequence[Cell], margin: float = statistics.MARGIN) -> pd.Dat
 
 def rows(corpus: Corpus, table: pd.DataFrame) -> pd.DataFrame:
     """The verdicts in the long format of `results`: the difference with the interval that decides it."""
-    names = table[["model", "dimension", "setting", "search", "key"]].assign(
-        corpus=corpus.name, against=REFERENCE, n=table["n"]
-    )
-    interval = table[["difference", "low", "high"]].rename(columns={"difference": "value"})
+    names = table[["model", "dimension", "setting", "search", "key"]].assign(corpus=corpus.name, against=REFERENCE)
+    interval = table[["difference", *Interval._fields[1:]]].rename(columns={"difference": "value"})
     return names.assign(metric="ndcg@10 difference").join(interval).reset_index(drop=True)
 
 

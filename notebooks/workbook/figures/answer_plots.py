@@ -100,7 +100,7 @@ def _differences(axis: Axes, bars: list[Bar], margin: float) -> None:
     axis.axvline(0, color="#555555", lw=1)
     for place, bar in enumerate(bars):
         color, marker = LOOKS[statistics.decide(bar.difference, margin)]
-        value, low, high, _ = bar.difference
+        value, low, high = bar.difference[:3]
         axis.errorbar(value, place, xerr=[[value - low], [high - value]], fmt=marker, color=color, lw=1.6, capsize=2.5)
     axis.set_yticks(range(len(bars)), [bar.label for bar in bars])
     axis.set_ylim(len(bars) - 0.4, -0.6)

@@ -16,8 +16,8 @@ from workbook.experiments import encoding_speed, grid
 from workbook.figures import tables
 from workbook.figures.tables import WHAT
 from workbook.qdrant import quantization
-from workbook.runs import runner
-from workbook.runs.outcomes import run_name
+from workbook.runs import parts, runner
+from workbook.runs.plan import PLAN, read
 
 NOTEBOOK = "02_encoding_speed"
 # title, columns for rows, and metrics beside each other; or one metric, by `tables.crossed`
@@ -49,9 +49,9 @@ def encoding(profile: str, overrides: Mapping[str, str]) -> int:
     exit_code = runner.run(profile, overrides, [NOTEBOOK])
     if exit_code:
         return exit_code
-    file = results.published_file(run_name(profile, overrides), NOTEBOOK)
-    for title, table in _tables(results.read_rows(file)):
-        print(f"\n{title}\n\n{table.to_string()}")
+    for part in [part for part in parts.of(read(PLAN), profile, overrides, [NOTEBOOK]) if part.jobs]:
+        for title, table in _tables(results.read_rows(results.published_file(part.run, NOTEBOOK))):
+            print(f"\n{title}\n\n{table.to_string()}")
     print(f"\n{results.machine_label()}")
     return exit_code
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,16 +10,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workbook import paths
-from workbook.conclusions import answers, asked, methods_of_run, run_rows
+from workbook.conclusions import across, answers, asked, methods_of_run, run_rows
 from workbook.conclusions.answers import Answer
+from workbook.conclusions.asked import Asked
 from workbook.conclusions.run_rows import Evidence
 from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
-from workbook.evaluation import results
+from workbook.evaluation import results, statistics
 
 UNFINISHED = "the notebook did not run to its end"
 LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
+LONGEST_LIST = 100  # characters of names of several corpora; longer ones are told by their number and a hash
 
 
 class Expected(NamedTuple):
@@ -32,17 +35,21 @@ class Expected(NamedTuple):
 
 
 class Conclusions(NamedTuple):
-    """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used."""
+    """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used.
+
+    `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all.
+    """
 
     evidence: Evidence
     problems: list[str]
     headline: str
     answers: list[Answer]
+    asked: dict[str, Asked]
 
 
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
     """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
-    named = {"corpus": _corpus_name, "static_model": _model_name, "engine_name": str}
+    named = {"corpus": _corpora_name, "static_model": _model_name, "engine_name": str}
     parts = [named[what](value) for what, value in overrides.items()]
     name = "+".join([profile, *parts])
     if len(os.fsencode(name)) > LONGEST_NAME:
@@ -50,7 +57,22 @@ def run_name(profile: str, overrides: Mapping[str, str]) -> str:
     return name
 
 
-def _corpus_name(value: str) -> str:
+def corpora_in(given: str) -> list[str]:
+    """The corpora of a text with commas between them; a path that is there is one, whatever its name."""
+    if paths.exists(Path(given)):
+        return [given]
+    return [name for name in re.split(r"\s*,\s*", given.strip()) if name]
+
+
+def _corpora_name(given: str) -> str:
+    names = [corpus_name(value) for value in corpora_in(given)]
+    whole = ",".join(names)
+    short = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return whole if len(names) < 2 or len(whole) <= LONGEST_LIST else f"{len(names)}-corpora-{short}"
+
+
+def corpus_name(value: str) -> str:
+    """A name for the run of a corpus: a registered one's own, a folder's or a file's with a hash of its content."""
     place = Path(value)
     if corpora.is_registered(value) or not paths.exists(place):
         return place.resolve().name
@@ -107,11 +129,21 @@ def one_line(name: str, text: str) -> str:
 
 
 def compare_all(
-    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run: str
-) -> list[Expected]:
-    """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus."""
+    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run: str,
+    corpus: str = "",
+) -> list[Expected]:  # fmt: skip
+    """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus.
+
+    Of a run of several corpora, those that are expected of `corpus`.
+    """
     entries = [] if overrides else plan.get("expected", [])
-    return [_compare(entry, run) for entry in entries if entry["profile"] == profile and entry["notebook"] in finished]
+    return [
+        _compare(entry, run)
+        for entry in entries
+        if entry["profile"] == profile
+        and entry["notebook"] in finished
+        and corpus in ("", entry["where"].get("corpus", ""))
+    ]
 
 
 def _compare(entry: Mapping[str, Any], run: str) -> Expected:
@@ -132,9 +164,17 @@ def _compare(entry: Mapping[str, Any], run: str) -> Expected:
     return Expected(entry["notebook"], what, entry["value"], found, verdict)
 
 
-def conclude(run: str, notebooks: Collection[str] | None = None) -> Conclusions:
+def conclude(run: str, notebooks: Collection[str] | None = None, margin: float = statistics.MARGIN) -> Conclusions:
     """Answer the questions from the rows of a run, of these notebooks, or of all that publish rows."""
-    evidence = run_rows.read(run, notebooks)
-    found, left_out = methods_of_run.read(evidence)
-    about = asked.of(evidence, found)
-    return Conclusions(evidence, [*evidence.problems, *left_out], answers.headline(about), answers.answer(about))
+    found = run_rows.read_each(run, notebooks)
+    evidence = run_rows.together(run, found)
+    problems, abouts = list(evidence.problems), {}
+    for corpus, own in found.items():
+        methods, left_out = methods_of_run.read(own)
+        problems += [f"{corpus}: {problem}" if len(found) > 1 else problem for problem in left_out]
+        abouts[corpus] = asked.of(own, methods, margin)
+    several = {corpus: about for corpus, about in abouts.items() if about.transformer}
+    if len(several) > 1:
+        return Conclusions(evidence, problems, across.headline(several), across.answer(several), several)
+    [about] = list((several or abouts).values())[:1]
+    return Conclusions(evidence, problems, answers.headline(about), answers.answer(about), several or abouts)

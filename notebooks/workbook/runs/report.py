@@ -16,11 +16,12 @@ from nbformat import NotebookNode
 from workbook import paths, redact
 from workbook.conclusions import run_rows
 from workbook.evaluation import results
-from workbook.runs import outcomes, page
-from workbook.runs.plan import PLAN, Job, prepare, read
+from workbook.names import VERDICT
+from workbook.runs import outcomes, page, parts
+from workbook.runs.parts import Part
+from workbook.runs.plan import PLAN, Job, read
 
 OK, NOT_RUN = "OK", "not run"
-READS = "07_should_you_pay_attention"  # answers from the rows of the others; without it in the plan, nothing is asked
 
 
 class Entry(NamedTuple):
@@ -33,18 +34,62 @@ class Entry(NamedTuple):
     rows: page.Rows | None
 
 
-def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) -> Path:
-    """Write reports/<run>/: index.html, a page for each notebook that was run, rows/. Returns the index.
+class Corpus(NamedTuple):
+    """A corpus of a run of several, for the index: its name, its own index, its headline, and how its run ended."""
 
+    name: str
+    page: str
+    headline: str
+    ended: str
+    well: bool
+
+
+class Built(NamedTuple):
+    """What there is of a part of a run: notebooks, the values that are expected of it, and what its rows conclude.
+
+    `asks`: whether the plan has the notebook that answers; without it nothing is asked.
+    """
+
+    entries: list[Entry]
+    values: list[outcomes.Expected]
+    found: outcomes.Conclusions
+    asks: bool
+
+    @property
+    def ended(self) -> str:
+        return f"{sum(entry.state == OK for entry in self.entries)} of {len(self.entries)} notebooks"
+
+
+def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) -> Path:
+    """Write reports/<run>/: index.html, a page for each notebook that was run, rows/; returns the index.
+
+    A run of several corpora has the same for each of them, in a folder of its own.
     Raises WorkbookError for a profile or an override that cannot be.
     """
     plan = read(plan_file)
-    jobs = prepare(plan, profile, overrides, [], ask=False)
-    run = outcomes.run_name(profile, overrides)
-    planned = {job.notebook for job in jobs}
-    found = outcomes.conclude(run, [name for name in run_rows.needed() if name in planned])
-    entries = [_entry(job, run) for job in jobs]
-    values = outcomes.compare_all(plan, profile, overrides, [entry.name for entry in entries if entry.state == OK], run)
+    planned = parts.of(plan, profile, overrides, [], ask=False)
+    notebooks = {job.notebook for part in planned for job in part.jobs}
+    run, command = outcomes.run_name(profile, overrides), outcomes.command_of(profile, overrides)
+    corpora, values = [], []
+    for part in planned:
+        found = outcomes.conclude(part.run, [name for name in run_rows.needed() if name in notebooks])
+        entries = [_entry(job, part.run) for job in part.jobs]
+        ended = [entry.name for entry in entries if entry.state == OK]
+        own = outcomes.compare_all(plan, profile, overrides, ended, part.run, part.name if part.corpus else "")
+        values += own
+        built = Built(entries, own if part.corpus else values, found, VERDICT in notebooks)
+        index = _index(part, built, command, corpora)
+        if part.corpus:
+            place = index.relative_to(paths.REPORTS / run).as_posix()
+            answer = found.headline if len(found.evidence.rows) else "There are no rows of this corpus."
+            well = all(entry.state == OK for entry in entries)
+            corpora.append(Corpus(found.evidence.corpus or part.name, place, answer, built.ended, well))
+    return index
+
+
+def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Path:
+    """Write the pages of a part and its index, which links to those of `corpora`."""
+    run, found, entries = part.run, built.found, built.entries
     pages = [entry for entry in entries if entry.notebook is not None]
     for entry in entries:
         target = paths.REPORTS / run / f"{entry.name}.html"
@@ -56,15 +101,17 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     problems = [f"{name} {how}." for name, how in ended.items()]
     problems += [problem for problem in found.problems if not any(name in problem for name in ended)]
     facts = _facts(pages, found.evidence)
-    facts["ended well"] = f"{sum(entry.state == OK for entry in entries)} of {len(entries)} notebooks"
-    if values:
-        facts["as expected"] = f"{sum(value.verdict == OK for value in values)} of {len(values)} values"
-    answered = found.answers if len(found.evidence.rows) and READS in planned else []
+    if corpora:
+        facts = {"corpora": ", ".join(corpus.name for corpus in corpora), **facts}
+    facts["ended well"] = built.ended
+    if built.values:
+        facts["as expected"] = f"{sum(value.verdict == OK for value in built.values)} of {len(built.values)} values"
     cards = [(entry, page.thumbnail(entry.notebook) if entry.notebook is not None else None) for entry in entries]
     index = page.template("index.html.j2").render(
-        place=page.Place("", run, facts, problems, []), ok=OK, values=values, cards=cards,
-        headline=found.headline, answered=answered, command=outcomes.command_of(profile, overrides),
-        others=[] if pages else [name for name in run_rows.runs() if name != run],
+        place=page.Place("", run, facts, problems, []), ok=OK, values=built.values, cards=cards, corpora=corpora,
+        headline=found.headline, answered=found.answers if len(found.evidence.rows) and built.asks else [],
+        command=command, others=[] if pages else [name for name in run_rows.runs() if name != run],
+        is_one_of_several=bool(part.corpus),
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
 

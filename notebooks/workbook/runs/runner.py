@@ -18,17 +18,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import psutil
 
 from workbook import locks, paths, redact
+from workbook.conclusions import run_rows
 from workbook.corpora import corpora
 from workbook.embedding import encoders, routes, vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import grid, ingest_runs
-from workbook.runs import parameters
+from workbook.names import ACROSS, VERDICT
+from workbook.runs import parameters, parts
 from workbook.runs.outcomes import Expected, compare_all, error_of, executed_file, one_line, run_name, running_file
-from workbook.runs.plan import PLAN, Job, prepare, read
+from workbook.runs.parts import Part
+from workbook.runs.plan import PLAN, Job, read
 
 KERNEL = "python3"
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
@@ -36,8 +40,9 @@ QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 class Outcome(NamedTuple):
-    """How a notebook ended: after how many seconds, and what was wrong, empty if nothing."""
+    """How a notebook of a part ended: after how many seconds, and what was wrong, empty if nothing."""
 
+    part: Part
     notebook: str
     seconds: float
     error: str
@@ -46,33 +51,64 @@ class Outcome(NamedTuple):
 def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
     """Run a profile and print its verdicts. `overrides`: corpus and static_model. Returns the exit code, 0 or 1.
 
+    A corpus of several that cannot be loaded is told, and the others go on.
     Raises WorkbookError, before anything starts, for what cannot work.
     """
     plan = read(plan_file)
-    jobs = prepare(plan, profile, overrides, only)
+    planned = parts.of(plan, profile, overrides, only)
     paths.check_writable()
-    outcomes = []
     with locks.alone(paths.DATA):  # the times of two runs side by side would be those of neither
         paths.remove_old_temporaries()
-        name = run_name(profile, overrides)
-        fetch(jobs)
-        for number, job in enumerate(jobs, start=1):
-            print(f"[{number}/{len(jobs)}] {job.notebook} ...", flush=True)
-            outcomes.append(execute(job, name))
-            last = outcomes[-1]
-            print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
-        finished = [outcome.notebook for outcome in outcomes if not outcome.error]
-        expected = compare_all(plan, profile, overrides, finished, name)
-    print(_verdicts(name, outcomes, expected))
+        name, several = run_name(profile, overrides), len(planned) > 1
+        lost = fetch(planned)
+        if several:
+            run_rows.write_members(name, {part.run: lost.get(part.run, "") for part in planned if part.corpus})
+        outcomes = _execute_all(planned, lost)
+        expected = []
+        for part in planned:
+            finished = [outcome.notebook for outcome in outcomes if outcome.part is part and not outcome.error]
+            expected += compare_all(plan, profile, overrides, finished, part.run, part.name if part.corpus else "")
+    print(_verdicts(name, outcomes, expected, several))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
 
-def fetch(jobs: list[Job]) -> None:
+def _execute_all(planned: list[Part], lost: Mapping[str, str]) -> list[Outcome]:
+    """Execute the notebooks of all parts in turn, and print how each ends and how long the others will take."""
+    todo = [(part, job) for part in planned for job in part.jobs]
+    outcomes: list[Outcome] = []
+    for number, (part, job) in enumerate(todo, start=1):
+        what = f"{part.name}: {job.notebook}" if len(planned) > 1 else job.notebook
+        print(f"[{number}/{len(todo)}] {what} ...{_left(outcomes, [each.notebook for _, each in todo])}", flush=True)
+        if part.run in lost:
+            outcomes.append(Outcome(part, job.notebook, 0.0, lost[part.run]))
+        else:
+            outcomes.append(execute(part, job))
+        last = outcomes[-1]
+        print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
+    return outcomes
+
+
+def _left(outcomes: list[Outcome], notebooks: list[str]) -> str:
+    """About how long the rest of a run takes, judged by the same notebooks on other corpora; nothing where none ran."""
+    ran: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        if not outcome.error:
+            ran.setdefault(outcome.notebook, []).append(outcome.seconds)
+    rest = notebooks[len(outcomes) :]
+    if not all(name in ran or name in (VERDICT, ACROSS) for name in rest) or not outcomes:
+        return ""
+    seconds = sum(np.mean(ran[name]) for name in rest if name in ran)
+    return f" about {seconds / 60:.0f} minutes left" if seconds >= 90 else " under two minutes left"
+
+
+def fetch(planned: list[Part]) -> dict[str, str]:
     """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
 
-    Raises WorkbookError, before the first text is encoded, for a corpus with a fault in it or out of reach, a model
-    that cannot be opened, a hub out of reach, and more documents than the machine has room for.
+    Returns what is wrong with corpora that cannot be used, by run, if others can.
+    Raises WorkbookError, before the first text is encoded, if none can, for a model that cannot be opened, a hub out of
+    reach, a corpus that is there twice, and more documents than the machine has room for.
     """
+    jobs = [job for part in planned for job in part.jobs]
     large = [
         job for values in jobs if "documents" in values.parameters for job in parameters.scale_jobs(values.parameters)
     ]
@@ -82,21 +118,45 @@ def fetch(jobs: list[Job]) -> None:
         encoders.check_reachable(model)
         if model not in encoders.MODELS or encoders.load(model).folder:
             _try(model)
-    searching = [job.parameters for job in jobs if "corpus" in job.parameters]
-    found = []
-    for values in {json.dumps(_searched(values), sort_keys=True): values for values in searching}.values():
-        print(f"corpus {Path(values['corpus']).name}", flush=True)
-        found.append((values, parameters.load_corpus(values)))
-    for values in searching:
-        parameters.check_read_later(values)
-    for values, corpus in found:
-        for encoder in map(encoders.load, parameters.searched_with(values)):
-            if not encoder.speed_only:
-                print(f"vectors of {encoder.name}", flush=True)
-                grid.encode(corpus, encoder)
+    found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
+    for number, (part, searched) in enumerate(found, start=1):
+        for values, corpus in searched:
+            for encoder in map(encoders.load, parameters.searched_with(values)):
+                if not encoder.speed_only:
+                    of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
+                    print(f"vectors of {encoder.name}{of_all}", flush=True)
+                    grid.encode(corpus, encoder)
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         ingest_runs.measure(each)
+    return lost
+
+
+def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:
+    """Load what each part searches: parts with (parameters, corpus), and what is wrong with the others, by run."""
+    found, lost, loaded = [], {}, {}
+    for part in planned:
+        searching = [job.parameters for job in part.jobs if "corpus" in job.parameters]
+        own = []
+        try:
+            for values in {json.dumps(_searched(values), sort_keys=True): values for values in searching}.values():
+                print(f"corpus {Path(values['corpus']).name}", flush=True)
+                own.append((values, parameters.load_corpus(values)))
+            for values in searching:
+                parameters.check_read_later(values)
+        except WorkbookError as error:
+            if not part.corpus:
+                raise
+            lost[part.run] = str(error)
+            print(f"      cannot be used: {error}", flush=True)
+            continue
+        for sha256 in {corpus.sha256 for _, corpus in own}:
+            if (other := loaded.setdefault(sha256, part)) is not part:
+                raise WorkbookError(f"{other.name} and {part.name} hold the same corpus: take one out")
+        found.append((part, own))
+    if lost and not loaded:
+        raise WorkbookError(f"none of the corpora can be used; the first: {next(iter(lost.values()))}")
+    return found, lost
 
 
 def _try(model: str) -> None:
@@ -119,18 +179,18 @@ def _searched(values: Mapping[str, Any]) -> list:
     return [asdict(asked) if asked else values["corpus"], parameters.searched_with(values), values.get("strict")]
 
 
-def execute(job: Job, run: str) -> Outcome:
-    """Execute one notebook into reports/<run>/, whole or with its error shown in it."""
+def execute(part: Part, job: Job) -> Outcome:
+    """Execute one notebook into reports/<run of the part>/, whole or with its error shown in it."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    file = executed_file(run, job.notebook)
-    running = running_file(run, job.notebook)
+    file = executed_file(part.run, job.notebook)
+    running = running_file(part.run, job.notebook)
     running.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     try:
         with (
-            _environment({**QUIET, **_folders(), "WORKBOOK_RUN": run}),
+            _environment({**QUIET, **_folders(), "WORKBOOK_RUN": part.run}),
             suppress(PapermillExecutionError),  # what failed stands in the notebook
         ):
             _interruptible(
@@ -150,7 +210,7 @@ def execute(job: Job, run: str) -> Outcome:
                 text = redact.clean(running.read_text(encoding="utf-8"), places)
                 temporary.write_text(text, encoding="utf-8")
             running.unlink()
-    return Outcome(job.notebook, time.perf_counter() - started, error)
+    return Outcome(part, job.notebook, time.perf_counter() - started, error)
 
 
 def _folders() -> dict[str, str]:
@@ -180,9 +240,12 @@ def _interruptible(work: Callable[..., object], *arguments: object, **options: o
             raise
 
 
-def _verdicts(run: str, outcomes: list[Outcome], expected: list[Expected]) -> str:
-    lines = ["", f"{'notebook':<30} {'verdict':<8} {'seconds':>7}"]
-    lines += [f"{o.notebook:<30} {'FAIL' if o.error else 'OK':<8} {o.seconds:>7.0f}" for o in outcomes]
+def _verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:
+    names = [f"{o.part.name}: {o.notebook}" if several else o.notebook for o in outcomes]
+    width = max(map(len, [*names, " " * 30]))
+    lines = ["", f"{'notebook':<{width}} {'verdict':<8} {'seconds':>7}"]
+    for name, o in zip(names, outcomes, strict=True):
+        lines.append(f"{name:<{width}} {'FAIL' if o.error else 'OK':<8} {o.seconds:>7.0f}")
     if expected:
         lines += ["", f"{'expected value':<72} {'wanted':>9} {'found':>9}  verdict"]
     for value in expected:

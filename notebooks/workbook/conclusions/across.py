@@ -1,0 +1,260 @@
+"""One question on several corpora: the effect on each, and what it is overall and for a new corpus.
+
+A question has a number on every corpus: the mean difference in NDCG@10 between two things, paired by query. Corpora
+differ, so the overall effect is that of `meta_analysis`, random effects. With fewer than FEWEST corpora there is none.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from workbook.conclusions.answers import MISSING, Answer, times
+from workbook.conclusions.asked import Asked, compressed
+from workbook.conclusions.methods_of_run import distinct, times_as_fast
+from workbook.errors import WorkbookError
+from workbook.evaluation import meta_analysis, statistics
+from workbook.evaluation.meta_analysis import FEWEST, Overall
+from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, formatted, told
+from workbook.names import ACROSS, BM25, BM25_BY_SHARD, BM25_TOKENS, TRAINED, with_bm25
+from workbook.qdrant.engine import FUSIONS
+
+Effect = Callable[[Asked], Interval | None]  # of one corpus; None where it was not measured
+
+QUALITY = "How much does a static model give up?"
+TRAINING = "What does training on the corpus add?"
+WORDS = "Does BM25, which counts words, do as well?"
+HYBRID = "With BM25 beside it, is attention needed?"
+CUT = "How few dimensions will do?"
+QUANTIZED = "What does quantization cost?"
+RESCORED = "What does quantization cost, rescored?"
+FASTER = "How much faster does it index?"
+
+
+class Comparison(NamedTuple):
+    """A question, the two things compared, the effect on each corpus by name, and the overall effect.
+
+    An effect above zero says that `one` is better than `other`. `overall` is None for fewer than FEWEST corpora.
+    """
+
+    question: str
+    one: str
+    other: str
+    effects: dict[str, Interval]
+    overall: Overall | None
+
+    @property
+    def known(self) -> dict[str, Interval]:
+        """The effects that have an interval, which alone make the overall effect; few queries give none."""
+        return {name: effect for name, effect in self.effects.items() if pd.notna(effect.low)}
+
+
+def compare(abouts: Mapping[str, Asked]) -> list[Comparison]:
+    """Every question of the verdict that was measured on one corpus or more, given what was asked of each, by name."""
+    found = []
+    for question, one, other, effect in _questions(abouts):
+        effects = {name: value for name, about in abouts.items() if (value := effect(about))}
+        if effects:
+            each = Comparison(question, one, other, effects, None)
+            many = len(each.known) >= FEWEST
+            found.append(each._replace(overall=meta_analysis.pool(list(each.known.values()))) if many else each)
+    return found
+
+
+def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]]:
+    first = next(iter(abouts.values()))
+    static, transformer = first.static, first.transformer
+    pairs = [
+        (QUALITY, static, transformer), (WORDS, BM25, transformer), (TRAINING, TRAINED, static),
+        (TRAINING, TRAINED, transformer), (TRAINING, TRAINED, BM25),
+        *((HYBRID, with_bm25(TRAINED, how), with_bm25(transformer, how)) for how in FUSIONS),
+        *((HYBRID, with_bm25(TRAINED, how), transformer) for how in FUSIONS),
+        *((HYBRID, with_bm25(transformer, how), transformer) for how in FUSIONS),
+    ]  # fmt: skip
+    found = [(question, one, other, _of_methods(one, other)) for question, one, other in pairs]
+    whole = f"{static}, whole, float32"
+    for notebook, question in (("03", CUT), ("04", QUANTIZED)):
+        names = dict.fromkeys(name for about in abouts.values() for name, *_ in compressed(about, notebook))
+        for name in names:
+            asked = RESCORED if "rescored" in name else question
+            found.append((asked, f"{static}, {name}", whole, _of_compressed(notebook, name)))
+    return found
+
+
+def _of_methods(one: str, other: str) -> Effect:
+    def effect(about: Asked) -> Interval | None:
+        methods = about.method(one), about.method(other)
+        return methods[0].minus(methods[1]) if all(methods) else None
+
+    return effect
+
+
+def _of_compressed(notebook: str, name: str) -> Effect:
+    def effect(about: Asked) -> Interval | None:
+        rows = [row for label, _, row in compressed(about, notebook) if label == name]
+        return Interval.of(rows[0]) if rows else None
+
+    return effect
+
+
+def headline(abouts: Mapping[str, Asked]) -> str:
+    """Should you pay attention? With BM25 beside both, by the fusion that favours the static model less."""
+    alike = [each for each in compare(abouts) if each.question == HYBRID and BM25 in each.other]
+    if not alike:
+        return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
+    margin = next(iter(abouts.values())).margin
+    one = min(alike, key=lambda each: sum(effect.value for effect in each.effects.values()) / len(each.effects))
+    if not one.overall:
+        return f"{_counted(one, margin)} {_too_few(len(one.effects))}"
+    said = {
+        BETTER: "Not on these corpora", EQUAL: "Not on these corpora", WORSE: "On these corpora, yes",
+        NOT_SETTLED: "It depends on the corpus",
+    }[decide(one.overall.effect, margin)]  # fmt: skip
+    return f"{said}: {_overall(one, margin)} {_counted(one, margin)}"
+
+
+def answer(abouts: Mapping[str, Asked]) -> list[Answer]:
+    """An answer to each question over the corpora that it was measured on."""
+    margin = next(iter(abouts.values())).margin
+    found: dict[str, list[Comparison]] = {}
+    for each in compare(abouts):
+        found.setdefault(each.question, []).append(each)
+    answers = [_answer(question, own, margin) for question, own in found.items()]
+    return [*answers, *_faster(abouts)]
+
+
+def _answer(question: str, own: Sequence[Comparison], margin: float) -> Answer:
+    said = [
+        f"{_overall(each, margin)} {_counted(each, margin)}" if each.overall else _counted(each, margin) for each in own
+    ]
+    few = [_too_few(len(each.effects)) for each in own if not each.overall][:1]
+    return Answer(question, " ".join([*said, *few]), notebooks=(ACROSS,))
+
+
+def _overall(each: Comparison, margin: float) -> str:
+    """The overall effect of a comparison in a sentence, and what a new corpus is expected to show."""
+    verdict = told(each.overall.effect, margin)
+    low, high = (formatted(end, "+.3f") for end in each.overall.prediction)
+    without = _hangs_on(each, margin)
+    return (
+        f"{each.one} against {each.other}: {each.overall.effect.text(3, '+')} on average, {verdict}{without}; "
+        f"a new corpus is expected between {low} and {high}."
+    )
+
+
+def _hangs_on(each: Comparison, margin: float) -> str:
+    """Which corpora decide the verdict: without any of them it would be another."""
+    verdict = decide(each.overall.effect, margin)
+    deciding = [
+        name for name, rest in zip(each.known, each.overall.leave_one_out, strict=True)
+        if decide(rest, margin) != verdict
+    ]  # fmt: skip
+    return f" (not without {' or '.join(deciding)})" if deciding else ""
+
+
+def _counted(each: Comparison, margin: float) -> str:
+    """On how many corpora which is better."""
+    count = Counter(decide(effect, margin) for effect in each.effects.values())
+    said = {
+        BETTER: f"{each.one} is better on", WORSE: f"{each.other} on", EQUAL: f"equal within {margin:g} on",
+        NOT_SETTLED: "not settled on",
+    }  # fmt: skip
+    parts = [f"{words} {count[verdict]}" for verdict, words in said.items() if count[verdict] or verdict == BETTER]
+    return f"Of {len(each.effects)} corpora, {', '.join(parts)}."
+
+
+def _too_few(corpora: int) -> str:
+    return f"{corpora} corpora cannot tell what a new one would show: that takes {FEWEST} or more."
+
+
+def _faster(abouts: Mapping[str, Asked]) -> list[Answer]:
+    """How much faster trained static vectors and BM25 are indexed than the transformer's: the range."""
+    factors = {}
+    for name, about in abouts.items():
+        for how in FUSIONS:
+            method = about.method(with_bm25(about.best, how))
+            factor = method and times_as_fast(method, about.transformer, about.methods)
+            if factor:
+                factors[name] = factor
+    if not factors:
+        return []
+    low, high = min(factors, key=factors.get), max(factors, key=factors.get)
+    first = next(iter(abouts.values()))
+    text = (
+        f"{first.best} with BM25 encodes and indexes {times(factors[low])} ({low}) to {times(factors[high])} ({high}) "
+        f"as many documents a second as {first.transformer} in float32."
+    )
+    return [Answer(FASTER, text, notebooks=(ACROSS,))]
+
+
+def rows(found: Sequence[Comparison]) -> pd.DataFrame:
+    """The comparisons in the long format of `results`: each corpus, and overall, where `corpus` is missing.
+
+    `part` tells of a row over all corpora what it is of: the mean, a new corpus, or the mean without one corpus.
+    """
+    made = []
+    for each in found:
+        names = {"metric": "ndcg@10 difference", "scenario": each.question, "method": each.one, "against": each.other}
+        made += [{**names, "corpus": name, **effect._asdict()} for name, effect in each.effects.items()]
+        if each.overall:
+            overall, n = each.overall, each.overall.effect.n
+            made.append({**names, "part": "mean over corpora", **overall.effect._asdict()})
+            low, high = overall.prediction
+            made.append(
+                {**names, "part": "a new corpus", "value": overall.effect.value, "low": low, "high": high, "n": n}
+            )
+            for name, rest in zip(each.known, overall.leave_one_out, strict=True):
+                made.append({**names, "part": f"mean without {name}", **rest._asdict()})
+            for metric, value in (
+                ("tau", overall.tau),
+                ("I2", overall.i2),
+                ("heterogeneity p", overall.heterogeneity_p),
+            ):
+                made.append({**names, "metric": metric, "value": value, "n": n})
+    return pd.DataFrame(made)
+
+
+def table(found: Sequence[Comparison], margin: float) -> pd.DataFrame:
+    """The comparisons as people read them: a row each, a column for each corpus, and what holds over all."""
+    made = {}
+    for each in found:
+        row = {name: effect.text(3, "+") for name, effect in each.effects.items()}
+        if each.overall:
+            low, high = (formatted(end, "+.3f") for end in each.overall.prediction)
+            row |= {
+                "mean": each.overall.effect.text(3, "+"), "verdict": told(each.overall.effect, margin),
+                "a new corpus": f"{low} to {high}", "spread (tau)": f"{each.overall.tau:.3f}",
+                "I\N{SUPERSCRIPT TWO}": f"{each.overall.i2:.0%}",
+            }  # fmt: skip
+        made[each.question, f"{each.one} \N{MINUS SIGN} {each.other}"] = row
+    return pd.DataFrame.from_dict(made, orient="index").fillna("")
+
+
+def points(abouts: Mapping[str, Asked]) -> pd.DataFrame:
+    """What each method finds and how many bytes of a document it reads: a row per corpus and method.
+
+    Columns: corpus, model, setting, with_bm25, bytes, and value, low, high, n of NDCG@10. Of the fusions, the last.
+    """
+    made = []
+    for corpus, about in abouts.items():
+        names = {about.static: about.static, about.transformer: about.transformer, "": BM25}
+        for each in distinct(about.measured):
+            fused = [how for how in FUSIONS if each.label.endswith(with_bm25("", how))]
+            doubled = each.label in (BM25_TOKENS, BM25_BY_SHARD) or fused not in ([], [FUSIONS[-1]])
+            if each.searched_bytes is None or doubled:
+                continue
+            made.append({
+                "corpus": corpus, "model": names.get(each.model, TRAINED), "setting": each.setting or "words",
+                "with_bm25": bool(fused), "bytes": each.searched_bytes, **statistics.mean(each.scores)._asdict(),
+            })  # fmt: skip
+    return pd.DataFrame(made)
+
+
+def check(abouts: Mapping[str, Asked]) -> None:
+    """Raise WorkbookError unless there are several corpora to compare."""
+    if len(abouts) < 2:
+        raise WorkbookError(
+            f"{len(abouts)} corpus cannot be compared with others: run several, `make run-notebooks "
+            f"CORPUS=scifact,nfcorpus`, or give the name of such a run"
+        )

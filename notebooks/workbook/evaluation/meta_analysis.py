@@ -1,0 +1,2 @@
+FEWEST = 5
+Overall = int

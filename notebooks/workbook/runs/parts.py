@@ -1,0 +1,73 @@
+"""The parts of a run: one for each of its corpora, and one for the notebooks that read over all of them.
+
+A run of one corpus has one part. A run of several keeps the files and rows of each corpus as a run of its own, called
+`<run>/<corpus>`, and `run_rows.members` tells which these are.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workbook.corpora import beir_sets
+from workbook.errors import WorkbookError
+from workbook.names import ACROSS
+from workbook.runs.outcomes import corpora_in, corpus_name, run_name
+from workbook.runs.plan import Job, prepare
+
+LOCAL = "local"  # given instead of a corpus: every set in BEIR_DATA_DIR
+
+
+class Part(NamedTuple):
+    """Notebooks that go together: the run that their files and rows are of, its corpus as given, and the jobs.
+
+    The part that reads over several corpora has no corpus.
+    """
+
+    run: str
+    corpus: str
+    jobs: list[Job]
+
+    @property
+    def name(self) -> str:
+        """The corpus in a word, for what is printed."""
+        return Path(self.corpus).name if self.corpus else "all corpora"
+
+
+def of(
+    plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str], ask: bool = True
+) -> list[Part]:  # fmt: skip
+    """The parts of a profile in the order in which they run, every parameter checked, see `plan.prepare`.
+
+    A notebook without a corpus among its parameters reads over all corpora.
+    Raises WorkbookError for a corpus that is there twice, and for ACROSS with one corpus alone.
+    """
+    run, given = run_name(profile, overrides), _given(plan, profile, overrides)
+    corpora = beir_sets.local_sets() if given == LOCAL else corpora_in(given)
+    if len(corpora) < 2:
+        if ACROSS in only:
+            raise WorkbookError(
+                f"{ACROSS} compares corpora and this run has one: give more, as CORPUS=scifact,nfcorpus"
+            )
+        one = {} if corpora in ([], [given]) else {"corpus": corpora[0]}
+        jobs = prepare(plan, profile, {**overrides, **one}, only, ask)
+        return [Part(run, "", [job for job in jobs if job.notebook != ACROSS])]
+    found, reading = [], []
+    for corpus in corpora:
+        try:
+            jobs = prepare(plan, profile, {**overrides, "corpus": corpus}, only, ask)
+        except WorkbookError as error:
+            raise WorkbookError(f"corpus {Path(corpus).name}: {error}") from None
+        own = [job for job in jobs if "corpus" in job.parameters]
+        reading = [job for job in jobs if job not in own]
+        found.append(Part(f"{run}/{corpus_name(corpus)}", corpus, own))
+    runs = [part.run for part in found]
+    if twice := next((part.name for part in found if runs.count(part.run) > 1), None):
+        raise WorkbookError(f"corpus {twice} is given twice: take one out")
+    return [*found, Part(run, "", reading)]
+
+
+def _given(plan: dict[str, Any], profile: str, overrides: Mapping[str, str]) -> str:
+    """What a run is given as its corpus; empty where the profile leaves that to its notebooks."""
+    shared = plan["profiles"].get(profile, {}).get("parameters", {})
+    given = overrides.get("corpus", shared.get("corpus", ""))
+    return given if isinstance(given, str) else ""  # `prepare` refuses anything else
