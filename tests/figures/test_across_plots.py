@@ -6,6 +6,7 @@ import pytest
 from drawn import caption_of, overlapping, title_of
 from matplotlib.colors import same_color
 from workbook.conclusions.across import Comparison
+from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval
 from workbook.figures import across_plots, plots
@@ -90,7 +91,7 @@ def test_what_was_not_measured_has_no_point_and_few_queries_no_whisker():
     figure = across_plots.forest([LOST, LOST._replace(effects=effects, overall=None)], MARGIN)
     figure.draw_without_rendering()
     assert points_of(figure.axes[1]) == {0: LOOKS[NOT_SETTLED], 2: LOOKS[BETTER]}
-    assert len(figure.axes[1].lines) > 0 and "300 queries a corpus" in caption_of(figure)
+    assert "6 to 300 queries a corpus" in caption_of(figure)
 
 
 def test_of_an_odd_number_the_last_place_is_empty():
@@ -141,6 +142,13 @@ def test_the_finding_is_who_scores_highest_where_and_what_the_fewest_bytes_keep(
         "static with BM25 scores highest on 2 of 3 corpora; the fewest bytes keep 82% to 90% of the highest score"
     )
     assert caption_of(figure).startswith("300 to 1,406 queries a corpus, 95% bootstrap intervals")
+
+
+def test_without_anything_to_draw_they_say_what_to_run():
+    with pytest.raises(WorkbookError, match="nothing to draw: run notebooks 01, 03, 04 and 05 first"):
+        across_plots.forest([], MARGIN)
+    with pytest.raises(WorkbookError, match="run notebooks 01 and 05 again"):
+        across_plots.small_multiples(pd.DataFrame())
 
 
 def facts_of(**amounts):
