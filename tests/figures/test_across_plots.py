@@ -82,7 +82,7 @@ def test_without_a_mean_none_is_drawn_or_spoken_of():
     few = comparison([0.05, 0.06], pooled=False)
     figure = across_plots.forest([few], MARGIN)
     assert rows_of(figure.axes[0]) == CORPORA[:2] and not [p for p in figure.axes[0].patches if len(p.get_xy()) == 5]
-    assert title_of(figure) == "NDCG@10 on each corpus; a mean over them takes 5 corpora"
+    assert title_of(figure) == "NDCG@10 differences on each corpus; a mean over them takes 5 corpora"
     assert "diamond" not in caption_of(figure) and "diamond" in caption_of(across_plots.forest([LOST], MARGIN))
 
 
@@ -139,7 +139,7 @@ def test_colour_is_the_model_shape_the_setting_and_hollow_is_with_bm25(points):
 def test_the_finding_is_who_scores_highest_where_and_what_the_fewest_bytes_keep(points):
     figure = across_plots.small_multiples(points)
     assert title_of(figure) == (
-        "static with BM25 scores highest on 2 of 3 corpora; the fewest bytes keep 82% to 90% of the highest score"
+        "static with BM25 scores highest on 2 of 3 corpora; the fewest bytes keep 82% to 90% of the best"
     )
     assert caption_of(figure).startswith("300 to 1,406 queries a corpus, 95% bootstrap intervals")
 

@@ -188,7 +188,7 @@ def _forest_finding(comparisons: Sequence[Comparison], margin: float) -> str:
     """What is settled over corpora: of one comparison the effect itself, of several how many."""
     overall = [each for each in comparisons if each.overall]
     if not overall:
-        return f"NDCG@10 on each corpus; a mean over them takes {FEWEST} corpora"
+        return f"NDCG@10 differences on each corpus; a mean over them takes {FEWEST} corpora"
     if len(comparisons) == 1:
         (each,) = overall
         effect = each.overall.effect
@@ -214,7 +214,7 @@ def _points_finding(points: pd.DataFrame) -> str:
     name, count = best.most_common(1)[0]
     return (
         f"{name} scores highest on {count} of {len(kept)} corpora; the fewest bytes keep {min(kept):.0%} to "
-        f"{max(kept):.0%} of the highest score"
+        f"{max(kept):.0%} of the best"
     )
 
 
