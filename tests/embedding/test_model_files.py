@@ -19,6 +19,7 @@ from workbook.embedding import encoders, model_files, variants
 from workbook.embedding.models import MODELS, Package
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
+from workbook.runs import plan, runner
 from workbook.training import start_models
 
 NARROW = {"float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -74,6 +75,54 @@ def test_a_model_that_must_come_from_the_hub_is_asked_for_before_the_start(name)
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "static-distilled", "tiny-static"])
 def test_a_model_that_is_here_needs_no_hub(name):
     encoders.check_reachable(name)
+
+
+@pytest.fixture
+def by_hand(data, monkeypatch):
+    """A folder in data/models with a tiny model under the name of a registered hub model; the hub may not be asked."""
+    facts = dataclasses.replace(MODELS["all-mpnet-base-v2"], kind="static", dimensions=64, matryoshka=(64, 32))
+    monkeypatch.setitem(MODELS, "all-mpnet-base-v2", facts)
+    for asked in ("snapshot_download", "HfApi"):
+        monkeypatch.setattr(huggingface_hub, asked, lambda *_, **__: pytest.fail("the hub was asked"))
+    encoders.load("tiny-static").model.save(str(data / "models" / "all-mpnet-base-v2"))
+    return data / "models" / "all-mpnet-base-v2"
+
+
+def test_a_hub_model_put_by_hand_is_taken_before_the_hub_is_asked(by_hand):
+    encoders.check_reachable("all-mpnet-base-v2")
+    found = encoders.load("all-mpnet-base-v2")
+    np.testing.assert_array_equal(found.encode(TEXTS), encoders.load("tiny-static").encode(TEXTS))
+    assert (found.name, found.matryoshka, found.max_tokens) == ("all-mpnet-base-v2", (64, 32), 384)
+    assert found.revision == f"sha256:{model_files.folder_sha256(by_hand)}" != MODELS["all-mpnet-base-v2"].revision
+    assert found.remarks == ", from files put there by hand, which may be another revision than the pinned one"
+    assert not encoders.load("tiny-static").remarks
+
+
+def test_what_else_lies_in_the_folder_of_a_hub_model_has_no_weight(by_hand):
+    (by_hand / "onnx").mkdir()
+    (by_hand / "onnx" / "model.onnx").write_bytes(b"0" * 10**6)
+    assert encoders.megabytes(encoders.load("all-mpnet-base-v2")) < 0.9
+    assert variants.make("all-mpnet-base-v2", max_tokens=8).encode(TEXTS).shape == (3, 64)
+
+
+def test_another_model_put_under_a_hub_models_name_is_refused(by_hand, monkeypatch):
+    monkeypatch.setitem(MODELS, "all-mpnet-base-v2", dataclasses.replace(MODELS["all-mpnet-base-v2"], dimensions=768))
+    encoder = encoders.load("all-mpnet-base-v2")
+    told = (
+        "all-mpnet-base-v2 gives vectors of 64 dimensions, but the model of that name has 768: put its own files there"
+    )
+    with pytest.raises(WorkbookError, match=told):
+        encoder.encode(TEXTS)
+    with pytest.raises(WorkbookError, match=told):
+        runner.fetch([plan.Job("01_first", {"static_model": "all-mpnet-base-v2"}, 60)])
+    (by_hand / "modules.json").unlink()
+    with pytest.raises(WorkbookError, match=r"modules\.json does not list modules: give a folder"):
+        encoders.load("all-mpnet-base-v2")
+
+
+def test_files_of_a_package_go_before_those_put_by_hand(data):
+    encoders.load("tiny-static").model.save(str(data / "models" / "all-MiniLM-L6-v2"))
+    assert encoders.load("all-MiniLM-L6-v2").revision == MODELS["all-MiniLM-L6-v2"].revision
 
 
 def test_a_hub_id_without_its_revision_is_refused():

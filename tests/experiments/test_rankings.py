@@ -8,7 +8,8 @@ from workbook import names
 from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
-from workbook.evaluation import evaluation
+from workbook.evaluation import corpus_facts, evaluation, statistics
+from workbook.evaluation.metrics import METRICS
 from workbook.experiments import grid, rankings, retrieval_methods
 from workbook.qdrant import bm25, engine
 from workbook.qdrant.bm25 import Bm25
@@ -191,3 +192,75 @@ def test_where_all_documents_score_alike_nothing_is_found(data):
     words = judged(corpus, "tiny-static")[names.BM25]
     assert words.nothing_found == 1
     assert words.judgements["ndcg@10"].tolist() == pytest.approx([0, 1 / np.log2(5)]), "after d8, d6 and d4"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_without_an_engine_the_ranking_is_the_engines(sample, folder, name):
+    encoder = encoders.load(name)
+    [cell] = grid.measure(sample, encoder, [64], ["float32"], ["exact"])
+    found = rankings.exact(sample, encoder)
+    assert max(map(len, found)) == min(rankings.DEPTH, len(sample.documents))
+    assert evaluation.judge(sample, found).equals(cell.judgements)
+
+
+def test_without_an_engine_few_at_once_rank_as_many_and_a_query_unknown_ranks_nothing(pairs, data, monkeypatch):
+    encoder, corpus = encoders.load("tiny-static"), with_unknown(pairs)
+    whole = rankings.exact(corpus, encoder)
+    assert whole[-2:] == [[], []] and all(whole[:-2])
+    monkeypatch.setattr(rankings, "CHUNK", 5)
+    assert rankings.exact(corpus, encoder) == whole
+
+
+def test_a_query_that_is_a_document_is_passed_over(pairs, data):
+    itself = replace(pairs, queries={"d000": pairs.documents["d000"].full}, qrels={"d000": {"d001": 1}})
+    encoder = encoders.load("tiny-static")
+    assert "d000" in rankings.exact(itself, encoder)[0]
+    assert "d000" not in rankings.exact(replace(itself, drop_identical=True), encoder)[0]
+
+
+def test_of_a_corpus_with_other_texts_those_alone_are_encoded(sample, data, monkeypatch):
+    encoder, items = encoders.load("tiny-static"), corpus_facts.known_items(sample, 5)
+    whole = rankings.exact(items, encoder)
+    encoded, encode = [], rankings.vectors.encode
+    monkeypatch.setattr(
+        rankings.vectors,
+        "encode",
+        lambda model, texts, *role: encoded.append(list(texts)) or encode(model, texts, *role),
+    )
+    assert rankings.exact(items, encoder, sample) == whole
+    changed = [items.documents[key].full for key in items.documents if items.documents[key] != sample.documents[key]]
+    assert encoded == [sample.document_texts, changed, items.query_texts] and len(changed) == 5
+
+
+def test_words_without_an_engine_rank_as_the_engine_does(sample):
+    model = Bm25(bm25.average_words(sample.document_texts))
+    asked, stored = model.queries(sample.query_texts), model.documents(sample.document_texts)
+    with engine.build(None, "float32", words=stored) as index:
+        hits = rankings.by_words(index, asked, rankings.DEPTH)
+    engines = evaluation.order_ties(hits.ids, hits.scores, sample.document_ids)
+    ours = evaluation.judge(sample, rankings._by_bm25(sample))
+    assert ours["ndcg@10"].tolist() == pytest.approx(evaluation.judge(sample, engines)["ndcg@10"].tolist())
+
+
+def test_what_is_told_before_judging_needs_no_judgement(sample, folder):
+    static, transformer = map(encoders.load, ("tiny-static", "tiny-transformer"))
+    rows = rankings.before_judging(sample, static, transformer)
+    assert set(rows["metric"]) <= set(METRICS) and set(rows["corpus"]) == {"sample"} and rows["value"].notna().all()
+    items = rows[rows["metric"] == "known-item ndcg@10"].set_index("method")
+    assert items["model"].dropna().to_dict() == {"tiny-static": "tiny-static", "tiny-transformer": "tiny-transformer"}
+    assert items.index.tolist() == ["tiny-static", "tiny-transformer", "BM25"] and items["value"].between(0, 1).all()
+    both = rows[rows["against"].notna()].set_index("metric")
+    assert set(zip(both["model"], both["against"], strict=True)) == {("tiny-static", "tiny-transformer")}
+    share = items["value"]["tiny-static"] / items["value"]["tiny-transformer"]
+    assert both["value"]["known-item share kept"] == pytest.approx(share)
+    assert 0 < both["value"]["top ten in common"] < 1
+    unjudged = replace(sample, qrels={query: {"gone": 1} for query in sample.queries})
+    same = rankings.before_judging(unjudged, static, transformer)
+    without = rows[rows["metric"] != "query words in the relevant document"]
+    assert same.reset_index(drop=True).equals(without.reset_index(drop=True))
+
+
+def test_few_known_items_are_no_rows(pairs, data):
+    few = replace(pairs, documents=dict(list(pairs.documents.items())[: statistics.MIN_QUERIES]))
+    rows = rankings.before_judging(few, encoders.load("tiny-static"), encoders.load("tiny-static"))
+    assert not rows["metric"].str.startswith("known-item").any() and "top ten in common" in set(rows["metric"])

@@ -31,6 +31,16 @@ QUANTIZED = "What does quantization cost?"
 RESCORED = "What does quantization cost, rescored?"
 FASTER = "How much faster does it index?"
 COMPRESSED = (CUT, QUANTIZED, RESCORED)
+FACTS = {  # metrics of notebook 01 that tell of a corpus, in words
+    "words per document": "words per document (median)",
+    "words per query": "words per query (median)",
+    "distinct words": "distinct words",
+    "query words in the corpus": "query's words that the corpus has",
+    "query words in the best matching document": "query's words in the document with most of them",
+    "query words in the relevant document": "query's words in its relevant document (judged)",
+    "top ten in common": "first ten that both models find",
+    "known-item share kept": "known items: share of NDCG@10 kept",
+}
 
 
 class Comparison(NamedTuple):
@@ -249,6 +259,20 @@ def points(abouts: Mapping[str, Asked]) -> pd.DataFrame:
                 "corpus": corpus, "model": names.get(each.model, TRAINED), "setting": each.setting or "words",
                 "with_bm25": bool(fused), "bytes": each.searched_bytes, **statistics.mean(each.scores)._asdict(),
             })  # fmt: skip
+    return pd.DataFrame(made)
+
+
+def facts(abouts: Mapping[str, Asked]) -> pd.DataFrame:
+    """Facts of each corpus beside what the static model loses there against the transformer.
+
+    Columns: fact, in words; corpus; amount; and value, low, high, n of the difference in NDCG@10.
+    """
+    [lost] = [each for each in compare(abouts) if each.question == QUALITY]
+    made = []
+    for metric, words in FACTS.items():
+        for corpus, effect in lost.known.items():
+            for amount in abouts[corpus].of("01", metric)["value"]:
+                made.append({"fact": words, "corpus": corpus, "amount": amount, **effect._asdict()})
     return pd.DataFrame(made)
 
 

@@ -48,7 +48,7 @@ class Encoder:
         self.plain = name  # two folders may have it; `name` is no other model's in this process
         self.name = names.MODELS.shown(name, revision)
         self.revision = revision
-        self.folder = folder  # where it was loaded from, if it is neither registered nor of the hub
+        self.folder = folder  # where it was loaded from, if it was given as a folder or put into data/models by hand
         self.speed_only = facts is not None and facts.speed_only
         self.facts = facts
         self.cut = cut
@@ -80,7 +80,7 @@ class Encoder:
     @cached_property
     def stored_dtype(self) -> str:
         """The number format of the model's files, whatever it is run in."""
-        if self.facts:
+        if self.facts and not self.folder:
             return "float32"
         self.model  # noqa: B018 (a hub's files are here once it is open)
         return self._stored()
@@ -89,6 +89,8 @@ class Encoder:
     def remarks(self) -> str:
         """What is unusual about the model, to be written after its kind; empty for most."""
         stored = "" if self.stored_dtype == "float32" else f", stored as {self.stored_dtype}"
+        if self.facts and self.folder:
+            stored += ", from files put there by hand, which may be another revision than the pinned one"
         return f"{stored}, queries by a route of their own" if self.asymmetric else stored
 
     @property
@@ -218,7 +220,7 @@ def check_reachable(name: str) -> None:
     facts = MODELS.get(name)
     if facts is None and not model_files.folder_named(name):
         model_files.check_hub(*name.split("@"))
-    elif facts and facts.hub and not (facts.package and model_files.package_folder(facts.package)):
+    elif facts and facts.hub and not (model_files.package_folder(facts.package) or model_files.put_by_hand(name)):
         model_files.check_hub(facts.hub, facts.revision)
 
 
@@ -229,23 +231,24 @@ def load(name: str) -> Encoder:
     """
     check(name)
     facts = MODELS.get(name)
-    if facts is None:
-        if folder := model_files.folder_named(name):
-            model_files.check_folder(folder)
-            return Encoder(
-                folder.resolve().name, None, f"sha256:{model_files.folder_sha256(folder)}",
-                lambda: model_files.open_folder(str(folder)), folder, stored=lambda: model_files.stored_dtype(folder),
-            )  # fmt: skip
-        hub, _, revision = name.partition("@")
-        return Encoder(
-            hub, None, revision, lambda: model_files.open_hub(hub, revision),
-            stored=lambda: model_files.stored_dtype(model_files.hub_folder(hub, revision)),
-        )  # fmt: skip
-    if facts.recipe:
+    if facts and facts.recipe:
         return Encoder(name, facts, _recipe_revision(facts), lambda: _made(name, facts))
-    if facts.package and (folder := model_files.package_folder(facts.package)):
-        return Encoder(name, facts, facts.revision, lambda: model_files.open_folder(str(folder)))
-    return Encoder(name, facts, facts.revision, lambda: model_files.open_hub(facts.hub, facts.revision))
+    if facts and (packaged := model_files.package_folder(facts.package)):
+        return Encoder(name, facts, facts.revision, lambda: model_files.open_folder(str(packaged)))
+    if folder := (model_files.put_by_hand if facts else model_files.folder_named)(name):
+        model_files.check_folder(folder)
+        return Encoder(
+            name if facts else folder.resolve().name, facts, f"sha256:{model_files.folder_sha256(folder)}",
+            lambda: model_files.open_folder(str(folder), facts and facts.dimensions), folder,
+            stored=lambda: model_files.stored_dtype(folder),
+        )  # fmt: skip
+    if facts:
+        return Encoder(name, facts, facts.revision, lambda: model_files.open_hub(facts.hub, facts.revision))
+    hub, _, revision = name.partition("@")
+    return Encoder(
+        hub, None, revision, lambda: model_files.open_hub(hub, revision),
+        stored=lambda: model_files.stored_dtype(model_files.hub_folder(hub, revision)),
+    )  # fmt: skip
 
 
 def folder_of(encoder: Encoder) -> Path:
@@ -256,7 +259,8 @@ def folder_of(encoder: Encoder) -> Path:
         )
     if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be float32
         return model_files.hub_folder(encoder.plain, encoder.revision)
-    return encoder.folder or _kept(encoder.plain, encoder.revision, lambda: encoder.model)
+    own = None if encoder.facts else encoder.folder  # a hub's has other formats and frameworks beside
+    return own or _kept(encoder.plain, encoder.revision, lambda: encoder.model)
 
 
 def megabytes(encoder: Encoder) -> float:

@@ -1,5 +1,7 @@
 """Where a model's files come from: a checked PyPI package, a folder, or the model hub at a pinned revision.
 
+A hub's model that somebody put into data/models by hand, under its registered name, is taken before the hub is asked.
+
 Never runs code that comes with a model, reads safetensors only, and always as float32, whatever they are stored in.
 """
 
@@ -32,8 +34,10 @@ FORMATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 TABLE = "embeddings"  # a static model's rows as model2vec stores them, the only ones that it may have as int8
 
 
-def package_folder(package: Package) -> Path | None:
-    """Folder of the files in the installed package, each checked; None if the package is not installed."""
+def package_folder(package: Package | None) -> Path | None:
+    """Folder of the files in the installed package, each checked; None if there is none or it is not installed."""
+    if not package:
+        return None
     try:
         distribution = importlib.metadata.distribution(package.name)
     except importlib.metadata.PackageNotFoundError:
@@ -49,6 +53,12 @@ def folder_named(name: str) -> Path | None:
     """Folder of a model given by its path, or by its name in data/models; None if there is no model."""
     folders = (Path(name), paths.DATA / "models" / name)
     return next((folder for folder in folders if paths.is_file(folder / "modules.json")), None)
+
+
+def put_by_hand(name: str) -> Path | None:
+    """Place in data/models of a registered hub model that somebody put there under its name; None if nobody did."""
+    folder = paths.DATA / "models" / name
+    return folder if paths.exists(folder) else None
 
 
 def check_folder(folder: Path) -> None:
@@ -156,16 +166,25 @@ def quietly(open_model: Callable[[], SentenceTransformer]) -> SentenceTransforme
         transformers.logging.set_verbosity(verbosity)
 
 
-def open_folder(folder: str) -> SentenceTransformer:
-    """Open a model saved by Sentence Transformers. Raises WorkbookError if its files do not make one."""
+def open_folder(folder: str, dimensions: int | None = None) -> SentenceTransformer:
+    """Open a model saved by Sentence Transformers.
+
+    Raises WorkbookError if its files do not make one, or not one of that many `dimensions` if they are given.
+    """
     try:
-        return _open(folder)
+        model = _open(folder)
     except Exception as error:  # each file has a reader of its own, and each reader errors of its own
         told = str(error).strip().partition("\n")[0]
         raise WorkbookError(
             f"{folder} cannot be opened as a model ({type(error).__name__}: {told}): give a folder that Sentence "
             f"Transformers saved, whole"
         ) from error
+    if dimensions and (found := model.get_embedding_dimension()) != dimensions:
+        raise WorkbookError(
+            f"{folder} gives vectors of {found} dimensions, but the model of that name has {dimensions}: put its own "
+            f"files there, or take the folder away"
+        )
+    return model
 
 
 def _open(source: str, revision: str | None = None) -> SentenceTransformer:
@@ -237,5 +256,6 @@ def check_hub(hub: str, revision: str) -> None:
 def _out_of_reach(hub: str, error: Exception) -> WorkbookError:
     return WorkbookError(
         f"cannot load {hub} from the model hub ({type(error).__name__}); where it is out of reach, "
-        f"copy the model's folder here and give its path as the model"
+        f"copy the model's folder here and give its path as the model; a registered one may also lie in data/models, "
+        f"under its name"
     )

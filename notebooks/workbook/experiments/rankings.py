@@ -10,17 +10,21 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from workbook.corpora.corpora import Corpus
 from workbook.embedding import vectors
 from workbook.embedding.encoders import Encoder, Role
 from workbook.errors import WorkbookError
-from workbook.evaluation import evaluation
-from workbook.qdrant import engine
+from workbook.evaluation import corpus_facts, evaluation, statistics
+from workbook.names import BM25
+from workbook.qdrant import bm25, engine
 from workbook.qdrant.bm25 import Bm25, Sparse
 from workbook.qdrant.edge import RRF_K
 from workbook.qdrant.engine import Hits, Index, Search
 
 DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
+CHUNK = 256  # queries that are compared with all documents at once, without an engine
 CLOSE = 1e-3  # between fused scores here and the engine's: it adds up in float32, and in-memory mode in another order
 
 
@@ -79,6 +83,59 @@ class RetrievalMethod(NamedTuple):
         if not self.bm25:
             return by_vectors(index, rows, DEPTH, search)
         return by_both(index, rows, words, search, self.fusion, ids)
+
+
+def before_judging(corpus: Corpus, static: Encoder, transformer: Encoder, seed: int = 0) -> pd.DataFrame:
+    """What can be told of a corpus and two models without a judgement, in the long format of `results`.
+
+    The facts of the corpus; the share of the best ten documents of a query that both models find; and the NDCG@10 of
+    either model and of BM25 on known items drawn by seed, with the share of the transformer's that the static model
+    keeps. Too few known items give no rows.
+    """
+    both = {"corpus": corpus.name, "model": static.name, "against": transformer.name}
+    in_common = corpus_facts.agreement(*(exact(corpus, model) for model in (static, transformer)))
+    found = [{**both, "metric": "top ten in common", **in_common._asdict()}]
+    items = corpus_facts.known_items(corpus, seed=seed)
+    if len(items.queries) >= statistics.MIN_QUERIES:
+        ranked = {model.name: exact(items, model, corpus) for model in (static, transformer)} | {BM25: _by_bm25(items)}
+        scores = {name: evaluation.judge(items, rankings)["ndcg@10"] for name, rankings in ranked.items()}
+        for name, own in scores.items():
+            names = {"corpus": corpus.name, "method": name, "model": None if name == BM25 else name}
+            found.append({**names, "metric": "known-item ndcg@10", **statistics.mean(own)._asdict()})
+        kept = statistics.share_kept(scores[static.name], scores[transformer.name])
+        found.append({**both, "metric": "known-item share kept", **kept._asdict()})
+    return pd.concat([corpus_facts.of(corpus), pd.DataFrame(found)])
+
+
+def exact(corpus: Corpus, encoder: Encoder, encoded: Corpus | None = None) -> list[list[str]]:
+    """The DEPTH documents nearest to each query by whole float32 vectors, without an engine: ids, best first.
+
+    A document that is the query itself is passed over where the corpus says so. `encoded`: a corpus of the same ids
+    whose vectors are kept, so that only documents with another text than there are encoded.
+    """
+    texts, kept = corpus.document_texts, (encoded or corpus).document_texts
+    documents = vectors.encode(encoder, kept)
+    changed = [number for number, text in enumerate(texts) if text != kept[number]]
+    if changed:
+        documents[changed] = vectors.encode(encoder, [texts[number] for number in changed])
+    documents = vectors.truncate(documents, encoder.dimensions)
+    queries = vectors.truncate(vectors.encode(encoder, corpus.query_texts, "query"), encoder.dimensions)
+    found: list[list[str]] = []
+    for start in range(0, len(queries), CHUNK):
+        asked = queries[start : start + CHUNK]
+        scores = np.where(asked.any(axis=1, keepdims=True), asked @ documents.T, -np.inf)
+        found += [ranked[:DEPTH] for ranked in evaluation.order_all(scores, corpus.document_ids)]
+    if not corpus.drop_identical:
+        return found
+    return [[key for key in ranked if key != query] for query, ranked in zip(corpus.queries, found, strict=True)]
+
+
+def _by_bm25(corpus: Corpus) -> list[list[str]]:
+    """Documents that have a word of the query, best first by BM25, without an engine."""
+    model = Bm25(bm25.average_words(corpus.document_texts))
+    scores = bm25.scores(model.queries(corpus.query_texts), model.documents(corpus.document_texts))
+    ranked = evaluation.order_all(np.where(scores > 0, scores, -np.inf), corpus.document_ids)
+    return [each[:DEPTH] for each in ranked]
 
 
 def by_vectors(index: Index, queries: np.ndarray, depth: int, search: Search) -> Hits:

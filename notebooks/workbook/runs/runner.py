@@ -116,7 +116,7 @@ def fetch(planned: list[Part]) -> dict[str, str]:
         ingest_runs.check_room(job)
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
-        if model not in encoders.MODELS:
+        if model not in encoders.MODELS or encoders.load(model).folder:
             _try(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
     for number, (part, searched) in enumerate(found, start=1):
@@ -160,7 +160,7 @@ def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:
 
 
 def _try(model: str) -> None:
-    """Encode a text in each role with a model that is not registered; WorkbookError for what its files lack."""
+    """Encode a text in each role with a model whose files are anybody's; WorkbookError for what its files lack."""
     encoder = encoders.load(model)
     try:
         for role in routes.ROLES:
