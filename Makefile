@@ -17,7 +17,7 @@ export PYTHONPATH := notebooks
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "PROFILE=smoke|default|scifact|nfcorpus|arguana|scale|article   CORPUS=name, BEIR folder or file   MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook"
+	@echo "PROFILE=smoke|default|scifact|suite|scale|article   CORPUS=names, BEIR folders or files, with commas   MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook"
 
 run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \

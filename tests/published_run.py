@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from workbook.conclusions import run_rows
 from workbook.evaluation import results, statistics
 
 N = 100  # queries
@@ -61,11 +62,12 @@ def row(metric: str, value: float, low: float = np.nan, high: float = np.nan, n:
 
 def compared(value: float, **facts: object) -> list[dict]:
     """Row of a difference to the whole vector, certain to 0.004."""
-    return [row("ndcg@10 difference", value, value - 0.004, value + 0.004, model="fast", **facts)]
+    interval = {"low": value - 0.004, "high": value + 0.004, "standard_error": 0.002}
+    return [row("ndcg@10 difference", value, model="fast", **interval, **facts)]
 
 
-def rows() -> dict[str, pd.DataFrame]:
-    """Rows of every notebook."""
+def rows(content: str = "sha") -> dict[str, pd.DataFrame]:
+    """Rows of every notebook, of a corpus with that content."""
     whole = {"model": "fast", "dimension": 64, "search": "exact", "setting": "float32", "key": "ce11"}
     with_bm25 = [label for label in SCORES if not label.startswith("trained")]
     speed = [
@@ -99,7 +101,7 @@ def rows() -> dict[str, pd.DataFrame]:
     distilled = {**trained, "method": "distilled", "against": "trained"}
     return {
         "01_static_vs_transformer": pd.concat([
-            baselines("01", with_bm25),
+            baselines("01", with_bm25, content),
             pd.DataFrame([
                 row("share kept", 0.645, 0.62, 0.67, model="fast", against="slow"),
                 row("ndcg@10 difference", -0.22, -0.23, -0.21, model="fast", against="slow"),
@@ -111,7 +113,7 @@ def rows() -> dict[str, pd.DataFrame]:
         "03_matryoshka_dimensions": pd.DataFrame([*cuts, row("bytes per vector", 256, **whole)]),
         "04_quantization_vs_ndcg": pd.DataFrame([*settings, *sizes]),
         "05_train_your_own": pd.concat([
-            baselines("05", list(SCORES)[:4] + list(SCORES)[7:]),
+            baselines("05", list(SCORES)[:4] + list(SCORES)[7:], content),
             pd.DataFrame([
                 row("training seconds", 31.0, n=1, model="custom-made-1"),
                 row("ndcg@10 difference", -0.23, -0.25, -0.21, key="d1", **distilled),
@@ -127,9 +129,19 @@ def rows() -> dict[str, pd.DataFrame]:
     }  # fmt: skip
 
 
-def publish(monkeypatch, run: str = "made", without: tuple[str, ...] = ()) -> None:
+def publish(monkeypatch, run: str = "made", without: tuple[str, ...] = (), corpus: str = "made") -> None:
     """Publish the rows of all notebooks but some, as that run."""
     monkeypatch.setenv("WORKBOOK_RUN", run)
-    for notebook, frame in rows().items():
+    for notebook, frame in rows("sha" if corpus == "made" else corpus).items():
         if notebook not in without:
-            results.publish(notebook, frame)
+            results.publish(notebook, frame.assign(corpus=corpus))
+
+
+def publish_several(monkeypatch, changes: dict[str, dict[str, float]], run: str = "many") -> None:
+    """Publish a run of several corpora, by name: those of SCORES that are other ones there."""
+    for corpus, changed in changes.items():
+        with monkeypatch.context() as patch:
+            for label, score in changed.items():
+                patch.setitem(SCORES, label, score)
+            publish(patch, f"{run}/{corpus}", corpus=corpus)
+    run_rows.write_members(run, {f"{run}/{corpus}": "" for corpus in changes})

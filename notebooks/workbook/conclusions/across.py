@@ -30,6 +30,17 @@ CUT = "How few dimensions will do?"
 QUANTIZED = "What does quantization cost?"
 RESCORED = "What does quantization cost, rescored?"
 FASTER = "How much faster does it index?"
+COMPRESSED = (CUT, QUANTIZED, RESCORED)
+FACTS = {  # metrics of notebook 01 that tell of a corpus, in words
+    "words per document": "words per document (median)",
+    "words per query": "words per query (median)",
+    "distinct words": "distinct words",
+    "query words in the corpus": "query's words that the corpus has",
+    "query words in the best matching document": "query's words in the document with most of them",
+    "query words in the relevant document": "query's words in its relevant document (judged)",
+    "top ten in common": "first ten that both models find",
+    "known-item share kept": "known items: share of NDCG@10 kept",
+}
 
 
 class Comparison(NamedTuple):
@@ -46,8 +57,8 @@ class Comparison(NamedTuple):
 
     @property
     def known(self) -> dict[str, Interval]:
-        """The effects that have an interval, which alone make the overall effect; few queries give none."""
-        return {name: effect for name, effect in self.effects.items() if pd.notna(effect.low)}
+        """The effects that have a standard error, which alone make the overall effect; few queries give none."""
+        return {name: effect for name, effect in self.effects.items() if effect.standard_error > 0}
 
 
 def compare(abouts: Mapping[str, Asked]) -> list[Comparison]:
@@ -147,7 +158,7 @@ def _hangs_on(each: Comparison, margin: float) -> str:
     """Which corpora decide the verdict: without any of them it would be another."""
     verdict = decide(each.overall.effect, margin)
     deciding = [
-        name for name, rest in zip(each.known, each.overall.leave_one_out, strict=True)
+        name for name, rest in zip(each.known, each.overall.without, strict=True)
         if decide(rest, margin) != verdict
     ]  # fmt: skip
     return f" (not without {' or '.join(deciding)})" if deciding else ""
@@ -204,7 +215,7 @@ def rows(found: Sequence[Comparison]) -> pd.DataFrame:
             made.append(
                 {**names, "part": "a new corpus", "value": overall.effect.value, "low": low, "high": high, "n": n}
             )
-            for name, rest in zip(each.known, overall.leave_one_out, strict=True):
+            for name, rest in zip(each.known, overall.without, strict=True):
                 made.append({**names, "part": f"mean without {name}", **rest._asdict()})
             for metric, value in (
                 ("tau", overall.tau),
@@ -248,6 +259,20 @@ def points(abouts: Mapping[str, Asked]) -> pd.DataFrame:
                 "corpus": corpus, "model": names.get(each.model, TRAINED), "setting": each.setting or "words",
                 "with_bm25": bool(fused), "bytes": each.searched_bytes, **statistics.mean(each.scores)._asdict(),
             })  # fmt: skip
+    return pd.DataFrame(made)
+
+
+def facts(abouts: Mapping[str, Asked]) -> pd.DataFrame:
+    """Facts of each corpus beside what the static model loses there against the transformer.
+
+    Columns: fact, in words; corpus; amount; and value, low, high, n of the difference in NDCG@10.
+    """
+    [lost] = [each for each in compare(abouts) if each.question == QUALITY]
+    made = []
+    for metric, words in FACTS.items():
+        for corpus, effect in lost.known.items():
+            for amount in abouts[corpus].of("01", metric)["value"]:
+                made.append({"fact": words, "corpus": corpus, "amount": amount, **effect._asdict()})
     return pd.DataFrame(made)
 
 

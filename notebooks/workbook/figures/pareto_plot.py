@@ -5,12 +5,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator, StrMethodFormatter
-from matplotlib.transforms import Bbox
 
 from workbook.errors import WorkbookError
 from workbook.evaluation.metrics import METRICS
+from workbook.figures.axes import label_points
 from workbook.figures.grid_plots import scored
 from workbook.figures.plots import MARKERS, STYLE, caption, set_title
 
@@ -40,7 +39,7 @@ def pareto(rows: pd.DataFrame, search: str) -> Figure:
             )  # fmt: skip
             listed = range(first, first + len(frontier))
             numbers += [
-                (number, *point, line.get_color()) for number, point in zip(listed, line.get_xydata(), strict=True)
+                (str(number), *point, line.get_color()) for number, point in zip(listed, line.get_xydata(), strict=True)
             ]
             first += len(frontier)
             table = figure.add_subplot(grid[1, place])
@@ -52,7 +51,7 @@ def pareto(rows: pd.DataFrame, search: str) -> Figure:
         set_title(figure, _pareto_finding(frontiers))
         more = ", which reads float32 vectors too" if search.startswith("rescore") else ""
         caption(figure, scores, f"float32 searched exactly, all else by {search}{more}", are_means=True)
-        _number(axis, numbers, scores[["bytes", "value"]].to_numpy())
+        label_points(axis, numbers, scores[["bytes", "value"]].to_numpy())
     return figure
 
 
@@ -109,44 +108,3 @@ def _bytes_axis(axis: Axes) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
     axis.margins(0.05, 0.1)
     axis.set_xlabel(f"{METRICS['bytes per vector'].label} (log scale)")
-
-
-def _number(axis: Axes, numbers: list[tuple], points: np.ndarray) -> None:
-    """Write each number near its point, where it hides no other number and no frontier point, and the fewest others."""
-    figure = axis.figure
-    figure.draw_without_rendering()
-    pixels = figure.dpi / 72
-    others = axis.transData.transform(points)
-    places = axis.transData.transform([(x, y) for _, x, y, _ in numbers])
-    taken = [Bbox.from_bounds(*(place - 4.5 * pixels), 9 * pixels, 9 * pixels) for place in places]
-    for (number, x, y, color), place in zip(numbers, places, strict=True):
-        label = axis.annotate(
-            str(number), (x, y), (0, 0), textcoords="offset points", ha="center", va="center", fontsize=9.5,
-            fontweight="bold", color=color, zorder=5, path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
-        label.set_in_layout(False)
-        size = np.array(label.get_window_extent().size) + 2 * pixels
-        boxes = {
-            offset: Bbox.from_bounds(*(place + np.array(offset) * pixels - size / 2), *size) for offset in _OFFSETS
-        }
-        free = [
-            offset for offset, box in boxes.items()
-            if (axis.bbox.min <= box.min).all() and (box.max <= axis.bbox.max).all() and not box.count_overlaps(taken)
-        ]  # fmt: skip
-        hidden = {offset: _inside(boxes[offset], others) + np.hypot(*offset) / 12 for offset in free or _OFFSETS}
-        label.xyann = min(hidden, key=hidden.get)
-        taken.append(boxes[label.xyann])
-        if np.hypot(*label.xyann) > 16:
-            line = {"arrowstyle": "-", "lw": 0.7, "color": color, "shrinkA": 6, "shrinkB": 4}
-            axis.annotate("", (x, y), label.xyann, textcoords="offset points", arrowprops=line).set_in_layout(False)
-
-
-_OFFSETS = [
-    (round(radius * np.cos(angle), 1), round(radius * np.sin(angle), 1))
-    for radius in (12, 16, 22, 30, 40, 52, 66)
-    for angle in np.deg2rad([120, 90, 150, 60, 180, 30, 270, 300, 240, 0, 210, 330])
-]
-
-
-def _inside(box: Bbox, points: np.ndarray) -> int:
-    return int(((points > box.min) & (points < box.max)).all(axis=1).sum())

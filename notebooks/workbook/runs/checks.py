@@ -81,6 +81,12 @@ def _file_name(value: str) -> None:
         raise WorkbookError(f"{value!r} cannot be the name of a file: give a name, without a folder")
 
 
+def _run_name(value: str) -> None:
+    _text(value)
+    for part in value.split("/", 1):  # of several corpora, one is called <run>/<corpus>
+        _file_name(part)
+
+
 def _language(name: str) -> None:
     _text(name)
     bm25.Bm25(1, name)
@@ -152,7 +158,7 @@ TEXTS: dict[str, Check] = {  # to be quoted in YAML, where they may look like a 
     "collection": _unless("", _text),
     "vector_name": _unless("", _text),
     "fusion": engine.check_fusion,
-    "run": _unless("", _file_name),
+    "run": _unless("", _run_name),
     "labelled_split": _unless("", _file_name),
     "other_corpus": _unless("", corpora.check),
 }

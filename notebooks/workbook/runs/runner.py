@@ -61,7 +61,7 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
         paths.remove_old_temporaries()
         name, several = run_name(profile, overrides), len(planned) > 1
         lost = fetch(planned)
-        if several:
+        if any(part.corpus and part.jobs for part in planned):
             run_rows.write_members(name, {part.run: lost.get(part.run, "") for part in planned if part.corpus})
         outcomes = _execute_all(planned, lost)
         expected = []
