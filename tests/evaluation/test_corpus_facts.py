@@ -27,11 +27,13 @@ def told(corpus):
     return corpus_facts.of(corpus).set_index("metric")
 
 
-def shares(corpus):
-    documents, queries = (
-        [corpus_facts.words(text) for text in texts] for texts in (corpus.document_texts, corpus.query_texts)
-    )
-    return corpus_facts._shares(corpus, documents, queries)
+def shares(corpus, monkeypatch):
+    """Each share of each query, before they become means."""
+    found, mean = {}, corpus_facts.statistics.mean
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus_facts.statistics, "mean", lambda each: found.update({len(found): each}) or mean(each))
+        metrics = told(corpus).index[3:]
+    return dict(zip(metrics, found.values(), strict=True))
 
 
 def test_words_are_counted():
@@ -45,8 +47,8 @@ def test_characters_of_scripts_without_spaces_are_words():
     assert corpus_facts.words("Straße 東京") == ["strasse", "東", "京"]
 
 
-def test_shares_of_a_querys_words_are_weighed_by_how_rare_they_are():
-    found = shares(SMALL)
+def test_shares_of_a_querys_words_are_weighed_by_how_rare_they_are(monkeypatch):
+    found = shares(SMALL, monkeypatch)
     whole, rare = idf(3) + 2 * idf(1), idf(3) + idf(0)
     assert found[IN_CORPUS].to_dict() == pytest.approx({"q1": 1, "q2": idf(3) / rare})
     assert found[BEST].to_dict() == pytest.approx({"q1": (idf(3) + idf(1)) / whole, "q2": idf(3) / rare})
@@ -58,17 +60,17 @@ def test_a_share_that_no_query_has_is_no_row():
     assert RELEVANT not in unjudged.index and BEST in unjudged.index
 
 
-def test_a_query_that_is_a_document_does_not_find_itself():
+def test_a_query_that_is_a_document_does_not_find_itself(monkeypatch):
     alike = replace(SMALL, queries={"d1": "River the River flows"}, qrels={"d1": {"d2": 1}})
-    assert shares(alike)[BEST].tolist() == [1]
-    alone = shares(replace(alike, drop_identical=True))
+    assert shares(alike, monkeypatch)[BEST].tolist() == [1]
+    alone = shares(replace(alike, drop_identical=True), monkeypatch)
     assert alone[BEST].tolist() == alone[RELEVANT].tolist() == pytest.approx([idf(3) / (idf(3) + 2 * idf(1))])
 
 
 def test_many_queries_are_looked_up_as_few_are(monkeypatch):
     sample = corpora.load("sample")
     whole = corpus_facts.of(sample)
-    monkeypatch.setattr(corpus_facts, "CHUNK", 3)
+    monkeypatch.setattr(corpus_facts.evaluation, "CELLS", 3 * len(sample.documents))
     assert corpus_facts.of(sample).equals(whole)
     values = whole.set_index("metric")["value"]
     assert 0 < values[RELEVANT] <= values[BEST] <= values[IN_CORPUS] <= 1

@@ -177,3 +177,15 @@ def test_what_is_judged_is_left_as_it_was():
     before = deepcopy((corpus, rankings))
     evaluation.judge(corpus, rankings)
     assert (corpus, rankings) == before
+
+
+def test_queries_are_taken_in_slices_that_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(evaluation, "CELLS", 10)
+    assert [list(range(7))[some] for some in evaluation.slices(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert len(list(evaluation.slices(3, 100))) == 3 and list(evaluation.slices(2, 0)) == [slice(0, 10)]
+
+
+def test_a_ranking_of_all_is_cut_after_it_is_in_order():
+    scores = np.array([[0.1, 0.5, 0.5, -np.inf]])
+    assert evaluation.order_all(scores, ["a", "b", "c", "d"]) == [["c", "b", "a"]]
+    assert evaluation.order_all(scores, ["a", "b", "c", "d"], 2) == [["c", "b"]]

@@ -207,7 +207,7 @@ def test_without_an_engine_few_at_once_rank_as_many_and_a_query_unknown_ranks_no
     encoder, corpus = encoders.load("tiny-static"), with_unknown(pairs)
     whole = rankings.exact(corpus, encoder)
     assert whole[-2:] == [[], []] and all(whole[:-2])
-    monkeypatch.setattr(rankings, "CHUNK", 5)
+    monkeypatch.setattr(evaluation, "CELLS", 5 * len(corpus.documents))
     assert rankings.exact(corpus, encoder) == whole
 
 

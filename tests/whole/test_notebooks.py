@@ -95,6 +95,17 @@ def test_01_has_bm25_alone_and_with_each_model(smoke):
     )
 
 
+def test_01_tells_what_can_be_told_before_judging(smoke):
+    rows = rows_of("01_static_vs_transformer")
+    assert value(rows, metric="words per query") == 8
+    assert 0 < value(rows, metric="top ten in common", model="tiny-static", against="tiny-transformer") < 1
+    found = [
+        value(rows, metric="known-item ndcg@10", method=name) for name in ("tiny-static", "tiny-transformer", "BM25")
+    ]
+    assert value(rows, metric="known-item share kept") == pytest.approx(found[0] / found[1])
+    assert "the best ten documents of a query" in json.dumps(outputs_of(smoke[1], "01_static_vs_transformer"))
+
+
 def test_02_gives_every_time_its_range_and_repeats(smoke):
     rows = rows_of("02_encoding_speed")
     timed = rows[rows["metric"].isin(["texts/s", "tokens/s", "speed-up", "load seconds", "first text ms"])]

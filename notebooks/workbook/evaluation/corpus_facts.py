@@ -13,11 +13,10 @@ from scipy.sparse import csr_matrix
 
 from workbook.corpora import near_duplicates
 from workbook.corpora.corpora import Corpus, Document
-from workbook.evaluation import statistics
+from workbook.evaluation import evaluation, statistics
 from workbook.evaluation.statistics import Interval
 
 SPAN, LEAST = 8, 2  # words of a known item, at most and at least; a document has twice as many or more
-CHUNK = 256  # queries whose words are looked for in all documents at once
 
 
 def of(corpus: Corpus) -> pd.DataFrame:
@@ -28,12 +27,18 @@ def of(corpus: Corpus) -> pd.DataFrame:
     most of them. Only the last needs judgements. A query without a word is left out of the shares, and one without a
     relevant document here of the last. A document that is the query itself is passed over where the corpus says so.
     """
-    documents, queries = ([words(text) for text in texts] for texts in (corpus.document_texts, corpus.query_texts))
-    distinct = set(chain.from_iterable(documents))
-    counts = {"words per document": documents, "words per query": queries}
-    found = [{"metric": name, "value": np.median([*map(len, each)]), "n": len(each)} for name, each in counts.items()]
-    found.append({"metric": "distinct words", "value": len(distinct), "n": len(documents)})
-    for metric, shares in _shares(corpus, documents, queries).items():
+    asked = [words(text) for text in corpus.query_texts]
+    numbers = {word: number for number, word in enumerate(sorted(set(chain.from_iterable(asked))))}
+    lengths, distinct, present = [], set(), []
+    for text in corpus.document_texts:  # the words of all of them would not fit into memory
+        own = words(text)
+        lengths.append(len(own))
+        distinct.update(own)
+        present.append({numbers[word] for word in own if word in numbers})
+    medians = {"words per document": lengths, "words per query": [*map(len, asked)]}
+    found = [{"metric": name, "value": np.median(each), "n": len(each)} for name, each in medians.items()]
+    found.append({"metric": "distinct words", "value": len(distinct), "n": len(lengths)})
+    for metric, shares in _shares(corpus, present, [{numbers[word] for word in own} for own in asked]).items():
         if len(shares):
             found.append({"metric": metric, **statistics.mean(shares)._asdict()})
     return pd.DataFrame(found).assign(corpus=corpus.name)
@@ -77,23 +82,26 @@ def known_items(corpus: Corpus, count: int = 200, seed: int = 0) -> Corpus:
     return Corpus(f"known items of {corpus.name}", documents, queries, qrels)
 
 
-def _shares(corpus: Corpus, documents: Sequence[list[str]], queries: Sequence[list[str]]) -> dict[str, pd.Series]:
-    """Each share of the words of a query, as `of` has them: (queries,) by id, for those that have it."""
-    numbers = {word: number for number, word in enumerate(sorted(set(chain.from_iterable(queries))))}
-    present, asked = _matrix(documents, numbers), _matrix(queries, numbers)
-    having = np.bincount(present.indices, minlength=len(numbers))
+def _shares(corpus: Corpus, documents: Sequence[set[int]], queries: Sequence[set[int]]) -> dict[str, pd.Series]:
+    """Each share of the words of a query, as `of` has them: (queries,) by id, for those that have it.
+
+    `documents` and `queries` have the numbers of those words that a query has.
+    """
+    count = 1 + max(chain.from_iterable(queries), default=0)
+    present, asked = _matrix(documents, count), _matrix(queries, count)
+    having = np.bincount(present.indices, minlength=count)
     idf = np.log(1 + (len(documents) - having + 0.5) / (having + 0.5))
     weights, having_words = asked.multiply(idf).tocsr(), present.T.tocsr()
     places = {key: place for place, key in enumerate(corpus.documents)}
     best, relevant = np.zeros(len(queries)), np.full(len(queries), np.nan)
-    for start in range(0, len(queries), CHUNK):
-        shared = (weights[start : start + CHUNK] @ having_words).toarray()
-        for row, query in enumerate(list(corpus.queries)[start : start + CHUNK]):
+    for some in evaluation.slices(len(queries), len(documents)):
+        shared = (weights[some] @ having_words).toarray()
+        for row, query in enumerate(list(corpus.queries)[some]):
             if corpus.drop_identical and query in places:
                 shared[row, places[query]] = 0
             judged = [places[key] for key, grade in corpus.qrels[query].items() if grade > 0 and key in places]
-            best[start + row] = shared[row].max()
-            relevant[start + row] = shared[row, judged].max() if judged else np.nan
+            best[some.start + row] = shared[row].max()
+            relevant[some.start + row] = shared[row, judged].max() if judged else np.nan
     known, total = asked @ (idf * (having > 0)), asked @ idf
     total[total == 0] = np.nan
     named = {"corpus": known, "best matching document": best, "relevant document": relevant}
@@ -101,9 +109,8 @@ def _shares(corpus: Corpus, documents: Sequence[list[str]], queries: Sequence[li
     return {f"query words in the {where}": pd.Series(each / total, of_query).dropna() for where, each in named.items()}
 
 
-def _matrix(texts: Sequence[list[str]], numbers: dict[str, int]) -> csr_matrix:
-    """Which of the numbered words each text has, once: sparse (texts, words), of ones."""
-    columns = [sorted({numbers[word] for word in text if word in numbers}) for text in texts]
-    ends = np.cumsum([0, *map(len, columns)])
-    flat = np.fromiter(chain.from_iterable(columns), dtype=np.int32, count=ends[-1])
-    return csr_matrix((np.ones(len(flat)), flat, ends), shape=(len(texts), len(numbers)))
+def _matrix(texts: Sequence[set[int]], count: int) -> csr_matrix:
+    """Which of the numbered words each text has: sparse (texts, count), of ones."""
+    ends = np.cumsum([0, *map(len, texts)])
+    flat = np.fromiter(chain.from_iterable(map(sorted, texts)), dtype=np.int32, count=ends[-1])
+    return csr_matrix((np.ones(len(flat)), flat, ends), shape=(len(texts), count))

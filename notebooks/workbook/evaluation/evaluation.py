@@ -5,7 +5,7 @@ trec_eval's order (document id, descending), which makes a score repeatable and 
 to it that they are all here. pytrec_eval then gets ranks instead of scores, so that it does not sort again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from workbook.corpora.corpora import Corpus
 
 DEPTH = 100
 METRICS = ("ndcg@10", "recall@100", "mrr@10")
+CELLS = 2**22  # scores that are computed at once without an engine: 32 MB
 EQUAL = 1e-6  # cosines that differ by less are equal: a document is encoded to about 1e-7
 
 
@@ -30,16 +31,25 @@ def in_order(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -
     return np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
-def order_ties(ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]]:
-    """Document ids of each query in the order of `in_order`; row numbers of -1 are left out."""
+def order_ties(
+    ids: np.ndarray, scores: np.ndarray, document_ids: Sequence[str], depth: int | None = None
+) -> list[list[str]]:  # fmt: skip
+    """Document ids of each query in the order of `in_order`, the first `depth`; row numbers of -1 are left out."""
     ranked, _ = in_order(ids, scores, document_ids)
-    return [[document_ids[number] for number in row if number >= 0] for row in ranked]
+    return [[document_ids[number] for number in row if number >= 0] for row in ranked[:, :depth]]
 
 
-def order_all(scores: np.ndarray, document_ids: Sequence[str]) -> list[list[str]]:
-    """All document ids of each query, ranked by scores (queries, documents), those of -inf left out."""
+def order_all(scores: np.ndarray, document_ids: Sequence[str], depth: int | None = None) -> list[list[str]]:
+    """All document ids of each query, or the first `depth`, ranked by scores (queries, documents), none of -inf."""
     ids = np.where(np.isfinite(scores), np.arange(scores.shape[1]), -1)
-    return order_ties(ids, scores, document_ids)
+    return order_ties(ids, scores, document_ids, depth)
+
+
+def slices(queries: int, documents: int) -> Iterator[slice]:
+    """Queries, some at a time, so that there are CELLS scores of these and of all documents at most."""
+    some = max(1, CELLS // max(1, documents))
+    for start in range(0, queries, some):
+        yield slice(start, start + some)
 
 
 def nothing_found(ids: np.ndarray) -> int:

@@ -24,7 +24,6 @@ from workbook.qdrant.edge import RRF_K
 from workbook.qdrant.engine import Hits, Index, Search
 
 DEPTH = evaluation.DEPTH + 1  # results; one more, where a document that is the query itself is passed over
-CHUNK = 256  # queries that are compared with all documents at once, without an engine
 CLOSE = 1e-3  # between fused scores here and the engine's: it adds up in float32, and in-memory mode in another order
 
 
@@ -121,10 +120,10 @@ def exact(corpus: Corpus, encoder: Encoder, encoded: Corpus | None = None) -> li
     documents = vectors.truncate(documents, encoder.dimensions)
     queries = vectors.truncate(vectors.encode(encoder, corpus.query_texts, "query"), encoder.dimensions)
     found: list[list[str]] = []
-    for start in range(0, len(queries), CHUNK):
-        asked = queries[start : start + CHUNK]
+    for some in evaluation.slices(len(queries), len(documents)):
+        asked = queries[some]
         scores = np.where(asked.any(axis=1, keepdims=True), asked @ documents.T, -np.inf)
-        found += [ranked[:DEPTH] for ranked in evaluation.order_all(scores, corpus.document_ids)]
+        found += evaluation.order_all(scores, corpus.document_ids, DEPTH)
     if not corpus.drop_identical:
         return found
     return [[key for key in ranked if key != query] for query, ranked in zip(corpus.queries, found, strict=True)]
@@ -134,8 +133,7 @@ def _by_bm25(corpus: Corpus) -> list[list[str]]:
     """Documents that have a word of the query, best first by BM25, without an engine."""
     model = Bm25(bm25.average_words(corpus.document_texts))
     scores = bm25.scores(model.queries(corpus.query_texts), model.documents(corpus.document_texts))
-    ranked = evaluation.order_all(np.where(scores > 0, scores, -np.inf), corpus.document_ids)
-    return [each[:DEPTH] for each in ranked]
+    return evaluation.order_all(np.where(scores > 0, scores, -np.inf), corpus.document_ids, DEPTH)
 
 
 def by_vectors(index: Index, queries: np.ndarray, depth: int, search: Search) -> Hits:
