@@ -120,12 +120,12 @@ def headline(abouts: Mapping[str, Asked]) -> str:
     margin = next(iter(abouts.values())).margin
     one = min(alike, key=lambda each: sum(effect.value for effect in each.effects.values()) / len(each.effects))
     if not one.overall:
-        return f"{_counted(one, margin)} {_too_few(len(one.effects))}"
+        return f"{_told(one, margin)} {_too_few(len(one.effects))}"
     said = {
         BETTER: "Not on these corpora", EQUAL: "Not on these corpora", WORSE: "On these corpora, yes",
         NOT_SETTLED: "It depends on the corpus",
     }[decide(one.overall.effect, margin)]  # fmt: skip
-    return f"{said}: {_overall(one, margin)} {_counted(one, margin)}"
+    return f"{said}: {_told(one, margin)}"
 
 
 def answer(abouts: Mapping[str, Asked]) -> list[Answer]:
@@ -139,20 +139,22 @@ def answer(abouts: Mapping[str, Asked]) -> list[Answer]:
 
 
 def _answer(question: str, own: Sequence[Comparison], margin: float) -> Answer:
-    said = [
-        f"{_overall(each, margin)} {_counted(each, margin)}" if each.overall else _counted(each, margin) for each in own
-    ]
     few = [_too_few(len(each.effects)) for each in own if not each.overall][:1]
-    return Answer(question, " ".join([*said, *few]), notebooks=(ACROSS,))
+    return Answer(question, " ".join([*(_told(each, margin) for each in own), *few]), notebooks=(ACROSS,))
 
 
-def _overall(each: Comparison, margin: float) -> str:
-    """The overall effect of a comparison in a sentence, and what a new corpus is expected to show."""
-    verdict = told(each.overall.effect, margin)
+def _told(each: Comparison, margin: float) -> str:
+    """A comparison in a sentence: what holds overall, on how many corpora which verdict, what a new one may show."""
+    count = Counter(decide(effect, margin) for effect in each.effects.values())
+    said = {BETTER: "better on", EQUAL: f"equal within {margin:g} on", WORSE: "worse on", NOT_SETTLED: "not settled on"}
+    counted = [f"{words} {count[verdict]}" for verdict, words in said.items() if count[verdict]]
+    on_each = f"{', '.join(counted)} of {len(each.effects)} corpora"
+    if not each.overall:
+        return f"{each.one} against {each.other}: {on_each}."
     low, high = (formatted(end, "+.3f") for end in each.overall.prediction)
-    without = _hangs_on(each, margin)
+    mean, verdict = each.overall.effect.text(3, "+"), told(each.overall.effect, margin)
     return (
-        f"{each.one} against {each.other}: {each.overall.effect.text(3, '+')} on average, {verdict}{without}; "
+        f"{each.one} against {each.other}: {mean} on average, {verdict}{_hangs_on(each, margin)}; {on_each}; "
         f"a new corpus is expected between {low} and {high}."
     )
 
@@ -165,17 +167,6 @@ def _hangs_on(each: Comparison, margin: float) -> str:
         if decide(rest, margin) != verdict
     ]  # fmt: skip
     return f" (not without {' or '.join(deciding)})" if deciding else ""
-
-
-def _counted(each: Comparison, margin: float) -> str:
-    """On how many corpora which is better."""
-    count = Counter(decide(effect, margin) for effect in each.effects.values())
-    said = {
-        BETTER: f"{each.one} is better on", WORSE: f"{each.other} on", EQUAL: f"equal within {margin:g} on",
-        NOT_SETTLED: "not settled on",
-    }  # fmt: skip
-    parts = [f"{words} {count[verdict]}" for verdict, words in said.items() if count[verdict] or verdict == BETTER]
-    return f"Of {len(each.effects)} corpora, {', '.join(parts)}."
 
 
 def _too_few(corpora: int) -> str:
