@@ -2,6 +2,8 @@
 
 # ruff: noqa: RUF001 (sentences in other alphabets)
 
+import unicodedata
+
 import numpy as np
 import pytest
 from workbook.corpora import corpora, pairs
@@ -35,15 +37,16 @@ def test_a_title_and_three_sentences_give_a_pair_of_each_kind():
     }
 
 
-@pytest.mark.parametrize("kind", pairs.KINDS)
+@pytest.mark.parametrize("kind", ["title", "summary", "sentence"])
 def test_only_the_wanted_kinds_are_made(kind):
     assert made(RIVER, [kind]) == [pair for pair in made(RIVER) if pair.kind == kind] != []
 
 
-def test_one_sentence_is_found_by_its_title_or_not_at_all():
+def test_one_sentence_is_found_by_its_title_or_by_spans_of_it():
     assert made(Document("Rivers", FIRST)) == [("Rivers", FIRST, "d", "title")]
-    for document in (Document("", FIRST), Document("Rivers", ""), Document("", "")):
-        assert made(document) == []
+    for document in (Document("", FIRST), Document("Rivers bend left", ""), Document("Rivers bend left", FIRST)):
+        assert {pair.kind for pair in made(document, ["sentence", "span"])} == {"span"}
+        assert made(document, ["summary", "sentence"]) == []
     assert (THIRD, f"{FIRST} {SECOND}", "d", "sentence") in made(Document("", RIVER.text))
 
 
@@ -136,6 +139,54 @@ def test_at_most_so_many_sentences_are_drawn_and_the_first_is_not_one():
     assert "Sentence number 0 of a long text." not in {pair.anchor for pair in pairs.make(MANY, ["sentence"], 99, 0)}
 
 
+CODE = "def bend(self, left=True):\n    return -self.angle if left else self.angle"
+THAI, CHINESE = "แม่น้ำเลี้ยวซ้ายหลังฝนตก", "河流向左弯曲"
+
+
+def test_spans_are_taken_of_what_gives_no_other_wanted_pair():
+    every = {"river": RIVER, "line": Document("", "blue canvas shoes size 43"), "word": Document("", "shoes")}
+    for kinds in (pairs.KINDS, ["span", "title"], ["sentence", "span"]):
+        found = pairs.make(every, kinds, 5, 0)
+        assert {pair.document for pair in found if pair.kind == "span"} == {"line"}
+        assert {pair.document for pair in found if pair.kind != "span"} == {"river"}
+    assert {pair.document for pair in pairs.make(every, ["span"], 5, 0)} == {"river", "line"}
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "lengths"),
+    [
+        (CODE, str.split, {3, 4}),
+        ("a b c d e f", str.split, {3}),
+        ("blue canvas shoes", str.split, {1}),
+        (CHINESE, list, {3}),
+        (f"{CHINESE} USB {CHINESE}", lambda text: text.replace("USB", "u").replace(" ", ""), {3, 4, 5, 6}),
+    ],
+)
+def test_a_span_is_three_words_to_half_of_the_text_and_the_rest_is_searched(text, units, lengths):
+    found = made(Document("", text), ["span"], 300)
+    assert {len(units(pair.anchor)) for pair in found} == lengths
+    for anchor, positive, _, _ in found:
+        before, after = next(
+            (text[:start], text[start + len(anchor) :])
+            for start in range(len(text))
+            if text.startswith(anchor, start) and "".join((text[:start] + text[start + len(anchor) :]).split())
+            == "".join(positive.split())
+        )  # fmt: skip
+        assert positive == f"{before.rstrip()} {after.lstrip()}".strip()
+
+
+def test_a_span_never_parts_a_letter_from_its_marks():
+    found = made(Document("", THAI), ["span"], 300)
+    assert found
+    for text in [part for pair in found for part in (pair.anchor, *pair.positive.split())]:
+        assert unicodedata.category(text[0]) != "Mn"
+
+
+@pytest.mark.parametrize("text", ["", "word", "河", "two-in-one"])
+def test_a_text_of_one_word_has_no_span(text):
+    assert made(Document("", text), ["span"]) == made(Document(text, ""), ["span"]) == []
+
+
 def test_labelled_pairs_are_those_judged_relevant():
     texts = {"d1": Document("Rivers", "Water flows."), "d2": Document("", "Banks lend."), "d3": Document("", "Snow.")}
     corpus = Corpus("c", texts, {"q1": "water", "q2": "loan"}, {"q1": {"d1": 2, "d3": 0}, "q2": {"d2": 1, "d1": -1}})
@@ -157,9 +208,10 @@ def test_a_tenth_is_held_out_ten_at_least_and_500_at_most(count, held):
     "drawn",
     [
         lambda seed: [pair.anchor for pair in pairs.make(MANY, pairs.KINDS, 3, seed)],
+        lambda seed: [pair.anchor for pair in pairs.make(MANY, ["span"], 3, seed)],
         lambda seed: pairs.hold_out(corpora.unlabelled("sample"), seed),
     ],
-    ids=["sentences", "held out"],
+    ids=["sentences", "spans", "held out"],
 )
 def test_the_seed_decides_what_is_drawn(drawn):
     assert drawn(0) == drawn(0) != drawn(1)

@@ -97,12 +97,12 @@ def test_a_prediction_is_of_normal_distributions_drawn_at_each_likely_variance_b
 def test_the_order_of_corpora_changes_nothing(tau):
     given, order = drawn(tau, seed=1), [3, 0, 5, 2, 1, 4]
     found, again = meta_analysis.pool(given), meta_analysis.pool([given[place] for place in order])
-    assert again == found._replace(leave_one_out=[found.leave_one_out[place] for place in order])
+    assert again == found._replace(without=[found.without[place] for place in order])
 
 
 def test_each_corpus_is_left_out_in_turn():
     given = drawn(0.05, seed=1)
-    found = meta_analysis.pool(given).leave_one_out
+    found = meta_analysis.pool(given).without
     assert found == [meta_analysis.pool([*given[:place], *given[place + 1 :]]).effect for place in range(6)]
     assert {each.n for each in found} == {5}
 
@@ -110,8 +110,8 @@ def test_each_corpus_is_left_out_in_turn():
 def test_of_two_corpora_neither_says_anything_of_a_third():
     found = meta_analysis.pool([effect(0.02, 0.01), effect(0.06, 0.01)])
     assert np.isnan(found.prediction).all()
-    assert [each.value for each in found.leave_one_out] == [0.06, 0.02]
-    assert np.isnan([each[1:3] for each in found.leave_one_out]).all()
+    assert [each.value for each in found.without] == [0.06, 0.02]
+    assert np.isnan([each[1:3] for each in found.without]).all()
 
 
 @pytest.mark.parametrize("seed", range(5))

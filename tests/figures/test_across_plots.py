@@ -6,6 +6,7 @@ import pytest
 from drawn import caption_of, overlapping, title_of
 from matplotlib.colors import same_color
 from workbook.conclusions.across import Comparison
+from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval
 from workbook.figures import across_plots, plots
@@ -81,7 +82,7 @@ def test_without_a_mean_none_is_drawn_or_spoken_of():
     few = comparison([0.05, 0.06], pooled=False)
     figure = across_plots.forest([few], MARGIN)
     assert rows_of(figure.axes[0]) == CORPORA[:2] and not [p for p in figure.axes[0].patches if len(p.get_xy()) == 5]
-    assert title_of(figure) == "NDCG@10 on each corpus; a mean over them takes 5 corpora"
+    assert title_of(figure) == "NDCG@10 differences on each corpus; a mean over them takes 5 corpora"
     assert "diamond" not in caption_of(figure) and "diamond" in caption_of(across_plots.forest([LOST], MARGIN))
 
 
@@ -90,7 +91,7 @@ def test_what_was_not_measured_has_no_point_and_few_queries_no_whisker():
     figure = across_plots.forest([LOST, LOST._replace(effects=effects, overall=None)], MARGIN)
     figure.draw_without_rendering()
     assert points_of(figure.axes[1]) == {0: LOOKS[NOT_SETTLED], 2: LOOKS[BETTER]}
-    assert len(figure.axes[1].lines) > 0 and "300 queries a corpus" in caption_of(figure)
+    assert "6 to 300 queries a corpus" in caption_of(figure)
 
 
 def test_of_an_odd_number_the_last_place_is_empty():
@@ -138,9 +139,16 @@ def test_colour_is_the_model_shape_the_setting_and_hollow_is_with_bm25(points):
 def test_the_finding_is_who_scores_highest_where_and_what_the_fewest_bytes_keep(points):
     figure = across_plots.small_multiples(points)
     assert title_of(figure) == (
-        "static with BM25 scores highest on 2 of 3 corpora; the fewest bytes keep 82% to 90% of the highest score"
+        "static with BM25 scores highest on 2 of 3 corpora; the fewest bytes keep 82% to 90% of the best"
     )
     assert caption_of(figure).startswith("300 to 1,406 queries a corpus, 95% bootstrap intervals")
+
+
+def test_without_anything_to_draw_they_say_what_to_run():
+    with pytest.raises(WorkbookError, match="nothing to draw: run notebooks 01, 03, 04 and 05 first"):
+        across_plots.forest([], MARGIN)
+    with pytest.raises(WorkbookError, match="run notebooks 01 and 05 again"):
+        across_plots.small_multiples(pd.DataFrame())
 
 
 def facts_of(**amounts):

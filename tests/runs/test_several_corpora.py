@@ -10,6 +10,7 @@ from test_runner import DEFAULTS, write_notebook
 from workbook import paths
 from workbook.conclusions import run_rows
 from workbook.errors import WorkbookError
+from workbook.evaluation import results
 from workbook.runs import outcomes, report, runner
 
 READING = "07_should_you_pay_attention"
@@ -108,6 +109,33 @@ def test_the_same_content_under_two_names_is_refused_before_anything_runs(projec
     copy = shutil.copytree(beir_folder, beir_folder.with_name("copy"))
     with pytest.raises(WorkbookError, match="tiny and copy hold the same corpus: take one out"):
         run(project, [beir_folder, copy])
+
+
+def test_what_ended_well_is_not_run_again_while_all_that_decides_it_is_the_same(project, two, capsys, monkeypatch):
+    rows = "import pandas as pd\nfrom workbook.evaluation import results\n"
+    rows += 'results.publish("01_first", pd.DataFrame([{"metric": "ndcg@10", "value": 0.5}]))'
+    write_notebook(project / "notebooks", "01_first", DEFAULTS, rows)
+    monkeypatch.setenv("WORKBOOK_DATA", str(paths.DATA))
+
+    def ran(only=()):
+        capsys.readouterr()
+        assert run(project, two, "some", only)[0] == 0
+        return capsys.readouterr().out.count("OK (")
+
+    assert ran() == 3
+    assert ran() == 1, "the notebook that reads runs each time"
+    assert ran(["01_first"]) == 2, "what is asked for by name is run"
+    write_notebook(project / "notebooks", "01_first", DEFAULTS, rows + "\n")
+    assert ran() == 3, "the notebook changed"
+    _, name, _ = run(project, two, "some")
+    results.published_file(list(run_rows.members(name))[0], "01_first").unlink()
+    assert ran() == 2, "rows are gone"
+    failing = "if corpus.endswith('two'):\n    raise ValueError('planted')"
+    write_notebook(project / "notebooks", "01_first", DEFAULTS, rows, failing)
+    for _ in range(2):
+        capsys.readouterr()
+        assert run(project, two, "some")[0] == 1
+        assert "planted" in capsys.readouterr().out, "what failed is run again"
 
 
 def test_a_reader_alone_reads_what_the_corpora_left(project, two):

@@ -1,6 +1,9 @@
 """Training pairs from documents alone: a part of a document is the query, and the rest of it is the answer.
 
-    title -> text; first sentence (the summary) -> rest; any other sentence -> title and rest
+    title -> text; first sentence (the summary) -> rest; any other sentence -> title and rest; span of words -> rest
+
+Spans are taken of a document that gives no other pair, such as code or a single line. They need no marks and no titles
+(Izacard et al. 2022, Unsupervised dense information retrieval with contrastive learning).
 
 Only `labelled` sees queries and judgements; everything else takes documents, not a corpus.
 """
@@ -16,8 +19,9 @@ from workbook.corpora import near_duplicates
 from workbook.corpora.corpora import Corpus, Document
 from workbook.errors import WorkbookError
 
-KINDS = ("title", "summary", "sentence")
+KINDS = ("title", "summary", "sentence", "span")
 SENTENCE_WORDS = 4  # a shorter sentence says too little to find its document by
+SPAN = 3  # words of the shortest; in a script without spaces each character counts as one
 WORD_CHARACTERS = 2  # as many say in a script without spaces what a word does
 UNSPACED = f"[{near_duplicates.UNSPACED}]"
 CLOSING = r"[\"'”\u2019»\u203a\uff09)\]】」』》〉]*"
@@ -25,6 +29,7 @@ CLOSING = r"[\"'”\u2019»\u203a\uff09)\]】」』》〉]*"
 SURE = rf"[。｡\uff01\uff1f।॥؟\u06d4\u0589።፧။។༎]+{CLOSING}\s*|[!?]+(?={UNSPACED})"
 # marks that abbreviate as well, so that spaces and a start must follow; behind a Greek letter a semicolon asks
 END = re.compile(rf"(?P<sure>{SURE})|(?:[.!?…‼⁇⁈⁉\u037e]|(?<=[\u0370-\u03ff\u1f00-\u1fff]);){CLOSING}\s+")
+UNIT = re.compile(rf"{UNSPACED}[{near_duplicates.MARKS}]*|[^\s{near_duplicates.UNSPACED}]+")  # of which a span is made
 STARTS = {"Lu", "Lt", "Lo", "Nd", "Nl", "No", "Ps", "Pi"}  # Unicode's capitals, letters without case, digits, brackets
 MIN_DOCUMENTS, MIN_HELD_OUT, MAX_HELD_OUT = 50, 10, 500
 MIN_TRAINED_ON = MIN_DOCUMENTS - 2 * MIN_HELD_OUT  # near-duplicates can make the held-out ones twice as many
@@ -40,10 +45,18 @@ class Pair(NamedTuple):
 
 
 def make(documents: Mapping[str, Document], kinds: Sequence[str], sentences: int, seed: int) -> list[Pair]:
-    """Make the pairs of some KINDS from every document; of the kind "sentence" at most `sentences`, drawn by seed."""
+    """Make the pairs of some KINDS from every document; at most `sentences` sentences and spans each, drawn by seed.
+
+    The kind "span" is for documents that give no pair of the other kinds that are wanted.
+    """
     random = np.random.default_rng(seed)
-    every = (pair for key, document in documents.items() for pair in _of(key, document, sentences, random))
-    return [pair for pair in every if pair.kind in kinds]
+    made: list[Pair] = []
+    for key, document in documents.items():
+        own = [pair for pair in _of(key, document, sentences, random) if pair.kind in kinds]
+        if not own and "span" in kinds:
+            own = list(_spans(key, document.full, sentences, random))
+        made += own
+    return made
 
 
 def _of(key: str, document: Document, sentences: int, random: np.random.Generator) -> Iterator[Pair]:
@@ -58,6 +71,17 @@ def _of(key: str, document: Document, sentences: int, random: np.random.Generato
     for place in random.permutation([place for place in usable if place > 0])[:sentences]:
         rest = " ".join(parts[:place] + parts[place + 1 :])
         yield Pair(parts[place], f"{document.title} {rest}".strip(), key, "sentence")
+
+
+def _spans(key: str, text: str, count: int, random: np.random.Generator) -> Iterator[Pair]:
+    """Pairs of a span of SPAN words or more, at most half of the text, and what stands before and behind it."""
+    units = [unit.span() for unit in UNIT.finditer(text)]
+    most = len(units) // 2
+    for _ in range(count if most else 0):
+        length = random.integers(min(SPAN, most), most, endpoint=True)
+        first = random.integers(0, len(units) - length, endpoint=True)
+        start, end = units[first][0], units[first + length - 1][1]
+        yield Pair(text[start:end], f"{text[:start].rstrip()} {text[end:].lstrip()}".strip(), key, "span")
 
 
 def split_sentences(text: str) -> list[str]:

@@ -28,7 +28,7 @@ class Overall(NamedTuple):
     `effect` is the mean over corpora; its `n` counts corpora. `prediction` are the ends of the 95% interval for the
     true effect on a new corpus, not a number for two corpora. `tau` is the standard deviation of true effects between
     corpora, `i2` the share of the variance of the measured effects that is due to it, `heterogeneity_p` how often
-    corpora without such a difference would lie as far apart (Cochran's Q). `leave_one_out` has the effect without each
+    corpora without such a difference would lie as far apart (Cochran's Q). `without` has the effect without each
     corpus in turn, in the order given.
     """
 
@@ -37,7 +37,7 @@ class Overall(NamedTuple):
     tau: float
     i2: float
     heterogeneity_p: float
-    leave_one_out: list[Interval]
+    without: list[Interval]
 
 
 def pool(effects: Sequence[Interval]) -> Overall:

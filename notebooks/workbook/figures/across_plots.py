@@ -16,6 +16,7 @@ from matplotlib.transforms import ScaledTranslation
 from scipy.stats import kendalltau
 
 from workbook.conclusions.across import Comparison
+from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
 from workbook.evaluation.meta_analysis import FEWEST
 from workbook.evaluation.metrics import METRICS
@@ -36,8 +37,10 @@ def forest(comparisons: Sequence[Comparison], margin: float, machine: str = "") 
     """A panel for each comparison: the effect on each corpus with its interval, and the mean over corpora as a diamond.
 
     The thin bar through the diamond is where a new corpus is expected. Colour and marker are what the interval decides.
-    Without an overall effect there is neither.
+    Without an overall effect there is neither. Raises WorkbookError where there is nothing to draw.
     """
+    if not comparisons:
+        raise WorkbookError("there is nothing to draw: run notebooks 01, 03, 04 and 05 first")
     corpora = list(dict.fromkeys(name for each in comparisons for name in each.effects))
     columns = min(COLUMNS, len(comparisons))
     lines = -(-len(comparisons) // columns)
@@ -55,10 +58,10 @@ def forest(comparisons: Sequence[Comparison], margin: float, machine: str = "") 
         panels[0][0].set_ylim(len(rows) - 0.4, -0.6)
         _verdicts(panels[0][0], margin, 0.3)
         set_title(figure, _forest_finding(comparisons, margin))
-        known = [effect for each in comparisons for effect in each.known.values()]
+        shown = [effect for each in comparisons for effect in each.effects.values()]
         drawn = "diamond: mean over corpora by random effects, thin bar: where a new corpus is expected"
         note(
-            figure, f"NDCG@10 differences paired by query, {_queries(known)}, 95% intervals",
+            figure, f"NDCG@10 differences paired by query, {_queries(shown)}, 95% intervals",
             drawn if MEAN in rows else "", f"grey: the margin, {margin:g}", machine or results.machine_label(),
         )  # fmt: skip
     return figure
@@ -69,7 +72,10 @@ def small_multiples(points: pd.DataFrame, machine: str = "") -> Figure:
 
     `points` has corpus, model, setting, with_bm25 (bool), bytes, and an interval's value, low, high and n.
     Colour is the model, the marker how vectors are stored, and a point is hollow where BM25 is beside them.
+    Raises WorkbookError where there is nothing to draw.
     """
+    if points.empty:
+        raise WorkbookError("of no way to search the bytes are known: run notebooks 01 and 05 again")
     corpora, models, settings = (list(points[name].unique()) for name in ("corpus", "model", "setting"))
     colors = {model: f"C{place % 7}" for place, model in enumerate(models)}
     markers = {setting: MARKERS[place % len(MARKERS)] for place, setting in enumerate(settings)}
@@ -182,7 +188,7 @@ def _forest_finding(comparisons: Sequence[Comparison], margin: float) -> str:
     """What is settled over corpora: of one comparison the effect itself, of several how many."""
     overall = [each for each in comparisons if each.overall]
     if not overall:
-        return f"NDCG@10 on each corpus; a mean over them takes {FEWEST} corpora"
+        return f"NDCG@10 differences on each corpus; a mean over them takes {FEWEST} corpora"
     if len(comparisons) == 1:
         (each,) = overall
         effect = each.overall.effect
@@ -208,7 +214,7 @@ def _points_finding(points: pd.DataFrame) -> str:
     name, count = best.most_common(1)[0]
     return (
         f"{name} scores highest on {count} of {len(kept)} corpora; the fewest bytes keep {min(kept):.0%} to "
-        f"{max(kept):.0%} of the highest score"
+        f"{max(kept):.0%} of the best"
     )
 
 

@@ -1,6 +1,7 @@
 """A run as the runner, the report and the README see it: its name, its files, how it ended, what its rows conclude."""
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -18,8 +19,10 @@ from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
+from workbook.runs.plan import Job
 
 UNFINISHED = "the notebook did not run to its end"
+PACKAGE = Path(__file__).parent.parent
 LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
 LONGEST_LIST = 100  # characters of names of several corpora; longer ones are told by their number and a hash
 
@@ -45,6 +48,43 @@ class Conclusions(NamedTuple):
     headline: str
     answers: list[Answer]
     asked: dict[str, Asked]
+
+
+class Kept(NamedTuple):
+    """A notebook of a run of several corpora, and the hash of its corpus: whether it need not be run again.
+
+    Without a corpus, and with a server, where what was there yesterday need not be there today, it is always run.
+    """
+
+    run: str
+    job: Job
+    corpus: str
+
+    def holds(self) -> bool:
+        """Whether it ended well when all that decides it was the same, and its rows are still there."""
+        try:
+            executed = json.loads(executed_file(self.run, self.job.notebook).read_text(encoding="utf-8"))
+            results.read_rows(results.published_file(self.run, self.job.notebook))
+            return not error_of(executed) and self._file.read_text(encoding="utf-8") == self._inputs() != ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def write(self) -> None:
+        """Note what decided it, once it ended well."""
+        if inputs := self._inputs():
+            with paths.atomic(self._file) as temporary:
+                temporary.write_text(inputs, encoding="utf-8")
+
+    @property
+    def _file(self) -> Path:
+        return results.published_file(self.run, self.job.notebook).with_suffix(".inputs")
+
+    def _inputs(self) -> str:
+        if not self.corpus or self.job.parameters.get("engine_name") == "server":
+            return ""
+        sources = sorted([*PACKAGE.rglob("*.py"), paths.NOTEBOOKS / f"{self.job.notebook}.ipynb"])
+        told = [self.corpus, self.job.parameters, results.machine(), results.SCHEMA, *map(_digest, sources)]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
@@ -78,10 +118,7 @@ def corpus_name(value: str) -> str:
         return place.resolve().name
     names = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
     files = [place / name for name in names] if place.is_dir() else [place]
-    digests = []
-    for file in filter(paths.is_file, files):
-        with lines.opened(file) as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    digests = [_digest(file) for file in filter(paths.is_file, files)]
     return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
@@ -107,6 +144,11 @@ def executed_file(run: str, notebook: str) -> Path:
 def running_file(run: str, notebook: str) -> Path:
     """Where a notebook is while it runs, or was when its run was killed: not yet fit to be shared."""
     return paths.DATA / "running" / run / f"{notebook}.ipynb"
+
+
+def _digest(file: Path) -> str:
+    with lines.opened(file) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def error_of(notebook: Mapping[str, Any]) -> str:

@@ -30,7 +30,16 @@ from workbook.evaluation import results
 from workbook.experiments import grid, ingest_runs
 from workbook.names import ACROSS, VERDICT
 from workbook.runs import parameters, parts
-from workbook.runs.outcomes import Expected, compare_all, error_of, executed_file, one_line, run_name, running_file
+from workbook.runs.outcomes import (
+    Expected,
+    Kept,
+    compare_all,
+    error_of,
+    executed_file,
+    one_line,
+    run_name,
+    running_file,
+)
 from workbook.runs.parts import Part
 from workbook.runs.plan import PLAN, Job, read
 
@@ -51,7 +60,8 @@ class Outcome(NamedTuple):
 def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
     """Run a profile and print its verdicts. `overrides`: corpus and static_model. Returns the exit code, 0 or 1.
 
-    A corpus of several that cannot be loaded is told, and the others go on.
+    Of several corpora, one that cannot be loaded is told, and the others go on; a notebook that ended well on one of
+    them is not run again while all that decides it is the same, unless it is asked for by `only`.
     Raises WorkbookError, before anything starts, for what cannot work.
     """
     plan = read(plan_file)
@@ -60,10 +70,10 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
     with locks.alone(paths.DATA):  # the times of two runs side by side would be those of neither
         paths.remove_old_temporaries()
         name, several = run_name(profile, overrides), len(planned) > 1
-        lost = fetch(planned)
+        contents, lost = fetch(planned)
         if any(part.corpus and part.jobs for part in planned):
             run_rows.write_members(name, {part.run: lost.get(part.run, "") for part in planned if part.corpus})
-        outcomes = _execute_all(planned, lost)
+        outcomes = _execute_all(planned, lost, {} if only else contents)
         expected = []
         for part in planned:
             finished = [outcome.notebook for outcome in outcomes if outcome.part is part and not outcome.error]
@@ -72,19 +82,28 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
 
-def _execute_all(planned: list[Part], lost: Mapping[str, str]) -> list[Outcome]:
-    """Execute the notebooks of all parts in turn, and print how each ends and how long the others will take."""
+def _execute_all(planned: list[Part], lost: Mapping[str, str], contents: Mapping[str, str]) -> list[Outcome]:
+    """Execute the notebooks of all parts in turn, and print how each ends and how long the others will take.
+
+    `contents`: hashes of the corpora of those parts whose notebooks need not be run again, by run.
+    """
     todo = [(part, job) for part in planned for job in part.jobs]
     outcomes: list[Outcome] = []
     for number, (part, job) in enumerate(todo, start=1):
         what = f"{part.name}: {job.notebook}" if len(planned) > 1 else job.notebook
         print(f"[{number}/{len(todo)}] {what} ...{_left(outcomes, [each.notebook for _, each in todo])}", flush=True)
+        kept = Kept(part.run, job, contents.get(part.run, ""))
         if part.run in lost:
             outcomes.append(Outcome(part, job.notebook, 0.0, lost[part.run]))
+        elif kept.holds():
+            outcomes.append(Outcome(part, job.notebook, 0.0, ""))
         else:
             outcomes.append(execute(part, job))
+            if not outcomes[-1].error:
+                kept.write()
         last = outcomes[-1]
-        print(f"      {'FAILED: ' + last.error if last.error else 'OK'} ({last.seconds:.0f} s)", flush=True)
+        ended = "OK, as it was run before" if not (last.error or last.seconds) else f"OK ({last.seconds:.0f} s)"
+        print(f"      {'FAILED: ' + last.error if last.error else ended}", flush=True)
     return outcomes
 
 
@@ -92,7 +111,7 @@ def _left(outcomes: list[Outcome], notebooks: list[str]) -> str:
     """About how long the rest of a run takes, judged by the same notebooks on other corpora; nothing where none ran."""
     ran: dict[str, list[float]] = {}
     for outcome in outcomes:
-        if not outcome.error:
+        if outcome.seconds and not outcome.error:
             ran.setdefault(outcome.notebook, []).append(outcome.seconds)
     rest = notebooks[len(outcomes) :]
     if not all(name in ran or name in (VERDICT, ACROSS) for name in rest) or not outcomes:
@@ -101,10 +120,10 @@ def _left(outcomes: list[Outcome], notebooks: list[str]) -> str:
     return f" about {seconds / 60:.0f} minutes left" if seconds >= 90 else " under two minutes left"
 
 
-def fetch(planned: list[Part]) -> dict[str, str]:
+def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
 
-    Returns what is wrong with corpora that cannot be used, by run, if others can.
+    Returns hashes of the corpora by run, and by run what is wrong with those that cannot be used, if others can.
     Raises WorkbookError, before the first text is encoded, if none can, for a model that cannot be opened, a hub out of
     reach, a corpus that is there twice, and more documents than the machine has room for.
     """
@@ -129,7 +148,8 @@ def fetch(planned: list[Part]) -> dict[str, str]:
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         ingest_runs.measure(each)
-    return lost
+    contents = {part.run: " ".join(corpus.sha256 for _, corpus in searched) for part, searched in found}
+    return contents, lost
 
 
 def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:

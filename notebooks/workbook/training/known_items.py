@@ -22,25 +22,22 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 def build(documents: Mapping[str, Document], held_out: Collection[str], seed: int = 0) -> Corpus:
     """Make a corpus: an anchor of each held-out document is a query, the positives are searched.
 
-    The anchors are titles; where most documents have none, summaries, and where they have none either, sentences.
-    Documents that are not held out are drawn by seed to fill the POOL.
-    Raises WorkbookError if the documents give no pair at all.
+    The anchors are of the first kind in `pairs.KINDS` that most held-out documents have; where there is no such kind,
+    each document's own first. Documents that are not held out are drawn by seed to fill the POOL.
+    Raises WorkbookError if most held-out documents give no pair at all.
     """
     others = [key for key in documents if key not in held_out]
     room = min(len(others), max(0, POOL - len(held_out)))
     drawn = np.random.default_rng(seed).choice(len(others), room, replace=False)
     pool = set(held_out) | {others[number] for number in drawn}
     made = pairs.make({key: documents[key] for key in documents if key in pool}, pairs.KINDS, 1, seed)
-    for kind in pairs.KINDS:
-        own = {pair.document: pair for pair in made if pair.kind == kind}
-        asked = {key: pair.anchor for key, pair in own.items() if key in held_out}
+    for kind in (*pairs.KINDS, "mixed"):
+        own = {pair.document: pair for pair in reversed(made) if kind in (pair.kind, "mixed")}
+        asked = {key: own[key].anchor for key in documents if key in own and key in held_out}
         if len(asked) > len(held_out) / 2:
-            found = {key: Document("", pair.positive) for key, pair in own.items()}
+            found = {key: Document("", own[key].positive) for key in documents if key in own}
             return Corpus(f"held-out {kind} pairs", found, asked, {key: {key: 1} for key in asked})
-    raise WorkbookError(
-        "most documents have neither a title nor a second sentence of some length: nothing to hold out and search for; "
-        "give titles, or longer texts whose sentences end in a mark (. ! ? or their script's own)"
-    )
+    raise WorkbookError("most documents have one word or none: nothing to hold out and search for; give longer texts")
 
 
 def score(encode: Encode, corpus: Corpus) -> pd.Series:

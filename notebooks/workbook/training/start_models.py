@@ -6,6 +6,8 @@ Each function takes a static SentenceTransformer and returns another; it does no
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -44,7 +46,6 @@ def with_words(
     for a transformer with other tokens, or one that does more than pool.
     """
     from model2vec.distill.inference import apply_pca, compute_weights, create_embeddings
-    from sklearn.feature_extraction.text import CountVectorizer
     from tokenizers import Tokenizer
 
     tokenizer, rows = _parts(model)
@@ -53,8 +54,7 @@ def with_words(
     vocabulary = content["model"].get("vocab", {})
     if content["model"]["type"] not in ("WordPiece", "WordLevel") or not set(vocabulary) <= set(known):
         raise WorkbookError("words can be added to a model distilled from the given transformer, with WordPiece tokens")
-    counted = CountVectorizer(min_df=MIN_DOCUMENTS, token_pattern=WORD, binary=True).fit(texts)
-    words = [word for word in counted.get_feature_names_out() if len(transformer.tokenizer.tokenize(word)) > 1]
+    words = [word for word in _frequent(texts) if len(transformer.tokenizer.tokenize(word)) > 1]
     tokens = sorted(vocabulary, key=vocabulary.get)
     opening, closing = transformer.tokenizer("")["input_ids"]
     ids = [[opening, known[token], closing] for token in tokens]
@@ -67,6 +67,12 @@ def with_words(
     reduced = apply_pca(encoded, rows.shape[1])
     vocabulary.update({word: len(tokens) + number for number, word in enumerate(words)})
     return _static(Tokenizer.from_str(json.dumps(content)), reduced * compute_weights(len(ids), SIF)[:, None])
+
+
+def _frequent(texts: Sequence[str]) -> list[str]:
+    """The words that MIN_DOCUMENTS texts or more have, in the order of the alphabet."""
+    counts = Counter(word for text in texts for word in set(re.findall(WORD, text.lower())))
+    return sorted(word for word, times in counts.items() if times >= MIN_DOCUMENTS)
 
 
 def _check_only_pools(transformer: SentenceTransformer) -> None:

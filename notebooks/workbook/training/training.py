@@ -57,10 +57,14 @@ class Task:
 def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
     """Make a task with documents held out, drawn by seed.
 
-    Raises WorkbookError for documents too few or too alike, a start that is not static, a teacher that is.
+    Raises WorkbookError for documents too few, too short or too alike, of which no token is known; for a start that is
+    not static, and a teacher that is.
     """
     check(start, teacher)
-    return Task(name, documents, frozenset(pairs.hold_out(documents, seed)), start, teacher)
+    held_out = frozenset(pairs.hold_out(documents, seed))
+    if not start.knows(known_items.build(documents, held_out).query_texts).any():
+        raise WorkbookError(f"{start.name} knows no word of these documents: give a start that has their language")
+    return Task(name, documents, held_out, start, teacher)
 
 
 def check(start: Encoder, teacher: Encoder) -> None:
@@ -101,8 +105,9 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
     before any work, for a task that gives no pairs, models that do not fit and a full disk; and for a loss that is not
     finite, which leaves the epochs before it where they are.
     """
-    settings = _resolved(of, settings)
     made = _pairs(of, settings, seed)
+    there = {pair.kind for pair in made}
+    settings = _resolved(of, replace(settings, kinds=tuple(kind for kind in settings.kinds if kind in there)))
     about = _about(of, settings, seed, made)
     folder = paths.DATA / "models" / f"custom-{of.name}-{_key(about)}"
     work = folder.with_name(f"{folder.name}.training")
@@ -189,7 +194,7 @@ def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
     if len(having) < pairs.MIN_TRAINED_ON:
         raise WorkbookError(
             f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}: "
-            f"{pairs.MIN_TRAINED_ON} must, by a title with a text, or by two sentences or more"
+            f"{pairs.MIN_TRAINED_ON} must; add other kinds, or give longer texts"
         )
     extra = [pair for pair in of.extra if pair.document not in of.held_out]
     foreign = sum(pair.document not in of.documents for pair in extra)
