@@ -149,6 +149,8 @@ def test_without_anything_to_draw_they_say_what_to_run():
         across_plots.forest([], MARGIN)
     with pytest.raises(WorkbookError, match="run notebooks 01 and 05 again"):
         across_plots.small_multiples(pd.DataFrame())
+    with pytest.raises(WorkbookError, match="run notebook 01 again"):
+        across_plots.corpus_map(pd.DataFrame(), "difference", MARGIN)
 
 
 def facts_of(**amounts):

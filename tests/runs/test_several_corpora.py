@@ -115,7 +115,7 @@ def test_what_ended_well_is_not_run_again_while_all_that_decides_it_is_the_same(
     rows = "import pandas as pd\nfrom workbook.evaluation import results\n"
     rows += 'results.publish("01_first", pd.DataFrame([{"metric": "ndcg@10", "value": 0.5}]))'
     write_notebook(project / "notebooks", "01_first", DEFAULTS, rows)
-    monkeypatch.setenv("WORKBOOK_DATA", str(paths.DATA))
+    monkeypatch.setenv("PYTHONPATH", str(outcomes.PACKAGE.parent))
 
     def ran(only=()):
         capsys.readouterr()
@@ -128,7 +128,7 @@ def test_what_ended_well_is_not_run_again_while_all_that_decides_it_is_the_same(
     write_notebook(project / "notebooks", "01_first", DEFAULTS, rows + "\n")
     assert ran() == 3, "the notebook changed"
     _, name, _ = run(project, two, "some")
-    results.published_file(list(run_rows.members(name))[0], "01_first").unlink()
+    results.published_file(next(iter(run_rows.members(name))), "01_first").unlink()
     assert ran() == 2, "rows are gone"
     failing = "if corpus.endswith('two'):\n    raise ValueError('planted')"
     write_notebook(project / "notebooks", "01_first", DEFAULTS, rows, failing)

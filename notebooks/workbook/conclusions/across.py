@@ -74,22 +74,25 @@ def compare(abouts: Mapping[str, Asked]) -> list[Comparison]:
 
 
 def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]]:
+    """Question, the two things that are compared, and their effect on a corpus; each question in one row."""
     first = next(iter(abouts.values()))
     static, transformer = first.static, first.transformer
+    best = TRAINED if any(about.best == TRAINED for about in abouts.values()) else static
     pairs = [
         (QUALITY, static, transformer), (WORDS, BM25, transformer), (TRAINING, TRAINED, static),
         (TRAINING, TRAINED, transformer), (TRAINING, TRAINED, BM25),
-        *((HYBRID, with_bm25(TRAINED, how), with_bm25(transformer, how)) for how in FUSIONS),
-        *((HYBRID, with_bm25(TRAINED, how), transformer) for how in FUSIONS),
+        *((HYBRID, with_bm25(best, how), with_bm25(transformer, how)) for how in FUSIONS),
+        *((HYBRID, with_bm25(best, how), transformer) for how in FUSIONS),
         *((HYBRID, with_bm25(transformer, how), transformer) for how in FUSIONS),
     ]  # fmt: skip
     found = [(question, one, other, _of_methods(one, other)) for question, one, other in pairs]
     whole = f"{static}, whole, float32"
+    compressions = {CUT: [], QUANTIZED: [], RESCORED: []}
     for notebook, question in (("03", CUT), ("04", QUANTIZED)):
-        names = dict.fromkeys(name for about in abouts.values() for name, *_ in compressed(about, notebook))
-        for name in names:
-            asked = RESCORED if "rescored" in name else question
-            found.append((asked, f"{static}, {name}", whole, _of_compressed(notebook, name)))
+        for name in dict.fromkeys(name for about in abouts.values() for name, *_ in compressed(about, notebook)):
+            compressions[RESCORED if "rescored" in name else question].append((notebook, name))
+    for question, own in compressions.items():
+        found += [(question, f"{static}, {name}", whole, _of_compressed(notebook, name)) for notebook, name in own]
     return found
 
 

@@ -156,7 +156,11 @@ def together(run: str, found: Mapping[str, Evidence]) -> Evidence:
     if not lost:
         return next(iter(found.values()))
     problems = [f"{name.rpartition('/')[2]} was not run: {why}" for name, why in lost.items() if why]
-    problems += [f"{corpus}: {problem}" for corpus, own in found.items() if len(own.rows) for problem in own.problems]
+    each = {corpus: [text.replace(own.run, run) for text in own.problems] for corpus, own in found.items()}
+    count = Counter(problem for own in each.values() for problem in own)
+    problems += [problem for problem in count if count[problem] == len(each)]
+    for corpus, own in each.items():
+        problems += [f"{corpus}: {problem}" for problem in own if count[problem] < len(each)]
     machines = {f"{corpus}: {name}": facts for corpus, own in found.items() for name, facts in own.machines.items()}
     return Evidence(run, pd.concat([own.rows for own in found.values()], ignore_index=True), machines, problems)
 

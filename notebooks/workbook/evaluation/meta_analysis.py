@@ -113,9 +113,10 @@ def _prediction(effects: Sequence[Interval]) -> tuple[float, float]:
 def _between(values: np.ndarray, variances: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The variances between corpora at which Q is as `wanted`, 0 where it is less already at 0; (wanted,).
 
-    By Newton's method from 0: Q is convex and falls, so that no step goes too far.
+    By Newton's method from below, where the least of the weights would be that of all: Q is convex and falls, so that
+    no step goes too far.
     """
-    found = np.zeros(len(wanted))
+    found = (((values - values.mean()) ** 2).sum() / wanted - variances.max()).clip(min=0)
     while True:
         weights, means = _weighted(values, variances, found)
         squares = (values - means[:, np.newaxis]) ** 2

@@ -121,7 +121,10 @@ def corpus_map(facts: pd.DataFrame, effect: str, margin: float, machine: str = "
 
     `facts` has fact (what is measured, in words), corpus, amount, and an interval's value, low, high and n of the
     effect, which `effect` names. Amounts that span more than a factor of WIDE get a logarithmic axis.
+    Raises WorkbookError where there is nothing to draw.
     """
+    if facts.empty:
+        raise WorkbookError("no facts of these corpora are known beside an effect on them: run notebook 01 again")
     names = list(facts["fact"].unique())
     columns = min(COLUMNS, len(names))
     lines = -(-len(names) // columns)
