@@ -85,6 +85,8 @@ def _run_name(value: str) -> None:
     _text(value)
     for part in value.split("/", 1):  # of several corpora, one is called <run>/<corpus>
         _file_name(part)
+        if part in (".", ".."):
+            raise WorkbookError(f"{value!r} cannot be the name of a run: give a name, without a folder")
 
 
 def _language(name: str) -> None:
