@@ -159,7 +159,8 @@ def test_at_most_so_many_sentences_are_drawn_and_the_first_is_not_one():
 )  # fmt: skip
 def test_code_is_found_by_its_comment_and_has_no_sentences(code, comment, rest):
     assert made(Document("", code)) == [(comment, rest, "d", "comment")]
-    assert made(Document("Title", code)) == [("Title", code, "d", "title"), (comment, rest, "d", "comment")]
+    assert made(Document("Title", code)) == [("Title", code, "d", "title"), (comment, f"Title {rest}", "d", "comment")]
+    assert not {"comment", "span"} & {pair.kind for pair in made(Document("", code), ["summary", "sentence"])}
 
 
 @pytest.mark.parametrize(
