@@ -139,6 +139,44 @@ def test_at_most_so_many_sentences_are_drawn_and_the_first_is_not_one():
     assert "Sentence number 0 of a long text." not in {pair.anchor for pair in pairs.make(MANY, ["sentence"], 99, 0)}
 
 
+@pytest.mark.parametrize(
+    ("code", "comment", "rest"),
+    [
+        (
+            'def f(x):\n    r"""Return x, but not\n    as it was.\n\n    More."""\n    return 2*x',
+            "Return x, but not as it was.", 'def f(x):\n    r""" More."""\n    return 2*x',
+        ),
+        ("def f():\n  ''' Bend left at last '''\n  pass", "Bend left at last", "def f():\n  ''' '''\n  pass"),
+        (
+            "/**\n * Adds a river\n * to the map. Or two.\n * @param x y\n */\nint f() {}",
+            "Adds a river to the map. Or two.", "/**\n * * @param x y\n */\nint f() {}",
+        ),
+        ("/* how it all began */ int g;", "how it all began", "/* */ int g;"),
+        ("// Open the file,\n// and read it.\nfunc open() {}", "Open the file, and read it.", "// func open() {}"),
+        ("#!/bin/sh\n# Open the file,\n# and read it.\nsh x", "Open the file, and read it.", "#!/bin/sh\n# sh x"),
+        ("/* 河流向左弯曲之后 */ int g;", "河流向左弯曲之后", "/* */ int g;"),
+    ],
+)  # fmt: skip
+def test_code_is_found_by_its_comment_and_has_no_sentences(code, comment, rest):
+    assert made(Document("", code)) == [(comment, rest, "d", "comment")]
+    assert made(Document("Title", code)) == [("Title", code, "d", "title"), (comment, f"Title {rest}", "d", "comment")]
+    assert not {"comment", "span"} & {pair.kind for pair in made(Document("", code), ["summary", "sentence"])}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '""""""',
+        "x = 1 # how it all began",
+        'f("""how it all began""")',
+        "/* too short */ int g;",
+        "#1 how it all began",
+    ],
+)
+def test_what_says_too_little_or_begins_no_line_is_no_comment(text):
+    assert made(Document("", text), ["comment"]) == []
+
+
 CODE = "def bend(self, left=True):\n    return -self.angle if left else self.angle"
 THAI, CHINESE = "แม่น้ำเลี้ยวซ้ายหลังฝนตก", "河流向左弯曲"
 

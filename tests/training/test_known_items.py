@@ -59,10 +59,36 @@ def test_without_summaries_other_sentences_are_asked():
         assert asked.documents[key].text.startswith("Read this.")
 
 
+def test_of_single_lines_spans_are_asked_and_the_rest_is_searched():
+    lines = {key: Document("", document.text.split(". ")[0]) for key, document in SAMPLE.items()}
+    asked = known_items.build(lines, HELD_OUT)
+    assert asked.name == "held-out span pairs"
+    assert set(asked.queries) == HELD_OUT and set(asked.documents) == set(SAMPLE)
+    for key, span in asked.queries.items():
+        assert sorted(f"{span} {asked.documents[key].text}".split()) == sorted(lines[key].text.split())
+
+
+def test_where_no_kind_has_most_documents_each_is_asked_by_its_own_first():
+    titles, lines = set(list(SAMPLE)[::3]), {key: document.text.split(". ")[0] for key, document in SAMPLE.items()}
+    documents = {key: untitled(document) for key, document in SAMPLE.items()}
+    documents |= {key: Document(SAMPLE[key].title, lines[key]) for key in titles}
+    documents |= {key: Document("", lines[key]) for key in list(SAMPLE)[1::3]}
+    held_out = frozenset(list(SAMPLE)[:12])
+    asked = known_items.build(documents, held_out)
+    assert asked.name == "held-out mixed pairs"
+    assert set(asked.queries) == held_out and set(asked.documents) == set(SAMPLE)
+    for key, anchor in asked.queries.items():
+        if key in titles:
+            assert (anchor, asked.documents[key].text) == documents[key]
+        else:
+            assert anchor in documents[key].text and anchor not in asked.documents[key].text
+    assert sum(anchor.startswith(lines[key]) for key, anchor in asked.queries.items()) == 4, "the summaries"
+
+
 def test_documents_with_nothing_to_ask_by_are_refused():
-    bare = {key: Document("", document.text.split(". ")[0]) for key, document in SAMPLE.items()}
-    with pytest.raises(WorkbookError, match="neither a title nor a second sentence"):
-        known_items.build(bare, HELD_OUT)
+    words = {key: Document("", document.text.split()[0]) for key, document in SAMPLE.items()}
+    with pytest.raises(WorkbookError, match="most documents have one word or none: nothing to hold out"):
+        known_items.build(words, HELD_OUT)
     assert known_items.build({**SAMPLE, "bare": Document("", "One.")}, HELD_OUT).queries.keys() == HELD_OUT
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -117,13 +118,37 @@ def test_the_seed_decides_what_a_task_holds_out(task):
 
 def test_documents_that_give_no_pair_are_refused_with_what_they_need(task, data, monkeypatch):
     monkeypatch.setattr(training, "_start", unusable)
-    single = {key: Document("", document.text.split(". ")[0]) for key, document in SAMPLE.items()}
-    bare = training.task("sample", single, task.start, task.teacher, 0)
-    with pytest.raises(WorkbookError, match=r"0 of 52 documents give a pair .* by a title with a text, or by two sent"):
-        training.train(bare, settings(), 0)
     untitled = {key: Document("", document.text) for key, document in SAMPLE.items()}
-    with pytest.raises(WorkbookError, match=r"0 of 52 documents give a pair of kind title: .. must"):
+    with pytest.raises(WorkbookError, match=r"0 of 52 documents give a pair of kind title: .. must; add other kinds"):
         training.train(dataclasses.replace(task, documents=untitled), settings(kinds=["title"]), 0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "complaint"),
+    [
+        ([f"word{number}" for number in range(60)], "most documents have one word or none"),
+        (
+            [f"{number:05} {number * 7919 % 99991:05} {number * 104729 % 99991:05}" for number in range(60)],
+            "no word of",
+        ),
+        (["A river bends to the left."] * 60, "nearly all of the 60 documents say the same"),
+    ],
+    ids=["one word each", "no token known", "all alike"],
+)
+def test_documents_that_teach_nothing_are_refused_before_the_work(task, texts, complaint):
+    documents = {f"d{number:02}": Document("", text) for number, text in enumerate(texts)}
+    with pytest.raises(WorkbookError, match=complaint):
+        training.task("bare", documents, task.start, task.teacher, 0)
+
+
+def test_a_thousand_lines_without_titles_train(task, data):
+    random, words = np.random.default_rng(0), [re.findall(r"\w+", document.text) for document in SAMPLE.values()]
+    lines = {f"d{n:03}": Document("", " ".join(random.choice(words[n % 62], 8, replace=False))) for n in range(1_000)}
+    own = training.task("lines", lines, task.start, task.teacher, 0)
+    card = model_cards.read(training.train(own, settings(epochs=1, batch_size=512, words=None), 0))
+    assert card["settings"]["kinds"] == ["span"]
+    assert card["pairs"] == 5 * 900
+    assert card["history"][1]["score"] > 0
 
 
 def test_what_is_left_of_fifty_documents_is_enough(task, data, given):
