@@ -352,3 +352,17 @@ def test_the_order_of_the_files_decides_nothing(beir_folder):
     again = corpora.load(str(beir_folder))
     assert again.sha256 == first.sha256 and list(again.queries) == list(first.queries) == ["q1", "q2"]
     assert list(corpora.unlabelled(str(beir_folder))) == ["d1", "d2", "d3"]
+
+
+def test_the_only_split_is_judged_by_where_there_is_no_test_and_that_is_told(beir_folder):
+    whole = corpora.load(str(beir_folder))
+    (beir_folder / "qrels" / "test.tsv").rename(beir_folder / "qrels" / "dev.tsv")
+    found = corpora.load(str(beir_folder))
+    assert found == whole and found.notes == ["judged by qrels/dev.tsv, as there is no qrels/test.tsv"]
+    shutil.copy(beir_folder / "qrels" / "dev.tsv", beir_folder / "qrels" / "train.tsv")
+    with pytest.raises(
+        WorkbookError, match=r"tiny has no qrels/test\.tsv, but dev, train: call the one to judge by test"
+    ):
+        corpora.load(str(beir_folder))
+    with pytest.raises(WorkbookError, match=r"qrels/trial\.tsv is missing"):
+        corpora.load(str(beir_folder), "trial")

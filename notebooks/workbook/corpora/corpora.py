@@ -120,6 +120,7 @@ def load(name: str, split: str = "test", strict: bool = False) -> Corpus:
     """
     folder, of_ours = _folder(name)
     plain_name = name if is_registered(name) else folder.name
+    asked, split = split, _split(folder, split)
     corpus = read_beir(folder, plain_name, split, may_be_empty=name in BEIR, defects=Defects(strict or of_ours))
     found, facts = (len(corpus.documents), len(corpus.queries)), BEIR.get(plain_name)
     is_set = facts is not None and found == (facts.documents, facts.queries)
@@ -129,7 +130,24 @@ def load(name: str, split: str = "test", strict: bool = False) -> Corpus:
             f"but BEIR's has {facts.documents} and {facts.queries}; delete the folder and download it again"
         )
     taken = is_registered(plain_name) and not (is_registered(name) or is_set)
-    return replace(corpus, name=names.CORPORA.shown(plain_name, corpus.sha256, taken))
+    told = [f"judged by qrels/{split}.tsv, as there is no qrels/test.tsv"] * (split != asked)
+    shown = names.CORPORA.shown(plain_name, corpus.sha256, taken)
+    return replace(corpus, name=shown, defects=(*corpus.defects, *told))
+
+
+def _split(folder: Path, split: str) -> str:
+    """The split to judge by: the only one there is where "test" is asked for and there is none.
+
+    Raises WorkbookError where there are several others.
+    """
+    found = sorted(file.stem for file in (folder / "qrels").glob("*.tsv"))
+    if split != "test" or split in found or not found:
+        return split
+    if len(found) > 1:
+        raise WorkbookError(
+            f"{folder} has no qrels/test.tsv, but {', '.join(found)}: call the one to judge by test.tsv"
+        )
+    return found[0]
 
 
 def unlabelled(name: str) -> dict[str, Document]:

@@ -116,8 +116,8 @@ def corpus_name(value: str) -> str:
     place = Path(value)
     if corpora.is_registered(value) or not paths.exists(place):
         return place.resolve().name
-    names = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
-    files = [place / name for name in names] if place.is_dir() else [place]
+    qrels = sorted((place / "qrels").glob("*.tsv"))
+    files = [place / "corpus.jsonl", place / "queries.jsonl", *qrels] if place.is_dir() else [place]
     digests = [_digest(file) for file in filter(paths.is_file, files)]
     return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
 
