@@ -113,6 +113,12 @@ def test_each_token_is_encoded_alone_rotated_and_weighted_by_its_place(pieces, t
         assert apart > 0.1
 
 
+@pytest.mark.parametrize("texts", [["the wombat", "a quokka"], ["1 2 3"] * 5, [""]], ids=["rare", "digits", "empty"])
+def test_without_a_word_in_three_texts_none_is_added(pieces, transformer, texts):
+    grown = start_models.with_words(static(pieces), transformer, texts)
+    assert grown[0].tokenizer.get_vocab_size() == pieces.get_vocab_size()
+
+
 def test_words_of_a_word_tokenizer_are_never_cut_so_none_is_added(tiny):
     grown = start_models.with_words(*tiny, corpora.load("sample").document_texts)
     assert grown[0].tokenizer.get_vocab() == tiny[0][0].tokenizer.get_vocab()

@@ -57,8 +57,7 @@ class Task:
 def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
     """Make a task with documents held out, drawn by seed.
 
-    Raises WorkbookError for documents too few, too short or too alike, of which no token is known; for a start that is
-    not static, and a teacher that is.
+    Raises WorkbookError for documents too few, short, alike or strange, a start that is not static, a teacher that is.
     """
     check(start, teacher)
     held_out = frozenset(pairs.hold_out(documents, seed))
@@ -192,10 +191,8 @@ def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
     made = pairs.make(trained_on, settings.kinds, settings.sentences, seed)
     having = {pair.document for pair in made}
     if len(having) < pairs.MIN_TRAINED_ON:
-        raise WorkbookError(
-            f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}: "
-            f"{pairs.MIN_TRAINED_ON} must; add other kinds, or give longer texts"
-        )
+        few = f"{len(having)} of {len(trained_on)} documents give a pair of kind {', '.join(settings.kinds)}"
+        raise WorkbookError(f"{few}: {pairs.MIN_TRAINED_ON} must; add other kinds, or give longer texts")
     extra = [pair for pair in of.extra if pair.document not in of.held_out]
     foreign = sum(pair.document not in of.documents for pair in extra)
     if settings.teacher and foreign:
@@ -225,9 +222,7 @@ def documents_sha256(documents: Mapping[str, Document]) -> str:
 def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
     """The start with the words, weights and width of the settings, in float32 (Adam diverges in float16)."""
     texts = [document.full for document in of.documents.values()]
-    model = start_models.copy(of.start.model)
-    if settings.words:
-        model = _distilled(of, texts)
+    model = _distilled(of, texts) if settings.words else start_models.copy(of.start.model)
     if settings.frequencies:
         model = start_models.weighted(model, texts)
     if settings.width:
