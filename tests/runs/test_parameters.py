@@ -45,7 +45,9 @@ KINDS = [
     ("is neither true nor false", [1, "x", None], "words_once strict"),
     ("is not a text", ["", " ", ["x"]], "query language"),
     ("is not a text", [" ", ["x"]], "judged collection vector_name run labelled_split"),
-    ("without a folder", ["../x", "a/b", "x" * 201], "run labelled_split"),
+    ("without a folder", ["../x", "a/b/c", "x" * 201], "run labelled_split"),
+    ("without a folder", ["a/b"], "labelled_split"),
+    ("without a folder", ["..", "x/..", "./x"], "run"),
     ("unknown model", ["no-such-model"], "static_model transformer_model large_model long_model scale_model"
      " custom_model"),
     ("unknown corpus", ["no-such-corpus"], "corpus other_corpus"),
