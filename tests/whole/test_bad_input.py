@@ -21,6 +21,7 @@ import yaml
 from pyarrow import parquet
 from workbook import __main__, paths
 from workbook.experiments import grid, ingest_runs
+from workbook.names import ACROSS
 from workbook.qdrant import patience
 from workbook.runs import plan, runner
 from written_files import write_beir
@@ -76,6 +77,31 @@ def beir_data_dir(value):
     def make(folder, patch):
         patch.setenv("BEIR_DATA_DIR", value.replace("FOLDER", str(folder)))
         return [*RUN, SEARCH, "--corpus", "scifact"]
+
+    return make
+
+
+def local_sets(folder_given):
+    """Every set in a folder that has none."""
+
+    def make(folder, patch):
+        patch.setenv("BEIR_DATA_DIR", folder_given.replace("FOLDER", str(folder)))
+        return [*RUN, SEARCH, "--corpus", "local"]
+
+    return make
+
+
+def several(*judged):
+    """Two corpora alike but for how many queries of each are judged; of none, they have no query in common."""
+
+    def make(folder, patch):
+        documents = {f"d{number}": (f"Title {number}", f"Text {number}.") for number in range(30)}
+        queries = {f"q{number}": f"question {number}" for number in range(12)}
+        folders = []
+        for number, count in enumerate(judged):
+            own = {f"q{query}": {f"d{query}": 1} for query in range(count)} or {"other": {"d1": 1}}
+            folders.append(write_beir(folder / f"set{number}", documents, queries, own))
+        return [*RUN, SEARCH, "--corpus", ",".join(map(str, folders))]
 
     return make
 
@@ -170,6 +196,15 @@ OPTIONS = [
     Bad("a notebook's file", command(*RUN, f"{SEARCH}.ipynb"), r"\.ipynb'", "give one of 01_"),
     Bad("an unknown corpus", command(*RUN, SEARCH, "--corpus", "nope"), "corpus 'nope'", "give one of sample"),
     Bad("an empty corpus", command(*RUN, SEARCH, "--corpus", ""), "corpus ''", "give one of sample"),
+    Bad("an unknown corpus among several", command(*RUN, SEARCH, "--corpus", "sample,nope"), "corpus nope: 03",
+        "give one of sample"),
+    Bad("one corpus twice", command(*RUN, SEARCH, "--corpus", "sample, sample"), "corpus sample", "take one out"),
+    Bad("nothing between commas", command(*RUN, SEARCH, "--corpus", ","), "corpus ','", "give one of sample"),
+    Bad("one corpus to compare with others", command(*RUN, ACROSS, "--corpus", "sample"), ACROSS, "give more, as CORP"),
+    Bad("several corpora, none of which can be loaded", several(0, 0), r"no judgements|queries\.jsonl does not have",
+        "none of the corpora can be used"),
+    Bad("the same corpus under two names", several(12, 12), "set0 and set1", "take one out"),
+    Bad("no set at hand", local_sets("FOLDER"), r"corpus\.jsonl", "set BEIR_DATA_DIR to a folder"),
     Bad("a corpus that is a folder", command(*RUN, SEARCH, "--corpus", "FOLDER"), "parameter corpus", "a folder with"),
     Bad("a corpus that is a device", command(*RUN, OWN, "--corpus", "/dev/zero"), "'/dev/zero'", "give a .jsonl"),
     Bad("a corpus with a NUL byte", command(*RUN, SEARCH, "--corpus", "\0"), r"'\\x00'", "give one of sample"),

@@ -41,7 +41,7 @@ def of(
     A notebook without a corpus among its parameters reads over all corpora.
     Raises WorkbookError for a corpus that is there twice, and for ACROSS with one corpus alone.
     """
-    run, given = run_name(profile, overrides), _given(plan, profile, overrides)
+    given = _given(plan, profile, overrides)
     corpora = beir_sets.local_sets() if given == LOCAL else corpora_in(given)
     if len(corpora) < 2:
         if ACROSS in only:
@@ -50,20 +50,24 @@ def of(
             )
         one = {} if corpora in ([], [given]) else {"corpus": corpora[0]}
         jobs = prepare(plan, profile, {**overrides, **one}, only, ask)
-        return [Part(run, "", [job for job in jobs if job.notebook != ACROSS])]
-    found, reading = [], []
+        return [Part(run_name(profile, overrides), "", [job for job in jobs if job.notebook != ACROSS])]
+    planned: dict[str, list[Job]] = {}
     for corpus in corpora:
         try:
-            jobs = prepare(plan, profile, {**overrides, "corpus": corpus}, only, ask)
+            planned[corpus] = prepare(plan, profile, {**overrides, "corpus": corpus}, only, ask)
         except WorkbookError as error:
             raise WorkbookError(f"corpus {Path(corpus).name}: {error}") from None
-        own = [job for job in jobs if "corpus" in job.parameters]
-        reading = [job for job in jobs if job not in own]
-        found.append(Part(f"{run}/{corpus_name(corpus)}", corpus, own))
-    runs = [part.run for part in found]
-    if twice := next((part.name for part in found if runs.count(part.run) > 1), None):
+    run = run_name(profile, overrides)
+    parts = [Part(f"{run}/{corpus_name(corpus)}", corpus, _of_a_corpus(planned[corpus])) for corpus in corpora]
+    runs = [part.run for part in parts]
+    if twice := next((part.name for part in parts if runs.count(part.run) > 1), None):
         raise WorkbookError(f"corpus {twice} is given twice: take one out")
-    return [*found, Part(run, "", reading)]
+    jobs = planned[corpora[0]]
+    return [*parts, Part(run, "", [job for job in jobs if job not in _of_a_corpus(jobs)])]
+
+
+def _of_a_corpus(jobs: list[Job]) -> list[Job]:
+    return [job for job in jobs if "corpus" in job.parameters]
 
 
 def _given(plan: dict[str, Any], profile: str, overrides: Mapping[str, str]) -> str:
