@@ -9,6 +9,7 @@ import pytest
 import yaml
 from tokenizers import Tokenizer, models
 from workbook import __main__, paths
+from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
@@ -75,7 +76,7 @@ def test_expected_values_decide_the_exit_code(project, monkeypatch, capsys, valu
     if value is None:
         file = results.published_file("good", "good")
         file.write_text(file.read_text().replace("ndcg@10", "another metric"))
-    monkeypatch.setattr(runner, "execute", lambda part, job: runner.Outcome(part, job.notebook, 1.0, ""))
+    monkeypatch.setattr(runner, "execute", lambda part, job: runner.Outcome(part.run, "", job.notebook, 1.0, ""))
     assert run(project, "good") == exit_code
     assert verdict in capsys.readouterr().out
 
@@ -167,3 +168,23 @@ def test_a_model_with_random_weights_is_timed_and_its_texts_are_not_encoded_ahea
     monkeypatch.setattr(grid, "encode", lambda *_: pytest.fail("encoded"))
     values = {"corpus": "sample", "static_model": "mpnet-shape-random", "engine_name": "edge"}
     runner.fetch([Part("x", "", [plan.Job("01_first", values, 60)])])
+
+
+def test_how_long_encoding_takes_is_told_by_the_pace_of_the_same_model(data, monkeypatch, capsys):
+    clock = iter(range(0, 10_000, 300))
+    monkeypatch.setattr(runner.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(grid, "encode", lambda *_: None)
+    values = {"corpus": "sample", "static_model": "tiny-static", "transformer_model": "", "engine_name": "edge"}
+    parts = [Part(name, name, [plan.Job("01_first", {**values, "strict": strict}, 60)])
+             for name, strict in (("one", False), ("two", True))]  # fmt: skip
+    monkeypatch.setattr(runner.parameters, "load_corpus", lambda values: loaded(str(values["strict"])))
+    runner.fetch(parts)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("vectors")]
+    assert told == [
+        "vectors of tiny-static, one, corpus 1 of 2",
+        "vectors of tiny-static, two, corpus 2 of 2, about 7 minutes left",
+    ]
+
+
+def loaded(text):
+    return Corpus("x", {"d": Document("", text * (2 if text == "True" else 1))}, {"q": "what"}, {"q": {"d": 1}})

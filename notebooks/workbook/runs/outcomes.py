@@ -37,6 +37,19 @@ class Expected(NamedTuple):
     verdict: str
 
 
+class Outcome(NamedTuple):
+    """How a notebook of a run ended: after how many seconds, and what was wrong, empty if nothing.
+
+    `corpus` is that of the run, for what is printed.
+    """
+
+    run: str
+    corpus: str
+    notebook: str
+    seconds: float
+    error: str
+
+
 class Conclusions(NamedTuple):
     """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used.
 
@@ -220,3 +233,25 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
         return Conclusions(evidence, problems, across.headline(several), across.answer(several), several)
     [about] = list((several or abouts).values())[:1]
     return Conclusions(evidence, problems, answers.headline(about), answers.answer(about), several or abouts)
+
+
+def verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:
+    """How a run ended, as a table for the terminal; with the corpora's names if there are several."""
+    names = [f"{o.corpus}: {o.notebook}" if several else o.notebook for o in outcomes]
+    width = max(map(len, [*names, " " * 30]))
+    lines = ["", f"{'notebook':<{width}} {'verdict':<8} {'seconds':>7}"]
+    for name, o in zip(names, outcomes, strict=True):
+        lines.append(f"{name:<{width}} {'FAIL' if o.error else 'OK':<8} {o.seconds:>7.0f}")
+    if expected:
+        lines += ["", f"{'expected value':<72} {'wanted':>9} {'found':>9}  verdict"]
+    for value in expected:
+        found = "no row" if value.found is None else f"{value.found:.5f}"
+        lines.append(f"{value.what:<72} {value.expected:>9.5f} {found:>9}  {value.verdict}")
+    lines += ["", f"executed notebooks: {_shown(paths.REPORTS / run)}"]
+    lines += [f"rows:               {_shown(results.published_file(run, 'x').parent)}"]
+    lines += [f"figures:            {_shown(paths.FIGURES)}"]
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path)

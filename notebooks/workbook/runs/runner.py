@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,37 +24,30 @@ import psutil
 from workbook import locks, paths, redact
 from workbook.conclusions import run_rows
 from workbook.corpora import corpora
+from workbook.corpora.corpora import Corpus
 from workbook.embedding import encoders, routes, vectors
 from workbook.errors import WorkbookError
-from workbook.evaluation import results
 from workbook.experiments import grid, ingest_runs
 from workbook.names import ACROSS, VERDICT
 from workbook.runs import parameters, parts
 from workbook.runs.outcomes import (
-    Expected,
     Kept,
+    Outcome,
     compare_all,
     error_of,
     executed_file,
     one_line,
     run_name,
     running_file,
+    verdicts,
 )
 from workbook.runs.parts import Part
 from workbook.runs.plan import PLAN, Job, read
 
 KERNEL = "python3"
+LONG = 1.0  # seconds of encoding, from which on their pace tells how long the rest takes
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
 QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-
-
-class Outcome(NamedTuple):
-    """How a notebook of a part ended: after how many seconds, and what was wrong, empty if nothing."""
-
-    part: Part
-    notebook: str
-    seconds: float
-    error: str
 
 
 def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
@@ -76,9 +69,9 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
         outcomes = _execute_all(planned, lost, {} if only else contents)
         expected = []
         for part in planned:
-            finished = [outcome.notebook for outcome in outcomes if outcome.part is part and not outcome.error]
+            finished = [outcome.notebook for outcome in outcomes if outcome.run == part.run and not outcome.error]
             expected += compare_all(plan, profile, overrides, finished, part.run, part.name if part.corpus else "")
-    print(_verdicts(name, outcomes, expected, several))
+    print(verdicts(name, outcomes, expected, several))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
 
@@ -91,12 +84,12 @@ def _execute_all(planned: list[Part], lost: Mapping[str, str], contents: Mapping
     outcomes: list[Outcome] = []
     for number, (part, job) in enumerate(todo, start=1):
         what = f"{part.name}: {job.notebook}" if len(planned) > 1 else job.notebook
-        print(f"[{number}/{len(todo)}] {what} ...{_left(outcomes, [each.notebook for _, each in todo])}", flush=True)
+        print(f"[{number}/{len(todo)}] {what}{_left(outcomes, [each.notebook for _, each in todo])} ...", flush=True)
         kept = Kept(part.run, job, contents.get(part.run, ""))
         if part.run in lost:
-            outcomes.append(Outcome(part, job.notebook, 0.0, lost[part.run]))
+            outcomes.append(Outcome(part.run, part.name, job.notebook, 0.0, lost[part.run]))
         elif kept.holds():
-            outcomes.append(Outcome(part, job.notebook, 0.0, ""))
+            outcomes.append(Outcome(part.run, part.name, job.notebook, 0.0, ""))
         else:
             outcomes.append(execute(part, job))
             if not outcomes[-1].error:
@@ -116,8 +109,7 @@ def _left(outcomes: list[Outcome], notebooks: list[str]) -> str:
     rest = notebooks[len(outcomes) :]
     if not all(name in ran or name in (VERDICT, ACROSS) for name in rest) or not outcomes:
         return ""
-    seconds = sum(np.mean(ran[name]) for name in rest if name in ran)
-    return f" about {seconds / 60:.0f} minutes left" if seconds >= 90 else " under two minutes left"
+    return _about(sum(np.mean(ran[name]) for name in rest if name in ran) or 1)
 
 
 def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
@@ -138,18 +130,46 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
         if model not in encoders.MODELS or encoders.load(model).folder:
             _try(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
-    for number, (part, searched) in enumerate(found, start=1):
-        for values, corpus in searched:
-            for encoder in map(encoders.load, parameters.searched_with(values)):
-                if not encoder.speed_only:
-                    of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
-                    print(f"vectors of {encoder.name}{of_all}", flush=True)
-                    grid.encode(corpus, encoder)
+    _encode_all(found)
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         ingest_runs.measure(each)
     contents = {part.run: " ".join(corpus.sha256 for _, corpus in searched) for part, searched in found}
     return contents, lost
+
+
+def _encode_all(found: list[tuple[Part, list]]) -> None:
+    """Encode what each part searches with each of its models, and print about how long the rest will take."""
+    models = {name: encoders.load(name) for name in dict.fromkeys(
+        name for _, searched in found for values, _ in searched for name in parameters.searched_with(values)
+    )}  # fmt: skip
+    todo = [
+        (number, part, corpus, models[name])
+        for number, (part, searched) in enumerate(found, start=1)
+        for values, corpus in searched
+        for name in parameters.searched_with(values)
+        if not models[name].speed_only
+    ]
+    pace: dict[str, float] = {}  # seconds a character of each model, where it took long enough to tell
+    for place, (number, part, corpus, encoder) in enumerate(todo):
+        left = sum(pace.get(model.name, 0) * _characters(other) for _, _, other, model in todo[place:])
+        of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
+        print(f"vectors of {encoder.name}{of_all}{_about(left)}", flush=True)
+        started = time.perf_counter()
+        grid.encode(corpus, encoder)
+        if (seconds := time.perf_counter() - started) > LONG:
+            pace[encoder.name] = seconds / _characters(corpus)
+
+
+def _characters(corpus: Corpus) -> int:
+    return sum(map(len, [*corpus.document_texts, *corpus.query_texts]))
+
+
+def _about(seconds: float) -> str:
+    """Time that is left, for what is printed; nothing where it is not known."""
+    if not seconds:
+        return ""
+    return f", about {seconds / 60:.0f} minutes left" if seconds >= 90 else ", under two minutes left"
 
 
 def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:
@@ -230,7 +250,7 @@ def execute(part: Part, job: Job) -> Outcome:
                 text = redact.clean(running.read_text(encoding="utf-8"), places)
                 temporary.write_text(text, encoding="utf-8")
             running.unlink()
-    return Outcome(part, job.notebook, time.perf_counter() - started, error)
+    return Outcome(part.run, part.name, job.notebook, time.perf_counter() - started, error)
 
 
 def _folders() -> dict[str, str]:
@@ -260,23 +280,6 @@ def _interruptible(work: Callable[..., object], *arguments: object, **options: o
             raise
 
 
-def _verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:
-    names = [f"{o.part.name}: {o.notebook}" if several else o.notebook for o in outcomes]
-    width = max(map(len, [*names, " " * 30]))
-    lines = ["", f"{'notebook':<{width}} {'verdict':<8} {'seconds':>7}"]
-    for name, o in zip(names, outcomes, strict=True):
-        lines.append(f"{name:<{width}} {'FAIL' if o.error else 'OK':<8} {o.seconds:>7.0f}")
-    if expected:
-        lines += ["", f"{'expected value':<72} {'wanted':>9} {'found':>9}  verdict"]
-    for value in expected:
-        found = "no row" if value.found is None else f"{value.found:.5f}"
-        lines.append(f"{value.what:<72} {value.expected:>9.5f} {found:>9}  {value.verdict}")
-    lines += ["", f"executed notebooks: {_shown(paths.REPORTS / run)}"]
-    lines += [f"rows:               {_shown(results.published_file(run, 'x').parent)}"]
-    lines += [f"figures:            {_shown(paths.FIGURES)}"]
-    return "\n".join(lines)
-
-
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for the kernel, which inherits them, and put back what was there."""
@@ -290,7 +293,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path)
