@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from published_run import publish_several
-from workbook.conclusions import across, run_rows
+from workbook.conclusions import across, decisions, run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
 from workbook.runs import outcomes
@@ -131,3 +131,16 @@ def test_one_corpus_cannot_be_compared(concluded):
         WorkbookError, match="1 corpus cannot be compared with others: run several, `make run-notebooks"
     ):
         across.check(concluded({"alone": {}}).asked)
+
+
+def test_places_are_decided_on_each_corpus_and_what_cannot_be_is_told(concluded):
+    asked = concluded({name: SIX[name] for name in list(SIX)[:2]}).asked
+    places = {"server": decisions.Place.of(documents=10, memory_mb=1000, index_hours=1, query_ms=100, slower=1)}
+    decided, problems = decisions.decide_each(asked, places)
+    assert list(decided) == ["set0", "set1"] and not problems
+    lacking = asked["set1"]._replace(methods=[])
+    decided, problems = decisions.decide_each({**asked, "set1": lacking}, places)
+    assert list(decided) == ["set0"] and problems == ["set1: there is no transformer to compare with: run notebook "
+                                                      "01_static_vs_transformer first"]  # fmt: skip
+    with pytest.raises(WorkbookError, match=r"^there is no transformer"):
+        decisions.decide_each({"set1": lacking}, places)

@@ -99,7 +99,7 @@ def test_rows_and_table_show_the_same(found, monkeypatch):
     assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
     nothing_fits = rows[(rows["scenario"] == "tiny") & rows["method"].isna()]
     assert nothing_fits["metric"].str.startswith("place: ").all() and len(nothing_fits) == 3
-    table = decisions.table(decided, find(found, "slow"), places)
+    table = decisions.table(decided, places)
     assert table.loc["use", "roomy"] == "slow + BM25 (dbsf)" and table.loc["slow there", "roomy"] == "fits too"
     assert table.loc["stored and searched", "roomy"] == "float32, whole vectors, exact"
     assert table.loc["use", "tiny"].startswith("nothing fits") and table.loc["NDCG@10", "tiny"] == ""
@@ -111,7 +111,7 @@ def test_a_computed_memory_is_said_to_be_computed(found):
     computed = [way._replace(bytes_computed=way.label in ("slow + BM25 (dbsf)", "BM25")) for way in found]
     for ways_of_one, said in [(found, ""), (computed, " (computed)")]:
         decided = decide(ways_of_one, **places)
-        cells = decisions.table(decided, find(found, "slow"), places).loc["memory (MB)"]
+        cells = decisions.table(decided, places).loc["memory (MB)"]
         assert cells.tolist() == [f"91.6{said} of 1,000", f"0.1{said} of 0.01"], "of what fits, and of the least"
         metrics = set(decisions.rows(decided, "made")["metric"])
         assert ("place: computed memory_mb" in metrics) == bool(said) != ("place: memory_mb" in metrics)
@@ -137,7 +137,7 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
     assert problems == [] and smaller.count("(computed)") == 2
     transformer, places = about.method(about.transformer), {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
     decided = decisions.decide(methods_of_run.distinct(found), transformer, places, about.megabytes)
-    table = decisions.table(decided, transformer, places)
+    table = decisions.table(decided, places)
     assert table.loc["memory (MB)"].str.contains("(computed) of", regex=False).all()
     assert table.loc["NDCG@10", "roomy"] and decided[1].way is None
 

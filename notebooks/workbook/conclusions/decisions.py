@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbook.conclusions.asked import Asked
+from workbook.conclusions.methods_of_run import distinct
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
@@ -119,11 +121,31 @@ def decide(
     return [_decide(name, place, known, transformer, megabytes, choosing, reporting) for name, place in places.items()]
 
 
-def table(decisions: Sequence[Decision], transformer: MeasuredMethod, places: Mapping[str, Place]) -> pd.DataFrame:
+def decide_each(
+    asked: Mapping[str, Asked], places: Mapping[str, Place], seed: int = 0
+) -> tuple[dict[str, list[Decision]], list[str]]:  # fmt: skip
+    """Choose for each place on each corpus, by name; and sentences on corpora on which nothing can be chosen.
+
+    Raises WorkbookError if that is so on all of them.
+    """
+    found, problems = {}, []
+    for corpus, about in asked.items():
+        transformer = about.method(about.transformer)
+        try:
+            found[corpus] = decide(distinct(about.measured), transformer, places, about.megabytes, seed)
+        except WorkbookError as error:
+            problems.append(f"{corpus}: {error}")
+    if not found:
+        raise WorkbookError(problems[0] if len(problems) > 1 else problems[0].partition(": ")[2])
+    return found, problems
+
+
+def table(decisions: Sequence[Decision], places: Mapping[str, Place]) -> pd.DataFrame:
     """The decisions as people read them: a column for each place."""
     found = {}
     for one in decisions:
         place, way = places[one.place], one.way
+        is_rival = bool(way) and way.label == one.transformer and way.is_whole
         computed = " (computed)" if one.needs.memory_computed else ""
         rival = "fits too" if not one.rival else f"does not fit: {', '.join(one.rival)}"
         found[one.place] = {
@@ -131,11 +153,11 @@ def table(decisions: Sequence[Decision], transformer: MeasuredMethod, places: Ma
             "use": way.label if way else "nothing fits; the least memory would be",
             "stored and searched": _setting(way) if way else "",
             "NDCG@10": one.score.text(3) if way else "",
-            f"against {transformer.label}": "" if not way or way is transformer else one.difference.text(3),
+            f"against {one.transformer}": "" if not way or is_rival else one.difference.text(3),
             "memory (MB)": f"{one.needs.memory_mb:,.3g}{computed} of {place.memory_mb:,.6g}",
             "to index (h)": f"{one.needs.index_hours:,.2g} of {place.index_hours:g}",
             "a query (ms)": f"{one.needs.query_ms:,.2g} of {place.query_ms:g}",
-            f"{transformer.label} there": "" if way is transformer else rival,
+            f"{one.transformer} there": "" if is_rival else rival,
         }
     return pd.DataFrame(found)
 
