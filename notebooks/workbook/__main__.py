@@ -43,9 +43,10 @@ def _report(options: argparse.Namespace) -> int:
 
 def _readme(options: argparse.Namespace) -> int:
     profile, overrides = options.profile, _overrides(options)
-    runs.parts.of(runs.plan.read(runs.plan.PLAN), profile, overrides, [], ask=False)
+    planned = runs.parts.of(runs.plan.read(runs.plan.PLAN), profile, overrides, [], ask=False)
+    notebooks = {job.notebook for part in planned for job in part.jobs}
     run, command = runs.outcomes.run_name(profile, overrides), runs.outcomes.command_of(profile, overrides)
-    runs.front_page.write(paths.ROOT / "README.md", run, command)
+    runs.front_page.write(paths.ROOT / "README.md", run, command, runs.outcomes.measuring(notebooks))
     print("the answer is written into README.md")
     return 0
 

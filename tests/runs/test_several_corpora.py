@@ -148,6 +148,7 @@ def test_a_reader_alone_reads_what_the_corpora_left(project, two):
 def test_an_expected_value_is_compared_on_its_own_corpus(project, two, monkeypatch):
     entry = {"profile": "p", "notebook": "01_first", "metric": "ndcg@10", "value": 0.5, "tolerance": 0.1}
     plan = {"expected": [{**entry, "where": {"corpus": "one"}}, {**entry, "where": {"corpus": "other"}}]}
-    found = outcomes.compare_all(plan, "p", {}, ["01_first"], "p/one", "one")
+    found = outcomes.compare_all(plan, "p", {}, {"01_first": "one"}, "p/one")
     assert [value.what for value in found] == ["ndcg@10 of one"]
-    assert len(outcomes.compare_all(plan, "p", {}, ["01_first"], "p")) == 2
+    assert outcomes.compare_all(plan, "p", {}, {"01_first": "third"}, "p/third") == []
+    assert outcomes.compare_all(plan, "p", {}, {"02_second": "one"}, "p/one") == []

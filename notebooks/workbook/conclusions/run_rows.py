@@ -8,7 +8,7 @@ their hashes stand in the rows. The others are left out and named.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,17 +71,27 @@ def members(run: str) -> dict[str, str]:
 
     A run of one corpus has none.
     """
+    return _told(run)[0]
+
+
+def write_members(run: str, found: Mapping[str, str], notebooks: Iterable[str] = ()) -> None:
+    """Write what `members` reads, and which notebooks each corpus is run with; remove it for a run of one corpus."""
+    if not found:
+        _members_file(run).unlink(missing_ok=True)
+        return
+    told = {"corpora": dict(found), "notebooks": [name for name in needed() if name in notebooks]}
+    with paths.atomic(_members_file(run)) as temporary:
+        temporary.write_text(redact.clean(json.dumps(told, indent=1)), encoding="utf-8")
+
+
+def _told(run: str) -> tuple[dict[str, str], list[str] | None]:
+    """The members, and the notebooks that each is run with; None where that is not known."""
     try:
         found = json.loads(_members_file(run).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(name): str(problem) for name, problem in found.items()} if isinstance(found, dict) else {}
-
-
-def write_members(run: str, found: Mapping[str, str]) -> None:
-    """Write what `members` reads."""
-    with paths.atomic(_members_file(run)) as temporary:
-        temporary.write_text(redact.clean(json.dumps(dict(found), indent=1)), encoding="utf-8")
+        members = {str(name): str(problem) for name, problem in found["corpora"].items()}
+        return members, [str(name) for name in found["notebooks"]] or None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, None
 
 
 def _members_file(run: str) -> Path:
@@ -141,10 +151,16 @@ def read(run: str, notebooks: Sequence[str] | None = None) -> Evidence:
 
 
 def read_each(run: str, notebooks: Sequence[str] | None = None) -> dict[str, Evidence]:
-    """The rows of each corpus of a run, by the corpus's name; those of a run of one corpus by its own."""
+    """The rows of each corpus of a run, by the corpus's name; those of a run of one corpus by its own.
+
+    Of a corpus that could not be run there are none, whatever an earlier run left.
+    """
     found: dict[str, Evidence] = {}
-    for name in members(run) or [run]:
-        evidence = read(name, notebooks)
+    lost, planned = _told(run)
+    for name in lost or [run]:
+        evidence = read(name, planned if notebooks is None else notebooks)
+        if lost.get(name):
+            evidence = Evidence(name, evidence.rows.iloc[:0], {}, [])
         corpus = evidence.corpus or name.rpartition("/")[2]
         found[name.rpartition("/")[2] if corpus in found else corpus] = evidence
     return found
@@ -161,7 +177,10 @@ def together(run: str, found: Mapping[str, Evidence]) -> Evidence:
     problems += [problem for problem in count if count[problem] == len(each)]
     for corpus, own in each.items():
         problems += [f"{corpus}: {problem}" for problem in own if count[problem] < len(each)]
-    machines = {f"{corpus}: {name}": facts for corpus, own in found.items() for name, facts in own.machines.items()}
+    machines = {
+        f"{corpus}: {name}": {**facts, "run": own.run}
+        for corpus, own in found.items() for name, facts in own.machines.items()
+    }  # fmt: skip
     return Evidence(run, pd.concat([own.rows for own in found.values()], ignore_index=True), machines, problems)
 
 
@@ -171,7 +190,7 @@ def what_is_read(evidence: Evidence) -> Styler:
     for notebook, machine in evidence.machines.items():
         corpus, _, name = notebook.rpartition(": ")
         own = evidence.rows[evidence.rows["notebook"] == name]
-        count = (own["corpus"] == corpus).sum() if corpus else len(own)
+        count = (own["run"] == machine["run"]).sum() if corpus else len(own)
         facts[notebook] = f"{count:,} rows of {machine['published']} on {results.label_of(machine)}"
     frame = pd.DataFrame.from_dict(facts, orient="index", columns=[""])
     return written.table(frame, "what-is-read").set_properties(**{"text-align": "left"})

@@ -180,15 +180,15 @@ def _on_one_index(
 def _values(
     corpus: Corpus, index: Index, documents: np.ndarray, queries: np.ndarray, search: Search, limit: int, repeats: int
 ) -> dict:  # fmt: skip
-    depth = limit + corpus.drop_identical
+    depth, names = limit + corpus.drop_identical, corpus.document_ids
     timed = not search.exact and search.hnsw_ef != engine.ALL
     hits = rankings.by_vectors(index, queries, depth, search)
-    ids, scores = evaluation.in_order(hits.ids, hits.scores, corpus.document_ids)
-    ranked = [[corpus.document_ids[number] for number in row[:depth] if number >= 0] for row in ids]
+    ids, scores = evaluation.in_order(hits.ids, hits.scores, names)
+    ranked = [[names[number] for number in row[:depth] if number >= 0] for row in ids]
     judged = evaluation.judge(corpus, ranked)
     tie_rate = evaluation.tie_rate(scores)
     mean = float(judged["ndcg@10"].mean())
-    ties = evaluation.tie_range(corpus, ids, scores, corpus.document_ids) if tie_rate else (mean, mean)
+    ties = evaluation.tie_range(corpus, ids, scores, names) if tie_rate else (mean, mean)
     near, nearest = (
         evaluation.similarities(queries, found[:, :NEAREST], lambda rows: documents[rows])
         for found in (ids, index.search(queries, NEAREST, Search(exact=True)).ids)

@@ -1,5 +1,6 @@
 """The answer on the README: what a run found, written between two marks, so that nobody types a number into it."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from workbook import paths, redact
@@ -11,15 +12,15 @@ from workbook.written import markdown
 BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
 
 
-def write(file: Path, run: str, command: str) -> None:
-    """Put the headline and the answers of a run between the marks of a Markdown file.
+def write(file: Path, run: str, command: str, notebooks: Collection[str] | None = None) -> None:
+    """Put the headline and the answers of a run, of all notebooks or of these, between the marks of a Markdown file.
 
     Raises WorkbookError if the file has no marks, or if something is not answered: half an answer is none.
     """
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
-    evidence, problems, headline, answered, _ = conclude(run)
+    evidence, problems, headline, answered, _ = conclude(run, notebooks)
     if problems:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
     if missing := next((text for text in (*(one.text for one in answered), headline) if MISSING in text), ""):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
+from workbook.runs import parameters
 from workbook.runs.plan import Job
 
 UNFINISHED = "the notebook did not run to its end"
@@ -93,10 +95,14 @@ class Kept(NamedTuple):
         return results.published_file(self.run, self.job.notebook).with_suffix(".inputs")
 
     def _inputs(self) -> str:
-        if not self.corpus or self.job.parameters.get("engine_name") == "server":
+        given = self.job.parameters
+        more = given.get("labelled_split") or given.get("other_corpus")  # whose content is not looked at here
+        if not self.corpus or more or given.get("engine_name") == "server":
             return ""
         sources = sorted([*PACKAGE.rglob("*.py"), paths.NOTEBOOKS / f"{self.job.notebook}.ipynb"])
-        told = [self.corpus, self.job.parameters, results.machine(), results.SCHEMA, *map(_digest, sources)]
+        sources += [paths.NOTEBOOKS / "workbook.mplstyle", *sorted((paths.ROOT / "data").glob("*.csv"))]
+        models = [encoders.load(given[name]).revision for name in parameters.MODELS if given.get(name)]
+        told = [self.corpus, given, models, results.machine(), *map(_digest, filter(paths.is_file, sources))]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -146,12 +152,19 @@ def command_of(profile: str, overrides: Mapping[str, str]) -> str:
     """What one types for such a run."""
     given = {"PROFILE": profile if profile != "default" else "", "CORPUS": overrides.get("corpus", ""),
              "MODEL": overrides.get("static_model", ""), "ENGINE": overrides.get("engine_name", "")}  # fmt: skip
-    return " ".join(["make run-notebooks", *(f"{name}={value}" for name, value in given.items() if value)])
+    return " ".join(["make run-notebooks", *(f"{name}={shlex.quote(value)}" for name, value in given.items() if value)])
 
 
 def executed_file(run: str, notebook: str) -> Path:
     """Where a notebook is when it was executed, whole or with its error shown in it."""
     return paths.REPORTS / run / f"{notebook}.ipynb"
+
+
+def forget(run: str, notebook: str) -> None:
+    """Remove what an earlier run left of a notebook: if it does not end well now, nobody reads what was true before."""
+    rows = results.published_file(run, notebook)
+    for file in (executed_file(run, notebook), rows, *(rows.with_suffix(end) for end in (".machine.json", ".inputs"))):
+        file.unlink(missing_ok=True)
 
 
 def running_file(run: str, notebook: str) -> Path:
@@ -184,20 +197,19 @@ def one_line(name: str, text: str) -> str:
 
 
 def compare_all(
-    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Collection[str], run: str,
-    corpus: str = "",
+    plan: Mapping[str, Any], profile: str, overrides: Mapping[str, str], finished: Mapping[str, str], run: str
 ) -> list[Expected]:  # fmt: skip
-    """Compare the expected values of the notebooks that finished; none if the profile was run with another corpus.
+    """Compare the expected values of the notebooks that finished, given the name of the corpus that each was run on.
 
-    Of a run of several corpora, those that are expected of `corpus`.
+    None if the profile was run with another corpus; a value that is expected of a corpus is compared on that one alone.
     """
     entries = [] if overrides else plan.get("expected", [])
     return [
         _compare(entry, run)
         for entry in entries
         if entry["profile"] == profile
-        and entry["notebook"] in finished
-        and corpus in ("", entry["where"].get("corpus", ""))
+        and (corpus := finished.get(entry["notebook"])) is not None
+        and entry["where"].get("corpus", corpus) == corpus
     ]
 
 
@@ -219,6 +231,11 @@ def _compare(entry: Mapping[str, Any], run: str) -> Expected:
     return Expected(entry["notebook"], what, entry["value"], found, verdict)
 
 
+def measuring(notebooks: Collection[str]) -> list[str]:
+    """Those of the notebooks that measure, in order: the others read their rows."""
+    return [name for name in run_rows.needed() if name in notebooks]
+
+
 def conclude(run: str, notebooks: Collection[str] | None = None, margin: float = statistics.MARGIN) -> Conclusions:
     """Answer the questions from the rows of a run, of these notebooks, or of all that publish rows."""
     found = run_rows.read_each(run, notebooks)
@@ -229,6 +246,8 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
         problems += [f"{corpus}: {problem}" if len(found) > 1 else problem for problem in left_out]
         abouts[corpus] = asked.of(own, methods, margin)
     several = {corpus: about for corpus, about in abouts.items() if about.transformer}
+    if len(found) > 1 and several:
+        evidence = run_rows.together(run, {corpus: found[corpus] for corpus in several})
     if len(several) > 1:
         return Conclusions(evidence, problems, across.headline(several), across.answer(several), several)
     [about] = list((several or abouts).values())[:1]

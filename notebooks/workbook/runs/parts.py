@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from workbook.conclusions import run_rows
 from workbook.corpora import beir_sets
 from workbook.errors import WorkbookError
 from workbook.names import ACROSS
@@ -32,16 +33,25 @@ class Part(NamedTuple):
         """The corpus in a word, for what is printed."""
         return Path(self.corpus).name if self.corpus else "all corpora"
 
+    def corpus_of(self, job: Job) -> str:
+        """The name of the corpus that a job is run on, as expected values have it."""
+        return Path(self.corpus or job.parameters.get("corpus", "")).name
+
 
 def of(
     plan: dict[str, Any], profile: str, overrides: Mapping[str, str], only: list[str], ask: bool = True
 ) -> list[Part]:  # fmt: skip
     """The parts of a profile in the order in which they run, every parameter checked, see `plan.prepare`.
 
-    A notebook without a corpus among its parameters reads over all corpora.
+    A notebook without a corpus among its parameters reads over all corpora. If nothing is asked for (`ask`), only what
+    was run is looked at: the corpora that the run was of need not be there any more.
     Raises WorkbookError for a corpus that is there twice, and for ACROSS with one corpus alone.
     """
     given = _given(plan, profile, overrides)
+    if not ask and (members := run_rows.members(run_name(profile, overrides))):
+        jobs = prepare(plan, profile, {**overrides, "corpus": "sample"}, only, ask)
+        own = [Part(name, name.rpartition("/")[2], _of_a_corpus(jobs)) for name in members]
+        return [*own, Part(run_name(profile, overrides), "", [job for job in jobs if job not in _of_a_corpus(jobs)])]
     corpora = beir_sets.local_sets() if given == LOCAL else corpora_in(given)
     if len(corpora) < 2:
         if ACROSS in only:

@@ -47,17 +47,19 @@ class Corpus(NamedTuple):
 class Built(NamedTuple):
     """What there is of a part of a run: notebooks, the values that are expected of it, and what its rows conclude.
 
+    `counted` are the notebooks that its facts are of: of the part that reads over all corpora, those of each too.
     `asks`: whether the plan has the notebook that answers; without it nothing is asked.
     """
 
     entries: list[Entry]
+    counted: list[Entry]
     values: list[outcomes.Expected]
     found: outcomes.Conclusions
     asks: bool
 
     @property
     def ended(self) -> str:
-        return f"{sum(entry.state == OK for entry in self.entries)} of {len(self.entries)} notebooks"
+        return f"{sum(entry.state == OK for entry in self.counted)} of {len(self.counted)} notebooks"
 
 
 def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) -> Path:
@@ -70,14 +72,16 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
     planned = parts.of(plan, profile, overrides, [], ask=False)
     notebooks = {job.notebook for part in planned for job in part.jobs}
     run, command = outcomes.run_name(profile, overrides), outcomes.command_of(profile, overrides)
-    corpora, values = [], []
+    corpora, values, all_entries = [], [], []
     for part in planned:
-        found = outcomes.conclude(part.run, [name for name in run_rows.needed() if name in notebooks])
+        found = outcomes.conclude(part.run, outcomes.measuring(notebooks))
         entries = [_entry(job, part.run) for job in part.jobs]
-        ended = [entry.name for entry in entries if entry.state == OK]
-        own = outcomes.compare_all(plan, profile, overrides, ended, part.run, part.name if part.corpus else "")
-        values += own
-        built = Built(entries, own if part.corpus else values, found, VERDICT in notebooks)
+        ended = {entry.name for entry in entries if entry.state == OK}
+        finished = {job.notebook: part.corpus_of(job) for job in part.jobs if job.notebook in ended}
+        own = outcomes.compare_all(plan, profile, overrides, finished, part.run)
+        values, all_entries = [*values, *own], [*all_entries, *entries]
+        own, counted = (own, entries) if part.corpus else (values, all_entries)
+        built = Built(entries, counted, own, found, VERDICT in notebooks)
         index = _index(part, built, command, corpora)
         if part.corpus:
             place = index.relative_to(paths.REPORTS / run).as_posix()
@@ -100,8 +104,9 @@ def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Pat
     ended = {entry.name: _ended(entry.state) for entry in entries if entry.state not in (OK, NOT_RUN)}
     problems = [f"{name} {how}." for name, how in ended.items()]
     problems += [problem for problem in found.problems if not any(name in problem for name in ended)]
-    facts = _facts(pages, found.evidence)
+    facts = _facts([entry for entry in built.counted if entry.notebook is not None], found.evidence)
     if corpora:
+        facts.pop("corpus", None)
         facts = {"corpora": ", ".join(corpus.name for corpus in corpora), **facts}
     facts["ended well"] = built.ended
     if built.values:
@@ -111,7 +116,7 @@ def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Pat
         place=page.Place("", run, facts, problems, []), ok=OK, values=built.values, cards=cards, corpora=corpora,
         headline=found.headline, answered=found.answers if len(found.evidence.rows) and built.asks else [],
         command=command, others=[] if pages else [name for name in run_rows.runs() if name != run],
-        is_one_of_several=bool(part.corpus),
+        is_one_of_several=bool(part.corpus), with_rows={entry.name for entry in entries if entry.rows},
     )  # fmt: skip
     return _write(paths.REPORTS / run / "index.html", index)
 
@@ -182,7 +187,8 @@ def _facts(entries: list[Entry], found: run_rows.Evidence) -> dict[str, str]:
     """What was run on which machine and when, of the notebooks and rows that say so."""
     executed = [entry.notebook.metadata.get("papermill", {}) for entry in entries if entry.notebook is not None]
     given = [(facts.get("parameters") or {}).get("corpus") for facts in executed]
-    machines = [found.machines[entry.name] for entry in entries if entry.name in found.machines]
+    names = {entry.name for entry in entries}  # of several corpora, a machine's name begins with the corpus's
+    machines = [facts for name, facts in found.machines.items() if name.rpartition(": ")[2] in names]
     machines = [f"{results.label_of(facts)}, Python {facts['python']}" for facts in machines]
     ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
     seconds = sum(max(facts.get("duration") or 0, 0) for facts in executed)  # below 0: the clock was put back

@@ -36,6 +36,7 @@ from workbook.runs.outcomes import (
     compare_all,
     error_of,
     executed_file,
+    forget,
     one_line,
     run_name,
     running_file,
@@ -51,8 +52,9 @@ QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: Path = PLAN) -> int:
-    """Run a profile and print its verdicts. `overrides`: corpus and static_model. Returns the exit code, 0 or 1.
+    """Run a profile and print its verdicts. Returns the exit code, 0 or 1.
 
+    `overrides`: corpus, static_model, engine_name.
     Of several corpora, one that cannot be loaded is told, and the others go on; a notebook that ended well on one of
     them is not run again while all that decides it is the same, unless it is asked for by `only`.
     Raises WorkbookError, before anything starts, for what cannot work.
@@ -64,13 +66,15 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
         paths.remove_old_temporaries()
         name, several = run_name(profile, overrides), len(planned) > 1
         contents, lost = fetch(planned)
-        if any(part.corpus and part.jobs for part in planned):
-            run_rows.write_members(name, {part.run: lost.get(part.run, "") for part in planned if part.corpus})
+        if any("corpus" in job.parameters for part in planned for job in part.jobs):
+            members = {part.run: lost.get(part.run, "") for part in planned if part.corpus}
+            run_rows.write_members(name, members, plan["profiles"][profile]["notebooks"])
         outcomes = _execute_all(planned, lost, {} if only else contents)
         expected = []
         for part in planned:
-            finished = [outcome.notebook for outcome in outcomes if outcome.run == part.run and not outcome.error]
-            expected += compare_all(plan, profile, overrides, finished, part.run, part.name if part.corpus else "")
+            ended = [outcome.notebook for outcome in outcomes if outcome.run == part.run and not outcome.error]
+            finished = {job.notebook: part.corpus_of(job) for job in part.jobs if job.notebook in ended}
+            expected += compare_all(plan, profile, overrides, finished, part.run)
     print(verdicts(name, outcomes, expected, several))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
@@ -85,8 +89,9 @@ def _execute_all(planned: list[Part], lost: Mapping[str, str], contents: Mapping
     for number, (part, job) in enumerate(todo, start=1):
         what = f"{part.name}: {job.notebook}" if len(planned) > 1 else job.notebook
         print(f"[{number}/{len(todo)}] {what}{_left(outcomes, [each.notebook for _, each in todo])} ...", flush=True)
-        kept = Kept(part.run, job, contents.get(part.run, ""))
+        kept = Kept(part.run, job, contents.get(part.run, "") if part.corpus else "")
         if part.run in lost:
+            forget(part.run, job.notebook)
             outcomes.append(Outcome(part.run, part.name, job.notebook, 0.0, lost[part.run]))
         elif kept.holds():
             outcomes.append(Outcome(part.run, part.name, job.notebook, 0.0, ""))
@@ -130,7 +135,7 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
         if model not in encoders.MODELS or encoders.load(model).folder:
             _try(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
-    _encode_all(found)
+    lost |= _encode_all(found)
     for each in large:
         print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
         ingest_runs.measure(each)
@@ -138,8 +143,12 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     return contents, lost
 
 
-def _encode_all(found: list[tuple[Part, list]]) -> None:
-    """Encode what each part searches with each of its models, and print about how long the rest will take."""
+def _encode_all(found: list[tuple[Part, list]]) -> dict[str, str]:
+    """Encode what each part searches with each of its models, and print about how long the rest will take.
+
+    Returns what is wrong with corpora that cannot be encoded, by run. Raises WorkbookError if there is only one corpus.
+    """
+    lost: dict[str, str] = {}
     models = {name: encoders.load(name) for name in dict.fromkeys(
         name for _, searched in found for values, _ in searched for name in parameters.searched_with(values)
     )}  # fmt: skip
@@ -156,9 +165,16 @@ def _encode_all(found: list[tuple[Part, list]]) -> None:
         of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
         print(f"vectors of {encoder.name}{of_all}{_about(left)}", flush=True)
         started = time.perf_counter()
-        grid.encode(corpus, encoder)
+        try:
+            grid.encode(corpus, encoder)
+        except WorkbookError as error:
+            if not part.corpus:
+                raise
+            lost[part.run] = str(error)
+            print(f"      cannot be used: {error}", flush=True)
         if (seconds := time.perf_counter() - started) > LONG:
             pace[encoder.name] = seconds / _characters(corpus)
+    return lost
 
 
 def _characters(corpus: Corpus) -> int:
@@ -226,6 +242,7 @@ def execute(part: Part, job: Job) -> Outcome:
 
     file = executed_file(part.run, job.notebook)
     running = running_file(part.run, job.notebook)
+    forget(part.run, job.notebook)
     running.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     try:
