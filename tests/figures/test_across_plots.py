@@ -184,8 +184,14 @@ def overlapping_names(figure, axis):
 @pytest.mark.parametrize(
     ("words", "finding"),
     [
-        ([1, 2, 3, 4, 5, 6], "The higher the words, the higher the difference (Kendall's tau +1.00, 6 corpora)"),
-        ([6, 5, 4, 3, 2, 1], "The higher the words, the lower the difference (Kendall's tau −1.00, 6 corpora)"),  # noqa: RUF001
+        (
+            [1, 2, 3, 4, 5, 6],
+            "The higher the words, the more favourable to the static model (Kendall's tau +1.00, 6 corpora)",
+        ),
+        (
+            [6, 5, 4, 3, 2, 1],
+            "The higher the words, the less favourable to the static model (Kendall's tau −1.00, 6 corpora)",  # noqa: RUF001
+        ),
         ([3, 1, 6, 2, 4, 5], "Of 2 facts none is shown to go with the difference, on 6 corpora"),
         ([5, 5, 5, 5, 5, 5], "Of 2 facts none is shown to go with the difference, on 6 corpora"),
     ],

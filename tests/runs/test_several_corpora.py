@@ -138,6 +138,49 @@ def test_what_ended_well_is_not_run_again_while_all_that_decides_it_is_the_same(
         assert "planted" in capsys.readouterr().out, "what failed is run again"
 
 
+def test_a_run_of_one_corpus_runs_every_notebook_each_time_and_is_of_that_corpus_alone(
+    project, two, capsys, monkeypatch
+):
+    (project / "sets").mkdir()
+    for folder in two:
+        shutil.move(folder, project / "sets" / folder.name)
+    monkeypatch.setenv("BEIR_DATA_DIR", str(project / "sets"))
+    assert runner.run("some", {"corpus": "local"}, [], project / "runs.yaml") == 0
+    assert len(run_rows.members("some+local")) == 2
+    shutil.rmtree(project / "sets" / "two")
+    for _ in range(2):
+        capsys.readouterr()
+        assert runner.run("some", {"corpus": "local"}, [], project / "runs.yaml") == 0
+        assert capsys.readouterr().out.count("OK (") == 2
+    assert run_rows.members("some+local") == {}, "the other corpus is gone"
+
+
+def test_a_report_needs_the_corpora_no_more(project, two, monkeypatch):
+    (project / "sets").mkdir()
+    for folder in two:
+        shutil.move(folder, project / "sets" / folder.name)
+    monkeypatch.setenv("BEIR_DATA_DIR", str(project / "sets"))
+    runner.run("some", {"corpus": "local"}, [], project / "runs.yaml")
+    monkeypatch.delenv("BEIR_DATA_DIR")
+    text = report.build("some", {"corpus": "local"}, project / "runs.yaml").read_text(encoding="utf-8")
+    assert "3 of 3 notebooks" in text and text.count("/index.html") == 2
+
+
+def test_what_an_earlier_run_left_of_what_fails_now_is_gone(project, two):
+    for name, notebook in (("p/one", "01_first"), ("p/two", "01_first")):
+        rows = results.published_file(name, notebook)
+        for file in (rows, rows.with_suffix(".machine.json"), outcomes.executed_file(name, notebook)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    outcomes.forget("p/one", "01_first")
+    left = [file for file in [*paths.DATA.rglob("01_first*"), *paths.REPORTS.rglob("01_first*")] if file.is_file()]
+    assert len(left) == 3 and all("two" in file.parts for file in left)
+    run_rows.write_members("p", {"p/one": "", "p/two": "no judgements"}, ["01_first"])
+    found = run_rows.read_each("p")
+    assert found["two"].rows.empty and not found["two"].problems
+    assert "two was not run: no judgements" in run_rows.together("p", found).problems
+
+
 def test_a_reader_alone_reads_what_the_corpora_left(project, two):
     _, name, _ = run(project, two, "some")
     before = run_rows.members(name)

@@ -17,6 +17,7 @@ from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis, statistics
 from workbook.evaluation.meta_analysis import FEWEST, Overall
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, formatted, told
+from workbook.experiments.retrieval_methods import find
 from workbook.names import ACROSS, BM25, BM25_BY_SHARD, BM25_TOKENS, TRAINED, with_bm25
 from workbook.qdrant.engine import FUSIONS
 
@@ -32,14 +33,14 @@ RESCORED = "What does quantization cost, rescored?"
 FASTER = "How much faster does it index?"
 COMPRESSED = (CUT, QUANTIZED, RESCORED)
 FACTS = {  # metrics of notebook 01 that tell of a corpus, in words
-    "words per document": "words per document (median)",
-    "words per query": "words per query (median)",
-    "distinct words": "distinct words",
-    "query words in the corpus": "query's words that the corpus has",
-    "query words in the best matching document": "query's words in the document with most of them",
-    "query words in the relevant document": "query's words in its relevant document (judged)",
-    "top ten in common": "first ten that both models find",
-    "known-item share kept": "known items: share of NDCG@10 kept",
+    "words per document": "words of a document (median)",
+    "words per query": "words of a query (median)",
+    "distinct words": "number of distinct words",
+    "query words in the corpus": "share of a query's words that the corpus has",
+    "query words in the best matching document": "share of a query's words in the document with most of them",
+    "query words in the relevant document": "share of a query's words in its right document (judged)",
+    "top ten in common": "share of the first ten that {static} and {transformer} both find",
+    "known-item share kept": "found by a document's own words: what {static} keeps of {transformer}",
 }
 
 
@@ -77,7 +78,7 @@ def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]
     """Question, the two things that are compared, and their effect on a corpus; each question in one row."""
     first = next(iter(abouts.values()))
     static, transformer = first.static, first.transformer
-    best = TRAINED if any(about.best == TRAINED for about in abouts.values()) else static
+    best = _best(abouts)
     pairs = [
         (QUALITY, static, transformer), (WORDS, BM25, transformer), (TRAINING, TRAINED, static),
         (TRAINING, TRAINED, transformer), (TRAINING, TRAINED, BM25),
@@ -86,6 +87,11 @@ def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]
         *((HYBRID, with_bm25(transformer, how), transformer) for how in FUSIONS),
     ]  # fmt: skip
     found = [(question, one, other, _of_methods(one, other)) for question, one, other in pairs]
+    labels = dict.fromkeys(each.label for about in abouts.values() for each in about.measured)
+    coded = [
+        label for label in labels if label.startswith(f"{TRAINED},")
+    ]  # "trained, one bit, 384 dimensions + BM25 (rrf)"
+    coded = [(RESCORED, label, "".join([TRAINED, *label.partition(" + ")[1:]])) for label in coded]
     whole = f"{static}, whole, float32"
     compressions = {CUT: [], QUANTIZED: [], RESCORED: []}
     for notebook, question in (("03", CUT), ("04", QUANTIZED)):
@@ -93,12 +99,12 @@ def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]
             compressions[RESCORED if "rescored" in name else question].append((notebook, name))
     for question, own in compressions.items():
         found += [(question, f"{static}, {name}", whole, _of_compressed(notebook, name)) for notebook, name in own]
-    return found
+    return found + [(*names, _of_methods(*names[1:])) for names in coded]
 
 
 def _of_methods(one: str, other: str) -> Effect:
     def effect(about: Asked) -> Interval | None:
-        methods = about.method(one), about.method(other)
+        methods = about.method(one) or find(about.measured, one), about.method(other)
         return methods[0].minus(methods[1]) if all(methods) else None
 
     return effect
@@ -120,12 +126,16 @@ def headline(abouts: Mapping[str, Asked]) -> str:
     margin = next(iter(abouts.values())).margin
     one = min(alike, key=lambda each: sum(effect.value for effect in each.effects.values()) / len(each.effects))
     if not one.overall:
-        return f"{_told(one, margin)} {_too_few(len(one.effects))}"
-    said = {
-        BETTER: "Not on these corpora", EQUAL: "Not on these corpora", WORSE: "On these corpora, yes",
-        NOT_SETTLED: "It depends on the corpus",
-    }[decide(one.overall.effect, margin)]  # fmt: skip
-    return f"{said}: {_told(one, margin)}"
+        return f"{_told(one, margin)} {_too_few(len(one.known))}"
+    return f"{_should_you(one, margin)}: {_told(one, margin)}"
+
+
+def _should_you(each: Comparison, margin: float) -> str:
+    """The first words of the headline: corpora that contradict each other say so, and what is open stays open."""
+    verdicts = {decide(effect, margin) for effect in each.effects.values()}
+    said = {BETTER: "Not on these corpora", EQUAL: "Not on these corpora", WORSE: "On these corpora, yes"}
+    differ = {BETTER, WORSE} <= verdicts
+    return said.get(decide(each.overall.effect, margin), "It depends on the corpus" if differ else "Not settled")
 
 
 def answer(abouts: Mapping[str, Asked]) -> list[Answer]:
@@ -134,12 +144,14 @@ def answer(abouts: Mapping[str, Asked]) -> list[Answer]:
     found: dict[str, list[Comparison]] = {}
     for each in compare(abouts):
         found.setdefault(each.question, []).append(each)
-    answers = [_answer(question, own, margin) for question, own in found.items()]
+    if HYBRID in found:  # against the transformer alone, and what BM25 brings it, 08 has
+        found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other]
+    answers = [_answer(question, own, margin) for question, own in found.items() if own]
     return [*answers, *_faster(abouts)]
 
 
 def _answer(question: str, own: Sequence[Comparison], margin: float) -> Answer:
-    few = [_too_few(len(each.effects)) for each in own if not each.overall][:1]
+    few = [_too_few(len(each.known)) for each in own if not each.overall][:1]
     return Answer(question, " ".join([*(_told(each, margin) for each in own), *few]), notebooks=(ACROSS,))
 
 
@@ -155,16 +167,17 @@ def _told(each: Comparison, margin: float) -> str:
     mean, verdict = each.overall.effect.text(3, "+"), told(each.overall.effect, margin)
     return (
         f"{each.one} against {each.other}: {mean} on average, {verdict}{_hangs_on(each, margin)}; {on_each}; "
-        f"a new corpus is expected between {low} and {high}."
+        f"a new corpus is expected between {low} and {high} (95%)."
     )
 
 
 def _hangs_on(each: Comparison, margin: float) -> str:
-    """Which corpora decide the verdict: without any of them it would be another."""
+    """Which corpora decide the verdict: without one of them it is another, and its interval leaves the mean out."""
+    mean = each.overall.effect.value
     verdict = decide(each.overall.effect, margin)
     deciding = [
         name for name, rest in zip(each.known, each.overall.without, strict=True)
-        if decide(rest, margin) != verdict
+        if decide(rest, margin) != verdict and not rest.low <= mean <= rest.high
     ]  # fmt: skip
     return f" (not without {' or '.join(deciding)})" if deciding else ""
 
@@ -175,22 +188,26 @@ def _too_few(corpora: int) -> str:
 
 def _faster(abouts: Mapping[str, Asked]) -> list[Answer]:
     """How much faster trained static vectors and BM25 are indexed than the transformer's: the range."""
+    static, transformer = _best(abouts), next(iter(abouts.values())).transformer
     factors = {}
     for name, about in abouts.items():
-        for how in FUSIONS:
-            method = about.method(with_bm25(about.best, how))
-            factor = method and times_as_fast(method, about.transformer, about.methods)
-            if factor:
-                factors[name] = factor
+        methods = [about.method(with_bm25(static, how)) for how in FUSIONS]
+        found = [times_as_fast(each, transformer, about.methods) for each in methods if each]
+        if any(found):
+            factors[name] = min(filter(None, found))
     if not factors:
         return []
     low, high = min(factors, key=factors.get), max(factors, key=factors.get)
-    first = next(iter(abouts.values()))
     text = (
-        f"{first.best} with BM25 encodes and indexes {times(factors[low])} ({low}) to {times(factors[high])} ({high}) "
-        f"as many documents a second as {first.transformer} in float32."
+        f"{static} with BM25 encodes and indexes {times(factors[low])} ({low}) to {times(factors[high])} ({high}) "
+        f"as many documents a second as {transformer} in float32."
     )
     return [Answer(FASTER, text, notebooks=(ACROSS,))]
+
+
+def _best(abouts: Mapping[str, Asked]) -> str:
+    """The static model to ask with: the one that was trained, if one was on any corpus."""
+    return next((about.best for about in abouts.values() if about.best == TRAINED), next(iter(abouts.values())).static)
 
 
 def rows(found: Sequence[Comparison]) -> pd.DataFrame:
@@ -256,24 +273,28 @@ def points(abouts: Mapping[str, Asked]) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def facts(abouts: Mapping[str, Asked]) -> pd.DataFrame:
-    """Facts of each corpus beside what the static model loses there against the transformer.
+def facts(abouts: Mapping[str, Asked]) -> tuple[pd.DataFrame, str]:
+    """Facts of each corpus beside what the best static model has there against the transformer, and that in words.
 
     Columns: fact, in words; corpus; amount; and value, low, high, n of the difference in NDCG@10.
     """
-    [lost] = [each for each in compare(abouts) if each.question == QUALITY]
+    first = next(iter(abouts.values()))
+    pair = _best(abouts), first.transformer
+    effects = [each.known for each in compare(abouts) if (each.one, each.other) == pair]
     made = []
     for metric, words in FACTS.items():
-        for corpus, effect in lost.known.items():
+        fact = words.format(static=first.static, transformer=first.transformer)
+        for corpus, effect in (effects[0] if effects else {}).items():
             for amount in abouts[corpus].of("01", metric)["value"]:
-                made.append({"fact": words, "corpus": corpus, "amount": amount, **effect._asdict()})
-    return pd.DataFrame(made)
+                made.append({"fact": fact, "corpus": corpus, "amount": amount, **effect._asdict()})
+    return pd.DataFrame(made, columns=["fact", "corpus", "amount", *Interval._fields]), " minus ".join(pair)
 
 
 def check(abouts: Mapping[str, Asked]) -> None:
     """Raise WorkbookError unless there are several corpora to compare."""
-    if len(abouts) < 2:
+    known = [name for name, about in abouts.items() if about.transformer]
+    if len(known) < 2:
         raise WorkbookError(
-            f"{len(abouts)} corpus cannot be compared with others: run several, `make run-notebooks "
-            f"CORPUS=scifact,nfcorpus`, or give the name of such a run"
+            f"in this run notebook 01 has rows of {', '.join(known) or 'no corpus'}, and two corpora are needed "
+            f"to compare: run several, as CORPUS=scifact,nfcorpus"
         )

@@ -47,7 +47,7 @@ COLUMNS = {
     "value": Column("the number: a mean, a median, a count", NUMBER),
     "low": Column("lower end of the 95% interval of a mean or a fit, or of the range of repeats", NUMBER),
     "high": Column("upper end of it", NUMBER),
-    "n": Column("queries or repeats behind it, or points of a fit", NUMBER),
+    "n": Column("queries, repeats or corpora behind it, or points of a fit", NUMBER),
     "standard_error": Column("standard error of a mean over queries or of a paired difference", NUMBER),
     "key": Column("the kept measurement that it is from"),
 }  # fmt: skip

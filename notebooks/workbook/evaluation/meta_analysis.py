@@ -43,10 +43,10 @@ class Overall(NamedTuple):
 def pool(effects: Sequence[Interval]) -> Overall:
     """Pool the effects on corpora, each with its standard error; their order does not matter.
 
-    tau is Paule and Mandel's, the interval that of Hartung, Knapp, Sidik and Jonkman, but no narrower than AT_LEAST
-    standard errors by the queries alone: effects that agree by chance make that interval too narrow. The usual guard,
-    which never lets it shrink, holds an effect that is equal on all corpora in 99% of cases. For the prediction see
-    `_prediction`.
+    tau is Paule and Mandel's, the interval that of Hartung, Knapp, Sidik and Jonkman, but no narrower than AT_LEAST of
+    the usual standard errors of such a mean: effects that agree by chance make that interval too narrow. The usual
+    guard, which never lets it shrink, holds an effect that is equal on all corpora in 99% of cases. For the prediction
+    see `_prediction`.
     Raises WorkbookError for fewer than two effects, and for one without a standard error above 0.
     """
     if len(effects) < 2:

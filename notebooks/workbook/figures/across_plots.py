@@ -228,9 +228,10 @@ def _map_finding(facts: pd.DataFrame) -> str:
     n = facts["corpus"].nunique()
     if not found[fact].pvalue * len(found) < 1 - statistics.CONFIDENCE:
         return f"Of {len(found)} facts none is shown to go with the difference, on {n} corpora"
-    side = "higher" if found[fact].statistic > 0 else "lower"
+    side = "more" if found[fact].statistic > 0 else "less"
+    n = facts.loc[facts["fact"] == fact, "corpus"].nunique()
     tau = statistics.formatted(found[fact].statistic, "+.2f")
-    return f"The higher the {fact}, the {side} the difference (Kendall's tau {tau}, {n} corpora)"
+    return f"The higher the {fact}, the {side} favourable to the static model (Kendall's tau {tau}, {n} corpora)"
 
 
 def _queries(intervals: Sequence[Interval]) -> str:

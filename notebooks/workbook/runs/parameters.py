@@ -1,12 +1,13 @@
 """What a notebook is asked to do: whether its parameters fit together, and the corpus and jobs that they ask for."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from workbook.conclusions import growth
 from workbook.corpora import corpora, own_data
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders, exports
+from workbook.embedding import encoders, exports, routes, vectors
 from workbook.errors import WorkbookError
 from workbook.experiments import existing, ingest_runs
 from workbook.qdrant import engine, quantization, server
@@ -102,6 +103,26 @@ def load_corpus(values: Mapping[str, Any]) -> Corpus:
     """The corpus that the parameters of a notebook ask for."""
     asked = source(values)
     return own_data.load(asked) if asked else corpora.load(values["corpus"], strict=values.get("strict", False))
+
+
+def try_model(model: str) -> None:
+    """Encode a text in each role with a model whose files are anybody's; WorkbookError for what its files lack."""
+    encoder = encoders.load(model)
+    try:
+        for role in routes.ROLES:
+            vectors.check_finite(encoder, encoder.encode(["a text"], role))
+    except WorkbookError:
+        raise
+    except Exception as error:  # of each library that a model is made with, errors of its own
+        raise WorkbookError(
+            f"{model} cannot encode a text ({type(error).__name__}): give an embedding model whose files fit together"
+        ) from error
+
+
+def searched(values: Mapping[str, Any]) -> list:
+    """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
+    asked = None if corpora.is_registered(values["corpus"]) else source(values)
+    return [asdict(asked) if asked else values["corpus"], searched_with(values), values.get("strict")]
 
 
 def scale_jobs(values: Mapping[str, Any]) -> list[ingest_runs.Job]:

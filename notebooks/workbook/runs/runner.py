@@ -14,18 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 
 from workbook import locks, paths, redact
 from workbook.conclusions import run_rows
-from workbook.corpora import corpora
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders, routes, vectors
+from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.experiments import grid, ingest_runs
 from workbook.names import ACROSS, VERDICT
@@ -133,7 +130,7 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         encoders.check_reachable(model)
         if model not in encoders.MODELS or encoders.load(model).folder:
-            _try(model)
+            parameters.try_model(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
     lost |= _encode_all(found)
     for each in large:
@@ -195,7 +192,9 @@ def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:
         searching = [job.parameters for job in part.jobs if "corpus" in job.parameters]
         own = []
         try:
-            for values in {json.dumps(_searched(values), sort_keys=True): values for values in searching}.values():
+            for values in {
+                json.dumps(parameters.searched(values), sort_keys=True): values for values in searching
+            }.values():
                 print(f"corpus {Path(values['corpus']).name}", flush=True)
                 own.append((values, parameters.load_corpus(values)))
             for values in searching:
@@ -213,26 +212,6 @@ def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:
     if lost and not loaded:
         raise WorkbookError(f"none of the corpora can be used; the first: {next(iter(lost.values()))}")
     return found, lost
-
-
-def _try(model: str) -> None:
-    """Encode a text in each role with a model whose files are anybody's; WorkbookError for what its files lack."""
-    encoder = encoders.load(model)
-    try:
-        for role in routes.ROLES:
-            vectors.check_finite(encoder, encoder.encode(["a text"], role))
-    except WorkbookError:
-        raise
-    except Exception as error:  # of each library that a model is made with, errors of its own
-        raise WorkbookError(
-            f"{model} cannot encode a text ({type(error).__name__}): give an embedding model whose files fit together"
-        ) from error
-
-
-def _searched(values: Mapping[str, Any]) -> list:
-    """What decides which texts a notebook encodes: the same for all notebooks of most profiles."""
-    asked = None if corpora.is_registered(values["corpus"]) else parameters.source(values)
-    return [asdict(asked) if asked else values["corpus"], parameters.searched_with(values), values.get("strict")]
 
 
 def execute(part: Part, job: Job) -> Outcome:
