@@ -20,6 +20,7 @@ from workbook.embedding.models import MODELS, Package
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.runs import plan, runner
+from workbook.runs.parts import Part
 from workbook.training import start_models
 
 NARROW = {"float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -114,7 +115,7 @@ def test_another_model_put_under_a_hub_models_name_is_refused(by_hand, monkeypat
     with pytest.raises(WorkbookError, match=told):
         encoder.encode(TEXTS)
     with pytest.raises(WorkbookError, match=told):
-        runner.fetch([plan.Job("01_first", {"static_model": "all-mpnet-base-v2"}, 60)])
+        runner.fetch([Part("x", "", [plan.Job("01_first", {"static_model": "all-mpnet-base-v2"}, 60)])])
     (by_hand / "modules.json").unlink()
     with pytest.raises(WorkbookError, match=r"modules\.json does not list modules: give a folder"):
         encoders.load("all-mpnet-base-v2")

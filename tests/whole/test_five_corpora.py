@@ -21,11 +21,11 @@ COUNT = 5
 
 
 def part_of_the_sample(folder, seed):
-    """The sample with three quarters of its queries, drawn by seed, as a corpus of its own."""
+    """The sample with nine tenths of its queries, drawn by seed, as a corpus of its own."""
     shutil.copytree(paths.SAMPLE, folder)
     lines = (folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()
     queries = sorted({line.split("\t")[0] for line in lines[1:]})
-    kept = random.Random(seed).sample(queries, 3 * len(queries) // 4)
+    kept = random.Random(seed).sample(queries, 9 * len(queries) // 10)
     judged = [line for line in lines[1:] if line.split("\t")[0] in kept]
     (folder / "qrels" / "test.tsv").write_text("\n".join([lines[0], *judged]) + "\n", encoding="utf-8")
 
