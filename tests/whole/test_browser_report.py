@@ -7,10 +7,11 @@ import pytest
 from browser import PHONE, WIDE, shoot
 from smoke import folders
 from workbook import __main__
+from workbook.names import ACROSS
 from workbook.runs import plan
 
 pytestmark = pytest.mark.slow
-NOTEBOOKS = list(plan.read(plan.PLAN)["profiles"]["smoke"]["notebooks"])
+NOTEBOOKS = [name for name in plan.read(plan.PLAN)["profiles"]["smoke"]["notebooks"] if name != ACROSS]
 PAGES = ["index", *NOTEBOOKS]
 # Contrast as WCAG 2 has it, of all text that is shown, as [text, ratio]. Colours are opaque; figures are not text.
 CONTRAST = """() => {
