@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook.conclusions.answers import MISSING, Answer, times
+from workbook.conclusions.answers import CUT, HYBRID, MISSING, QUALITY, QUANTIZED, TRAINING, WORDS, Answer, times
 from workbook.conclusions.asked import Asked, compressed
 from workbook.conclusions.methods_of_run import distinct, times_as_fast
 from workbook.errors import WorkbookError
@@ -23,12 +23,6 @@ from workbook.qdrant.engine import FUSIONS
 
 Effect = Callable[[Asked], Interval | None]  # of one corpus; None where it was not measured
 
-QUALITY = "How much does a static model give up?"
-TRAINING = "What does training on the corpus add?"
-WORDS = "Does BM25, which counts words, do as well?"
-HYBRID = "With BM25 beside it, is attention needed?"
-CUT = "How few dimensions will do?"
-QUANTIZED = "What does quantization cost?"
 RESCORED = "What does quantization cost, rescored?"
 FASTER = "How much faster does it index?"
 COMPRESSED = (CUT, QUANTIZED, RESCORED)
@@ -64,9 +58,12 @@ class Comparison(NamedTuple):
 
 def compare(abouts: Mapping[str, Asked]) -> list[Comparison]:
     """Every question of the verdict that was measured on one corpus or more, given what was asked of each, by name."""
+    questions = _questions(abouts)
+    # corpus by corpus: the resamples of its queries are drawn once
+    measured = {name: [effect(about) for *_, effect in questions] for name, about in abouts.items()}
     found = []
-    for question, one, other, effect in _questions(abouts):
-        effects = {name: value for name, about in abouts.items() if (value := effect(about))}
+    for place, (question, one, other, _) in enumerate(questions):
+        effects = {name: own[place] for name, own in measured.items() if own[place]}
         if effects:
             each = Comparison(question, one, other, effects, None)
             many = len(each.known) >= FEWEST
@@ -88,10 +85,10 @@ def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]
     ]  # fmt: skip
     found = [(question, one, other, _of_methods(one, other)) for question, one, other in pairs]
     labels = dict.fromkeys(each.label for about in abouts.values() for each in about.measured)
+    # such as "trained, one bit, 384 dimensions + BM25 (rrf)", which is compared with "trained + BM25 (rrf)"
     coded = [
-        label for label in labels if label.startswith(f"{TRAINED},")
-    ]  # "trained, one bit, 384 dimensions + BM25 (rrf)"
-    coded = [(RESCORED, label, "".join([TRAINED, *label.partition(" + ")[1:]])) for label in coded]
+        (label, TRAINED + "".join(label.partition(" + ")[1:])) for label in labels if label.startswith(f"{TRAINED},")
+    ]
     whole = f"{static}, whole, float32"
     compressions = {CUT: [], QUANTIZED: [], RESCORED: []}
     for notebook, question in (("03", CUT), ("04", QUANTIZED)):
@@ -99,7 +96,7 @@ def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]
             compressions[RESCORED if "rescored" in name else question].append((notebook, name))
     for question, own in compressions.items():
         found += [(question, f"{static}, {name}", whole, _of_compressed(notebook, name)) for notebook, name in own]
-    return found + [(*names, _of_methods(*names[1:])) for names in coded]
+    return found + [(RESCORED, one, other, _of_methods(one, other)) for one, other in coded]
 
 
 def _of_methods(one: str, other: str) -> Effect:
@@ -118,12 +115,11 @@ def _of_compressed(notebook: str, name: str) -> Effect:
     return effect
 
 
-def headline(abouts: Mapping[str, Asked]) -> str:
+def headline(compared: Sequence[Comparison], margin: float) -> str:
     """Should you pay attention? With BM25 beside both, by the fusion that favours the static model less."""
-    alike = [each for each in compare(abouts) if each.question == HYBRID and BM25 in each.other]
+    alike = [each for each in compared if each.question == HYBRID and BM25 in each.other]
     if not alike:
         return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
-    margin = next(iter(abouts.values())).margin
     one = min(alike, key=lambda each: sum(effect.value for effect in each.effects.values()) / len(each.effects))
     if not one.overall:
         return f"{_told(one, margin)} {_too_few(len(one.known))}"
@@ -138,11 +134,11 @@ def _should_you(each: Comparison, margin: float) -> str:
     return said.get(decide(each.overall.effect, margin), "It depends on the corpus" if differ else "Not settled")
 
 
-def answer(abouts: Mapping[str, Asked]) -> list[Answer]:
+def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[Answer]:
     """An answer to each question over the corpora that it was measured on."""
     margin = next(iter(abouts.values())).margin
     found: dict[str, list[Comparison]] = {}
-    for each in compare(abouts):
+    for each in compared:
         found.setdefault(each.question, []).append(each)
     if HYBRID in found:  # against the transformer alone, and what BM25 brings it, 08 has
         found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other]
@@ -273,14 +269,14 @@ def points(abouts: Mapping[str, Asked]) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def facts(abouts: Mapping[str, Asked]) -> tuple[pd.DataFrame, str]:
+def facts(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> tuple[pd.DataFrame, str]:
     """Facts of each corpus beside what the best static model has there against the transformer, and that in words.
 
     Columns: fact, in words; corpus; amount; and value, low, high, n of the difference in NDCG@10.
     """
     first = next(iter(abouts.values()))
     pair = _best(abouts), first.transformer
-    effects = [each.known for each in compare(abouts) if (each.one, each.other) == pair]
+    effects = [each.known for each in compared if (each.one, each.other) == pair]
     made = []
     for metric, words in FACTS.items():
         fact = words.format(static=first.static, transformer=first.transformer)

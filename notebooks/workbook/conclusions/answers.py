@@ -20,6 +20,13 @@ from workbook.experiments.retrieval_methods import MeasuredMethod
 from workbook.names import BM25, DISTILLED, TRAINED
 
 MISSING = "Not measured"
+# Questions that have a number on every corpus, so that they are also asked of several
+QUALITY = "How much does a static model give up?"
+TRAINING = "What does training on the corpus add?"
+WORDS = "Does BM25, which counts words, do as well?"
+HYBRID = "With BM25 beside it, is attention needed?"
+CUT = "How few dimensions will do?"
+QUANTIZED = "What does quantization cost?"
 
 
 class Answer(NamedTuple):
@@ -220,14 +227,14 @@ def _own(about: Asked) -> Answer | None:
 
 
 QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
-    ("How much does a static model give up?", "01", _kept),
+    (QUALITY, "01", _kept),
     ("How much faster does it encode?", "02", _faster),
     ("How much smaller is it?", "01", _smaller),
-    ("How few dimensions will do?", "03", _cut),
-    ("What does quantization cost?", "04", _quantized),
-    ("What does training on the corpus add?", "05", _training),
-    ("Does BM25, which counts words, do as well?", "05", _words),
-    ("With BM25 beside it, is attention needed?", "05", _hybrid),
+    (CUT, "03", _cut),
+    (QUANTIZED, "04", _quantized),
+    (TRAINING, "05", _training),
+    (WORDS, "05", _words),
+    (HYBRID, "05", _hybrid),
     ("Which setting, for this corpus?", "06", _own),
 ]
 

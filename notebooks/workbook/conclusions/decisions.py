@@ -136,7 +136,7 @@ def decide_each(
         except WorkbookError as error:
             problems.append(f"{corpus}: {error}")
     if not found:
-        raise WorkbookError(problems[0] if len(problems) > 1 else problems[0].partition(": ")[2])
+        raise WorkbookError(problems[0])
     return found, problems
 
 

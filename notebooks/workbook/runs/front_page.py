@@ -20,7 +20,7 @@ def write(file: Path, run: str, command: str, notebooks: Collection[str] | None 
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
-    evidence, problems, headline, answered, _ = conclude(run, notebooks)
+    evidence, problems, headline, answered, *_ = conclude(run, notebooks)
     if problems:
         raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
     if missing := next((text for text in (*(one.text for one in answered), headline) if MISSING in text), ""):

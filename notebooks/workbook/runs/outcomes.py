@@ -13,6 +13,7 @@ import pandas as pd
 
 from workbook import paths
 from workbook.conclusions import across, answers, asked, methods_of_run, run_rows
+from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import Answer
 from workbook.conclusions.asked import Asked
 from workbook.conclusions.run_rows import Evidence
@@ -55,7 +56,8 @@ class Outcome(NamedTuple):
 class Conclusions(NamedTuple):
     """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used.
 
-    `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all.
+    `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all, and `compared`
+    has their comparisons.
     """
 
     evidence: Evidence
@@ -63,6 +65,7 @@ class Conclusions(NamedTuple):
     headline: str
     answers: list[Answer]
     asked: dict[str, Asked]
+    compared: list[Comparison]
 
 
 class Kept(NamedTuple):
@@ -100,7 +103,8 @@ class Kept(NamedTuple):
         if not self.corpus or more or given.get("engine_name") == "server":
             return ""
         sources = sorted([*PACKAGE.rglob("*.py"), paths.NOTEBOOKS / f"{self.job.notebook}.ipynb"])
-        sources += [paths.NOTEBOOKS / "workbook.mplstyle", *sorted((paths.ROOT / "data").glob("*.csv"))]
+        sources += [paths.NOTEBOOKS / "workbook.mplstyle", paths.ROOT / "requirements.txt"]
+        sources += sorted((paths.ROOT / "data").glob("*.csv"))
         models = [encoders.load(given[name]).revision for name in parameters.MODELS if given.get(name)]
         told = [self.corpus, given, models, results.machine(), *map(_digest, filter(paths.is_file, sources))]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
@@ -249,9 +253,11 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
     if len(found) > 1 and several:
         evidence = run_rows.together(run, {corpus: found[corpus] for corpus in several})
     if len(several) > 1:
-        return Conclusions(evidence, problems, across.headline(several), across.answer(several), several)
+        compared = across.compare(several)
+        told = across.headline(compared, margin), across.answer(compared, several)
+        return Conclusions(evidence, problems, *told, several, compared)
     [about] = list((several or abouts).values())[:1]
-    return Conclusions(evidence, problems, answers.headline(about), answers.answer(about), several or abouts)
+    return Conclusions(evidence, problems, answers.headline(about), answers.answer(about), several or abouts, [])
 
 
 def verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:

@@ -158,6 +158,8 @@ def _encode_all(found: list[tuple[Part, list]]) -> dict[str, str]:
     ]
     pace: dict[str, float] = {}  # seconds a character of each model, where it took long enough to tell
     for place, (number, part, corpus, encoder) in enumerate(todo):
+        if part.run in lost:
+            continue
         left = sum(pace.get(model.name, 0) * _characters(other) for _, _, other, model in todo[place:])
         of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
         print(f"vectors of {encoder.name}{of_all}{_about(left)}", flush=True)
