@@ -116,14 +116,19 @@ def _of_compressed(notebook: str, name: str) -> Effect:
 
 
 def headline(compared: Sequence[Comparison], margin: float) -> str:
-    """Should you pay attention? With BM25 beside both, by the fusion that favours the static model less."""
-    alike = [each for each in compared if each.question == HYBRID and BM25 in each.other]
-    if not alike:
+    """Should you pay attention? What the main comparison says."""
+    one = main(compared)
+    if not one:
         return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
-    one = min(alike, key=lambda each: sum(effect.value for effect in each.effects.values()) / len(each.effects))
     if not one.overall:
         return f"{_told(one, margin)} {_too_few(len(one.known))}"
     return f"{_should_you(one, margin)}: {_told(one, margin)}"
+
+
+def main(compared: Sequence[Comparison]) -> Comparison | None:
+    """The static model and the transformer with BM25 beside both, by the fusion that favours the static model less."""
+    alike = [each for each in compared if each.question == HYBRID and BM25 in each.other]
+    return min(alike, key=lambda each: sum(e.value for e in each.effects.values()) / len(each.effects), default=None)
 
 
 def _should_you(each: Comparison, margin: float) -> str:
@@ -194,10 +199,9 @@ def _faster(abouts: Mapping[str, Asked]) -> list[Answer]:
     if not factors:
         return []
     low, high = min(factors, key=factors.get), max(factors, key=factors.get)
-    text = (
-        f"{static} with BM25 encodes and indexes {times(factors[low])} ({low}) to {times(factors[high])} ({high}) "
-        f"as many documents a second as {transformer} in float32."
-    )
+    ends = dict.fromkeys(f"{times(factors[name])} ({name})" for name in (low, high))
+    factor = " to ".join(ends)
+    text = f"{static} with BM25 encodes and indexes {factor} as many documents a second as {transformer} (float32)."
     return [Answer(FASTER, text, notebooks=(ACROSS,))]
 
 

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import ScaledTranslation
 from scipy.stats import kendalltau
 
+from workbook.conclusions import across
 from workbook.conclusions.across import Comparison
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
@@ -192,8 +193,8 @@ def _forest_finding(comparisons: Sequence[Comparison], margin: float) -> str:
     overall = [each for each in comparisons if each.overall]
     if not overall:
         return f"NDCG@10 differences on each corpus; a mean over them takes {FEWEST} corpora"
-    if len(comparisons) == 1:
-        (each,) = overall
+    each = comparisons[0] if len(comparisons) == 1 else across.main(overall)
+    if each:
         effect = each.overall.effect
         return (
             f"{each.one} against {each.other}: NDCG@10 {effect.text(3, '+')} on average over {effect.n} corpora, "
