@@ -39,6 +39,12 @@ def test_each_way_to_search_is_judged_and_timed(measured, sample):
         assert min(*each.searching, *each.latency, *each.indexing) > 0
 
 
+def test_without_words_alone_the_models_methods_score_as_beside_it(measured, sample):
+    found = measure(sample, repeats=2, words_alone=False)
+    assert [each.label for each in found] == LABELS[2:]
+    assert all(each.scores.equals(scores(measured, each.label)) for each in found)
+
+
 def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(sample, monkeypatch):
     """Of two encoders, one takes 0.1 s a document and one nothing to speak of; documents are not given twice."""
     now, calls = [0.0], []

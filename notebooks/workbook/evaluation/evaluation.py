@@ -77,7 +77,7 @@ def tie_range(corpus: Corpus, ids: np.ndarray, scores: np.ndarray, document_ids:
         rankings = []
         for query, row, row_scores in zip(corpus.queries, ids, scores, strict=True):
             grades = np.array([corpus.qrels[query].get(document_ids[number], 0) for number in row])
-            order = np.lexsort((sign * grades, -row_scores))
+            order = np.lexsort((sign * grades, -row_scores))[: 10 + corpus.drop_identical]
             rankings.append([document_ids[number] for number in row[order] if number >= 0])
         ends.append(float(judge(corpus, rankings)["ndcg@10"].mean()))
     return ends[0], ends[1]

@@ -96,9 +96,11 @@ def find(methods: Sequence[MeasuredMethod], label: str) -> MeasuredMethod | None
 def measure(
     corpus: Corpus, models: Mapping[str, Encoder], setting: str = "float32", search: str = "exact",
     engine_name: str = "edge", repeats: int = 3, language: str = "english", placement: Placement = ANYWHERE,
-    dimension: int | None = None,
+    dimension: int | None = None, words_alone: bool = True,
 ) -> list[MeasuredMethod]:  # fmt: skip
     """Judge and time BM25, each model alone, and each with BM25 by either fusion, in turn; or find them measured.
+
+    Without `words_alone` BM25 by itself is left out, where it was measured before: setting and dimension are a model's.
 
     `models` has a label for each model, which then names it in rows and figures. Vectors are whole or cut to
     `dimension`, stored with `setting` and searched by `search`. Raises WorkbookError before any work for a setting,
@@ -109,8 +111,11 @@ def measure(
         server.check_version([setting, *engine.FUSIONS])
     for encoder in models.values():
         grid.check_model(encoder, [dimension or encoder.dimensions], [setting])
+    methods = _methods(corpus, models, setting, search, language, dimension, engine_name)
+    methods = [each for each in methods if each.encoder or words_alone]
     about = {
-        "corpus": corpus.sha256, "documents": len(corpus.documents), "labels": list(models), "dimension": dimension,
+        "corpus": corpus.sha256, "documents": len(corpus.documents), "labels": [each.label for each in methods],
+        "dimension": dimension,
         "models": [[each.identity(role) for role in ("document", "query")] for each in models.values()],
         "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
         "language": language, "candidates": engine.CANDIDATES,
@@ -118,7 +123,6 @@ def measure(
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
         **({} if engine_name == "edge" else {"searched_bytes": "computed"}),
     }  # fmt: skip
-    methods = _methods(corpus, models, setting, search, language, dimension, engine_name)
     record = results.remember("baselines", about, partial(_measure, corpus, methods, engine_name, placement, repeats))
     found = []
     for method, values in zip(methods, record["values"]["ways"], strict=True):

@@ -44,11 +44,10 @@ class Variant(NamedTuple):
 
 def variant(corpus: Corpus, label: str, models: Sequence[Encoder], engine_name: str = "edge") -> Variant:
     """Measure models, one for each seed: whole vectors, float32 searched exactly and one bit at full ef."""
-    cells = [
-        grid.measure(corpus, model, [model.dimensions], ["float32", "binary"], ["exact", "full-ef"], engine_name)
-        for model in models
+    by_setting = [
+        [grid.measure(corpus, model, [model.dimensions], [name], [search], engine_name)[0] for model in models]
+        for name, search in (FLOAT32, BINARY)
     ]
-    by_setting = [[grid.find(own, setting=name, search=search) for own in cells] for name, search in (FLOAT32, BINARY)]
     return Variant(label, list(models), *by_setting)
 
 
