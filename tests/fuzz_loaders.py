@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import fuzz_inputs as inputs
 import pandas as pd
 from workbook import paths
-from workbook.conclusions import methods_of_run, run_rows
+from workbook.conclusions import asked, run_rows
 from workbook.corpora import beir_sets, corpora, own_data, own_files, table_files
 from workbook.corpora.own_data import Source
 from workbook.embedding import model_cards, model_files, vectors
@@ -138,7 +138,7 @@ def rows(content: bytes, folder: Path) -> None:
     if len(found.rows):
         assert found.corpus is not None
         assert found.machine
-        methods_of_run.read(found)
+        asked.methods(found)
 
 
 def notebook(content: bytes, folder: Path) -> None:
@@ -157,7 +157,7 @@ QUERIES = inputs.jsonl([{"_id": "q1", "text": "wer"}, {"_id": "q2", "text": "was
 QRELS = b"query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t2\n"
 WHOLE = inputs.PART.join([CORPUS, QUERIES, QRELS])
 ASKED = [{**row, "query": [f"frage {n}", "wer"] if n % 2 else f"frage {n}"} for n, row in enumerate(inputs.ROWS)]
-asked = functools.partial(own, ".jsonl", columns={"query": "query"})
+with_queries = functools.partial(own, ".jsonl", columns={"query": "query"})
 LOADERS = {
     "BEIR folder": Loader(beir, [WHOLE], inputs.mutate_json),
     "own folder": Loader(own_folder, [WHOLE], inputs.mutate_json),
@@ -166,7 +166,7 @@ LOADERS = {
     "own TSV": Loader(functools.partial(own, ".tsv"), [inputs.separated(inputs.ROWS, "\t")]),
     "own Parquet": Loader(functools.partial(own, ".parquet"), inputs.parquets(), inputs.mutate_parquet),
     "columns of Parquet": Loader(other_columns, inputs.parquets(), inputs.mutate_parquet),
-    "column of queries": Loader(asked, [inputs.jsonl(ASKED)], inputs.mutate_json),
+    "column of queries": Loader(with_queries, [inputs.jsonl(ASKED)], inputs.mutate_json),
     "judged CSV": Loader(judged, [b"query,document,grade\nwer,d1,1\nwas,d2,2\n"]),
     "plan YAML": Loader(runs_yaml, [inputs.PLAN]),
     "zip": Loader(zipped, inputs.zips(), inputs.mutate_zip),

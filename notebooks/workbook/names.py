@@ -42,7 +42,9 @@ BM25_TOKENS = "BM25 (length in tokens)"
 BM25_BY_SHARD = "BM25 (IDF of each shard)"  # as a server's own modifier counts it
 DISTILLED = "distilled"
 TRAINED = "trained"  # the model with the settings that were chosen, which the others are compared with
+# A table of queries for documents as the transformer encoded them, before and after it is trained
+ALIGNED, STATIC_QUERY = "aligned query", "static query"
 # The notebooks that measure nothing: they read the rows of the others, the second those of several corpora
 VERDICT, ACROSS = "07_should_you_pay_attention", "08_across_corpora"
 CORPORA = Names()
-MODELS = Names(reserved=(BM25, BM25_TOKENS, BM25_BY_SHARD, TRAINED, DISTILLED))
+MODELS = Names(reserved=(BM25, BM25_TOKENS, BM25_BY_SHARD, TRAINED, DISTILLED, ALIGNED, STATIC_QUERY))

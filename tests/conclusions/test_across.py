@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from published_run import publish_several
-from workbook.conclusions import across, decisions, run_rows
+from workbook.conclusions import across, asked, decisions, run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
 from workbook.evaluation.statistics import Interval
@@ -45,13 +45,22 @@ def test_each_corpus_has_its_effect_and_all_have_one(concluded):
 def test_every_question_of_the_verdict_that_has_an_effect_is_asked(concluded):
     found = concluded(SIX)
     assert [one.question for one in found.answers] == [
-        across.QUALITY, across.WORDS, across.TRAINING, across.HYBRID, across.CUT, across.QUANTIZED, across.RESCORED,
-        across.FASTER,
+        across.QUALITY, across.WORDS, across.TRAINING, across.QUERIES, across.HYBRID, across.CUT, across.QUANTIZED,
+        across.RESCORED, across.FASTER,
     ]  # fmt: skip
     pairs = [(each.one, each.other) for each in found.compared]
     assert len(set(pairs)) == len(pairs)
     assert ("fast, binary, rescored", "fast, whole, float32") in pairs
     assert ("fast, 32 dimensions", "fast, whole, float32") in pairs
+
+
+def test_a_front_page_shows_each_method_against_the_transformer_by_one_fusion(concluded):
+    shown = [(each.one, each.other) for each in across.leading(concluded(SIX).compared)]
+    assert shown == [
+        ("fast", "slow"), ("BM25", "slow"), ("trained", "slow"), ("static query", "slow"),
+        ("static query + BM25 (dbsf)", "slow + BM25 (dbsf)"), (FUSED, "slow + BM25 (dbsf)"),
+    ]  # fmt: skip
+    assert across.leading([]) == []
 
 
 def test_the_headline_says_what_holds_and_where(concluded):
@@ -116,10 +125,10 @@ def test_the_table_has_a_column_for_each_corpus(concluded):
 
 def test_points_have_the_bytes_that_a_search_reads_and_each_method_once(concluded):
     found = concluded(SIX)
-    points = across.points(found.asked)
+    points = asked.points(found.asked)
     own = points[points["corpus"] == "set1"]
-    assert set(own["model"]) == {"fast", "slow", "trained", "BM25"}
-    assert len(own) == 7 and set(own.loc[own["with_bm25"], "model"]) == {"fast", "slow", "trained"}
+    assert set(own["model"]) == {"fast", "slow", "trained", "static query", "BM25"}
+    assert len(own) == 9 and set(own.loc[own["with_bm25"], "model"]) == {"fast", "slow", "trained", "static query"}
     assert own.loc[own["model"] == "BM25", "bytes"].tolist() == [100.0]
 
 

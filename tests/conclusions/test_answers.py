@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import SCORES, publish
-from workbook.conclusions import answers, methods_of_run, run_rows
+from workbook.conclusions import answers, run_rows
 from workbook.conclusions import asked as asked_from
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed
@@ -17,7 +17,7 @@ def asked(data, monkeypatch):
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
         read = run_rows.read("made")
-        return asked_from.of(read, methods_of_run.read(read)[0], margin)
+        return asked_from.of(read, asked_from.methods(read)[0], margin)
 
     return ask
 
@@ -30,7 +30,7 @@ def told(about, question):
 def test_the_models_are_those_of_notebook_01(asked):
     about = asked()
     assert (about.static, about.transformer) == ("fast", "slow")
-    assert about.megabytes == {"fast": 30, "slow": 90, "custom-made-1": 20}
+    assert about.megabytes == {"fast": 30, "slow": 90, "custom-made-1": 20, "custom-made-queries-1": 15}
     assert about.best == "trained"
     pairs = [(one.label, other.label) for one, other in about.alike()]
     assert pairs == [(f"trained + BM25 ({how})", f"slow + BM25 ({how})") for how in ("dbsf", "rrf")], "worst first"
@@ -193,3 +193,11 @@ def test_only_the_same_fusions_are_compared(asked):
     about = asked()
     kept = [way for way in about.methods if way.label not in ("trained + BM25 (rrf)", "slow + BM25 (dbsf)")]
     assert about._replace(methods=kept).alike() == []
+
+
+def test_a_table_of_queries_is_told_beside_the_transformer_alone_and_with_bm25(asked):
+    text = told(asked(), answers.QUERIES).text
+    assert "finds documents as slow encoded them, in 1.00 ms a query, 20 times as fast: " in text
+    assert "static query against slow: −0.010 [" in text  # noqa: RUF001
+    assert "static query + BM25 (dbsf) against slow + BM25 (dbsf): −0.035 [" in text  # noqa: RUF001
+    assert text.index("(dbsf)") < text.index("(rrf)"), "the fusion that is worse for it first"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from published_run import publish
-from workbook.conclusions import answers, asked, decisions, methods_of_run, run_rows
+from workbook.conclusions import answers, asked, decisions, run_rows
 from workbook.conclusions.decisions import Needs, Place
 from workbook.corpora import corpora
 from workbook.embedding import encoders
@@ -12,7 +12,7 @@ from workbook.evaluation import results, statistics
 from workbook.experiments import retrieval_methods
 from workbook.experiments.retrieval_methods import find
 
-SIZES = {"fast": 30.0, "slow": 90.0, "custom-made-1": 20.0}
+SIZES = {"fast": 30.0, "slow": 90.0, "custom-made-1": 20.0, "custom-made-queries-1": 15.0}
 ROOMY = Place(documents=1_000, memory_mb=1_000, index_hours=10, query_ms=1_000)
 ROOMY_BUT_FOR_MEMORY = Place(**{**vars(ROOMY), "memory_mb": 0.01})
 
@@ -20,7 +20,7 @@ ROOMY_BUT_FOR_MEMORY = Place(**{**vars(ROOMY), "memory_mb": 0.01})
 @pytest.fixture
 def found(data, monkeypatch):
     publish(monkeypatch)
-    return methods_of_run.distinct(methods_of_run.read(run_rows.read("made"))[0])
+    return asked.distinct(asked.methods(run_rows.read("made"))[0])
 
 
 def decide(found, **places):
@@ -131,19 +131,19 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
     told = pd.DataFrame([{**compared, "value": 0.9, "n": 25}, *sizes])
     results.publish("01_static_vs_transformer", pd.concat([retrieval_methods.rows(corpus, measured, labels[1]), told]))
     read = run_rows.read("made")
-    found, problems = methods_of_run.read(read)
+    found, problems = asked.methods(read)
     about = asked.of(read, found)
     [smaller] = [one.text for one in answers.answer(about) if one.question == "How much smaller is it?"]
     assert problems == [] and smaller.count("(computed)") == 2
     transformer, places = about.method(about.transformer), {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
-    decided = decisions.decide(methods_of_run.distinct(found), transformer, places, about.megabytes)
+    decided = decisions.decide(asked.distinct(found), transformer, places, about.megabytes)
     table = decisions.table(decided, places)
     assert table.loc["memory (MB)"].str.contains("(computed) of", regex=False).all()
     assert table.loc["NDCG@10", "roomy"] and decided[1].way is None
 
 
 def test_a_model_of_unknown_size_is_not_chosen(found):
-    sizes = {name: size for name, size in SIZES.items() if name != "custom-made-1"}
+    sizes = {name: size for name, size in SIZES.items() if not name.startswith("custom")}
     [one] = decisions.decide(found, find(found, "slow"), {"tight": Place(1_000, 500, 10, 10)}, sizes)
     assert one.way.label == "fast + BM25 (dbsf)"
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from workbook import paths
-from workbook.embedding import encoders, exports, model_files, variants, vectors
+from workbook.embedding import encoders, exports, model_files, stages, variants, vectors
 from workbook.errors import WorkbookError
 
 TINY = ["tiny-static", "tiny-transformer"]
@@ -60,7 +60,7 @@ def test_a_saved_folder_is_a_model_by_its_path_and_in_data_models_by_its_name(da
     assert saved.matryoshka == (64, 32)
     assert saved.identity("document") == by_path.identity("document")
     assert saved.folder == folder == encoders.folder_of(saved) and made.folder is None
-    encoders.check_reachable("mine")
+    model_files.check_reachable("mine")
 
 
 def test_the_identity_of_a_folder_is_its_content_and_not_its_place(data, tmp_path):
@@ -165,7 +165,7 @@ def test_texts_of_no_length_and_of_a_megabyte_are_encoded(data, name):
 
 def test_the_token_vectors_of_a_cut_in_bfloat16_are_float32(data):
     """numpy has no bfloat16."""
-    words, vectors = variants.make("tiny-transformer", "bfloat16", 4).token_vectors("river bank river")
+    words, vectors = stages.token_vectors(variants.make("tiny-transformer", "bfloat16", 4), "river bank river")
     assert words == ["river", "bank"]
     assert (vectors.dtype, vectors.shape) == (np.float32, (2, 64))
 

@@ -70,12 +70,12 @@ def test_the_revision_is_passed_to_the_hub(monkeypatch, name, hub, revision):
 @pytest.mark.parametrize("name", ["potion-base-8M", "owner/name@abc123"])
 def test_a_model_that_must_come_from_the_hub_is_asked_for_before_the_start(name):
     with pytest.raises(WorkbookError, match=r"cannot load .*copy the model's folder"):
-        encoders.check_reachable(name)
+        model_files.check_reachable(name)
 
 
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "static-distilled", "tiny-static"])
 def test_a_model_that_is_here_needs_no_hub(name):
-    encoders.check_reachable(name)
+    model_files.check_reachable(name)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def by_hand(data, monkeypatch):
 
 
 def test_a_hub_model_put_by_hand_is_taken_before_the_hub_is_asked(by_hand):
-    encoders.check_reachable("all-mpnet-base-v2")
+    model_files.check_reachable("all-mpnet-base-v2")
     found = encoders.load("all-mpnet-base-v2")
     np.testing.assert_array_equal(found.encode(TEXTS), encoders.load("tiny-static").encode(TEXTS))
     assert (found.name, found.matryoshka, found.max_tokens) == ("all-mpnet-base-v2", (64, 32), 384)

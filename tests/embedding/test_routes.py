@@ -116,7 +116,9 @@ def test_a_static_query_and_a_transformers_document_are_each_read_by_their_own(s
         expected = alone.encode([long, *TEXTS])
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
         np.testing.assert_allclose(encoder.encode([long, *TEXTS], role), expected, atol=1e-6)
-        for found, wanted in zip(encoder.token_vectors(TEXTS[1], role), alone.token_vectors(TEXTS[1]), strict=True):
+        for found, wanted in zip(
+            stages.token_vectors(encoder, TEXTS[1], role), stages.token_vectors(alone, TEXTS[1]), strict=True
+        ):
             np.testing.assert_array_equal(found, wanted)
     assert encoder.parameters() == static.parameters() + transformer.parameters()
 
@@ -242,9 +244,9 @@ def test_prompts_are_those_of_encode_query_and_encode_document(saved, tiny):
 
 def test_a_default_prompt_is_not_put_before_tokens(saved, tiny):
     encoder, _ = saved(*tiny["transformer"], prompts={"other": "snow "}, default_prompt_name="other")
-    tokens, rows = encoder.token_vectors("river bank")
+    tokens, rows = stages.token_vectors(encoder, "river bank")
     assert (tokens, rows.shape) == (["river", "bank"], (2, 64))
-    np.testing.assert_array_equal(rows, encoders.load("tiny-transformer").token_vectors("river bank")[1])
+    np.testing.assert_array_equal(rows, stages.token_vectors(encoders.load("tiny-transformer"), "river bank")[1])
 
 
 def test_a_model_that_is_not_ranked_by_cosine_is_refused(saved, tiny):

@@ -1,12 +1,10 @@
 """BM25, models, and both: their scores against an independent ranking, their times' shapes, and the comparison."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
-from workbook.evaluation import evaluation, statistics, stopwatch
+from workbook.evaluation import evaluation, statistics
 from workbook.experiments import grid, retrieval_methods
 from workbook.experiments.retrieval_methods import find
 from workbook.names import BM25, BM25_TOKENS
@@ -43,29 +41,6 @@ def test_without_words_alone_the_models_methods_score_as_beside_it(measured, sam
     found = measure(sample, repeats=2, words_alone=False)
     assert [each.label for each in found] == LABELS[2:]
     assert all(each.scores.equals(scores(measured, each.label)) for each in found)
-
-
-def test_documents_are_encoded_for_a_second_or_until_there_are_no_more(sample, monkeypatch):
-    """Of two encoders, one takes 0.1 s a document and one nothing to speak of; documents are not given twice."""
-    now, calls = [0.0], []
-    monkeypatch.setattr(stopwatch, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(retrieval_methods, "TIMED_DOCUMENTS", 8)
-
-    def way(seconds):
-        def encode(texts, role):
-            assert role == "document"
-            now[0] += seconds * len(texts)
-            calls.append(texts)
-
-        return SimpleNamespace(encode=encode)
-
-    slow = retrieval_methods._encoding(sample, way(0.15), 2)
-    assert slow == pytest.approx([0.15] * 2)
-    assert [len(texts) for texts in calls] == [32, 32, 8, 8, 8], "two batches to warm up, then 1.2 s in each round"
-    assert calls[2] == calls[3] == calls[4] and len(set(calls[2])) == 8
-    calls.clear()
-    retrieval_methods._encoding(sample, way(1e-6), 2)
-    assert [len(texts) for texts in calls[-2:]] == [len(sample.document_texts)] * 2, "all, though they take no second"
 
 
 def test_bm25_scores_as_its_formula_ranks(measured, sample):

@@ -2,7 +2,7 @@
 
 import pytest
 from published_run import SCORES, publish, rows
-from workbook.conclusions import asked, methods_of_run, run_rows
+from workbook.conclusions import asked, run_rows
 from workbook.errors import WorkbookError
 from workbook.figures import answer_plots
 
@@ -14,7 +14,7 @@ def draw(data, monkeypatch):
             monkeypatch.setitem(SCORES, label, score)
         publish(monkeypatch, without=without)
         read = run_rows.read("made")
-        return answer_plots.answer(asked.of(read, methods_of_run.read(read)[0]))
+        return answer_plots.answer(asked.of(read, asked.methods(read)[0]))
 
     return drawn
 

@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from published_run import publish, rows
 from workbook import written
-from workbook.conclusions import asked, methods_of_run, run_rows
+from workbook.conclusions import asked, run_rows
 from workbook.evaluation import results
 from workbook.figures import answer_plots, plots, tables
 
@@ -63,7 +63,7 @@ def test_a_run_with_such_names_is_answered_and_drawn(data, monkeypatch, name):
     read = run_rows.read("made")
     assert read.problems == [] and read.corpus == name
     monkeypatch.setattr(plots.paths, "FIGURES", data / "figures")
-    figure = answer_plots.answer(asked.of(read, methods_of_run.read(read)[0]))
+    figure = answer_plots.answer(asked.of(read, asked.methods(read)[0]))
     assert plots.save(figure, read.slug, "answer").data and f"{name}-answer.png" in {
         file.name for file in (data / "figures").iterdir()
     }

@@ -20,6 +20,8 @@ def test_an_unknown_setting_is_refused_with_the_known_ones():
         ("sentences", [0, 1.5]),
         ("learning_rate", [0.0, -0.1, float("nan"), float("inf"), "fast", None]),
         ("scale", [-20, 0]),
+        ("ridge", [-1, float("nan"), None]),
+        ("queries_only", ["no", 1]),
         ("kinds", [[], ["title", "heading"], "title", None]),
         ("dimensions", [32, [0], [-8], [16.0], [16, 32], [32, 32]]),
         ("width", [-1, 64.5, None]),

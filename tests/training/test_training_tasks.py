@@ -18,7 +18,7 @@ from workbook.corpora.pairs import Pair
 from workbook.embedding import encoders, model_cards, vectors
 from workbook.errors import WorkbookError
 from workbook.runs import parameters
-from workbook.training import start_models, training
+from workbook.training import limits, soups, start_models, training
 from workbook.training.settings import Settings
 
 
@@ -161,14 +161,14 @@ def test_what_is_left_of_fifty_documents_is_enough(task, data, given):
 
 
 def test_a_smaller_task_keeps_what_is_held_out(task):
-    small, again, other = (training.smaller(task, 45, seed) for seed in (0, 0, 1))
+    small, again, other = (limits.smaller(task, 45, seed) for seed in (0, 0, 1))
     assert len(small.documents) == 45 + 10
     assert small.held_out == task.held_out < set(small.documents)
     assert small.documents == again.documents != other.documents
     assert list(small.documents) == [key for key in SAMPLE if key in small.documents], "in their order"
-    assert training.smaller(task, 52, 0).documents == SAMPLE
+    assert limits.smaller(task, 52, 0).documents == SAMPLE
     with pytest.raises(WorkbookError, match="sample has 52 documents to train on, not 53"):
-        training.smaller(task, 53, 0)
+        limits.smaller(task, 53, 0)
 
 
 def test_candidates_are_ranked_by_what_they_find_of_the_held_out(task):
@@ -188,17 +188,17 @@ def test_candidates_are_ranked_by_what_they_find_of_the_held_out(task):
 
 def test_an_average_is_the_mean_of_the_tables(task, trained, tmp_path, monkeypatch):
     begun = training.start(task, USUAL, 0)
-    folder = training.average([begun, trained], "sample")
+    folder = soups.average([begun, trained], "sample")
     assert folder.name.startswith("custom-sample-soup-")
     np.testing.assert_allclose(table_in(folder), (table_in(begun) + table_in(trained)) / 2, atol=1e-6)
     assert model_cards.read(folder)["average_of"] == [begun.name, trained.name]
     assert encoders.load(folder.name).matryoshka == (64, 32, 16)
     shutil.copytree(trained, tmp_path / begun.name)  # another model of the same name
-    twice = training.average([tmp_path / begun.name, trained], "sample")
+    twice = soups.average([tmp_path / begun.name, trained], "sample")
     assert twice != folder
     np.testing.assert_allclose(table_in(twice), table_in(trained), atol=1e-6)
     monkeypatch.setattr(model_cards, "save", unusable)
-    assert training.average([begun, trained], "sample") == folder
+    assert soups.average([begun, trained], "sample") == folder
 
 
 def test_models_of_other_dimensions_or_tokens_are_not_averaged(task, trained, tmp_path):
@@ -209,7 +209,7 @@ def test_models_of_other_dimensions_or_tokens_are_not_averaged(task, trained, tm
     SentenceTransformer(modules=[embedding], device="cpu").save(str(tmp_path / "other"))
     for other in (wide, tmp_path / "other"):
         with pytest.raises(WorkbookError, match="only models of one start"):
-            training.average([trained, other], "sample")
+            soups.average([trained, other], "sample")
 
 
 def test_the_start_is_a_model_to_compare_with(task, untouched):
@@ -256,7 +256,7 @@ def test_choosing_and_training_read_no_query_and_no_judgement(task, data, monkey
     best = training.choose(own, [settings(words=None, frequencies=True, teacher=0.5), settings(epochs=1)], 0).loc[0]
     begun = training.start(own, best["settings"], 0)
     assert training.train(own, best["settings"], 0) == best["folder"]
-    assert table_in(training.average([begun, best["folder"]], "sample")).any()
+    assert table_in(soups.average([begun, best["folder"]], "sample")).any()
     assert read == ["corpus.jsonl"]
 
 

@@ -10,22 +10,25 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workbook.conclusions.answers import CUT, HYBRID, MISSING, QUALITY, QUANTIZED, TRAINING, WORDS, Answer, times
-from workbook.conclusions.asked import Asked, compressed
-from workbook.conclusions.methods_of_run import distinct, times_as_fast
+from workbook.conclusions import answers
+from workbook.conclusions.answers import HYBRID, MISSING, QUALITY, QUERIES, TRAINING, WORDS, Answer, times
+from workbook.conclusions.asked import Asked, compressed, times_as_fast
 from workbook.errors import WorkbookError
-from workbook.evaluation import meta_analysis, statistics
+from workbook.evaluation import meta_analysis
 from workbook.evaluation.meta_analysis import FEWEST, Overall
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, formatted, told
 from workbook.experiments.retrieval_methods import find
-from workbook.names import ACROSS, BM25, BM25_BY_SHARD, BM25_TOKENS, TRAINED, with_bm25
+from workbook.names import ACROSS, ALIGNED, BM25, STATIC_QUERY, TRAINED, with_bm25
 from workbook.qdrant.engine import FUSIONS
 
 Effect = Callable[[Asked], Interval | None]  # of one corpus; None where it was not measured
 
 RESCORED = "What does quantization cost, rescored?"
 FASTER = "How much faster does it index?"
+CUT, QUANTIZED = answers.CUT, answers.QUANTIZED
 COMPRESSED = (CUT, QUANTIZED, RESCORED)
+JOINED = f" + {BM25} ("  # in the label of a method that BM25 is beside
+SHOWN = 3  # comparisons of one of them in an answer
 FACTS = {  # metrics of notebook 01 that tell of a corpus, in words
     "words per document": "words of a document (median)",
     "words per query": "words of a query (median)",
@@ -79,6 +82,8 @@ def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]
     pairs = [
         (QUALITY, static, transformer), (WORDS, BM25, transformer), (TRAINING, TRAINED, static),
         (TRAINING, TRAINED, transformer), (TRAINING, TRAINED, BM25),
+        (QUERIES, ALIGNED, transformer), (QUERIES, STATIC_QUERY, transformer), (QUERIES, STATIC_QUERY, TRAINED),
+        *((QUERIES, with_bm25(STATIC_QUERY, how), with_bm25(transformer, how)) for how in FUSIONS),
         *((HYBRID, with_bm25(best, how), with_bm25(transformer, how)) for how in FUSIONS),
         *((HYBRID, with_bm25(best, how), transformer) for how in FUSIONS),
         *((HYBRID, with_bm25(transformer, how), transformer) for how in FUSIONS),
@@ -131,6 +136,12 @@ def main(compared: Sequence[Comparison]) -> Comparison | None:
     return min(alike, key=lambda each: sum(e.value for e in each.effects.values()) / len(each.effects), default=None)
 
 
+def leading(compared: Sequence[Comparison]) -> list[Comparison]:
+    """What a front page shows: each method against the transformer, both alone, and both with BM25 by one fusion."""
+    rivals = {each.other for each in [main(compared)] if each} | {e.other for e in compared if e.question == QUALITY}
+    return [each for each in compared if each.other in rivals and (JOINED in each.one) == (JOINED in each.other)]
+
+
 def _should_you(each: Comparison, margin: float) -> str:
     """The first words of the headline: corpora that contradict each other say so, and what is open stays open."""
     verdicts = {decide(effect, margin) for effect in each.effects.values()}
@@ -147,6 +158,8 @@ def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[
         found.setdefault(each.question, []).append(each)
     if HYBRID in found:  # against the transformer alone, and what BM25 brings it, 08 has
         found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other]
+    for question in COMPRESSED:  # with BM25, and small cuts, 08 has
+        found[question] = [each for each in found.get(question, []) if BM25 not in each.other][:SHOWN]
     answers = [_answer(question, own, margin) for question, own in found.items() if own]
     return [*answers, *_faster(abouts)]
 
@@ -251,26 +264,6 @@ def table(found: Sequence[Comparison], margin: float) -> pd.DataFrame:
             }  # fmt: skip
         made[each.question, f"{each.one} \N{MINUS SIGN} {each.other}"] = row
     return pd.DataFrame.from_dict(made, orient="index").fillna("")
-
-
-def points(abouts: Mapping[str, Asked]) -> pd.DataFrame:
-    """What each method finds and how many bytes of a document it reads: a row per corpus and method.
-
-    Columns: corpus, model, setting, with_bm25, bytes, and value, low, high, n of NDCG@10. Of the fusions, the last.
-    """
-    made = []
-    for corpus, about in abouts.items():
-        names = {about.static: about.static, about.transformer: about.transformer, "": BM25}
-        for each in distinct(about.measured):
-            fused = [how for how in FUSIONS if each.label.endswith(with_bm25("", how))]
-            doubled = each.label in (BM25_TOKENS, BM25_BY_SHARD) or fused not in ([], [FUSIONS[-1]])
-            if each.searched_bytes is None or doubled:
-                continue
-            made.append({
-                "corpus": corpus, "model": names.get(each.model, TRAINED), "setting": each.setting or "words",
-                "with_bm25": bool(fused), "bytes": each.searched_bytes, **statistics.mean(each.scores)._asdict(),
-            })  # fmt: skip
-    return pd.DataFrame(made)
 
 
 def facts(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> tuple[pd.DataFrame, str]:

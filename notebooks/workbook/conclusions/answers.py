@@ -8,21 +8,22 @@ the static model less comes first.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from workbook import written
-from workbook.conclusions.asked import Asked, compressed
-from workbook.conclusions.methods_of_run import times_as_fast
+from workbook.conclusions.asked import Asked, compressed, times_as_fast
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told, with_range
 from workbook.experiments import encoding_speed, losses
 from workbook.experiments.retrieval_methods import MeasuredMethod
-from workbook.names import BM25, DISTILLED, TRAINED
+from workbook.names import BM25, DISTILLED, STATIC_QUERY, TRAINED
 
 MISSING = "Not measured"
 # Questions that have a number on every corpus, so that they are also asked of several
 QUALITY = "How much does a static model give up?"
 TRAINING = "What does training on the corpus add?"
+QUERIES = "Where attention encodes the documents, do queries need it?"
 WORDS = "Does BM25, which counts words, do as well?"
 HYBRID = "With BM25 beside it, is attention needed?"
 CUT = "How few dimensions will do?"
@@ -181,6 +182,20 @@ def _training(about: Asked) -> Answer | None:
     return _from(pd.concat([lost, judged]), text, gained.n)
 
 
+def _queries(about: Asked) -> Answer | None:
+    query, transformer = about.method(STATIC_QUERY), about.method(about.transformer)
+    if not (query and transformer):
+        return None
+    alike = [(query, transformer), *about.alike(STATIC_QUERY)]
+    found = [f"{one.label} against {other.label}: {_judged(one.minus(other), about.margin)}" for one, other in alike]
+    faster = float(np.median(transformer.latency) / np.median(query.latency))
+    text = (
+        f"A table trained on the corpus's own text finds documents as {about.transformer} encoded them, in "
+        f"{query.query_ms.value:,.2f} ms a query, {times(faster)} as fast: {'; '.join(found)}."
+    )
+    return _by_methods(text, *(each for pair in alike for each in pair))
+
+
 def _words(about: Asked) -> Answer | None:
     words, transformer = about.method(BM25), about.method(about.transformer)
     if not (words and transformer):
@@ -233,6 +248,7 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
     (CUT, "03", _cut),
     (QUANTIZED, "04", _quantized),
     (TRAINING, "05", _training),
+    (QUERIES, "05", _queries),
     (WORDS, "05", _words),
     (HYBRID, "05", _hybrid),
     ("Which setting, for this corpus?", "06", _own),

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbook.conclusions.asked import Asked
-from workbook.conclusions.methods_of_run import distinct
+from workbook.conclusions.asked import Asked, distinct
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval

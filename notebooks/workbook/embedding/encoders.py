@@ -19,7 +19,7 @@ import numpy as np
 
 from workbook import names, paths
 from workbook.corpora import corpora
-from workbook.embedding import model_files, recipes, routes
+from workbook.embedding import model_cards, model_files, recipes, routes
 from workbook.embedding.models import MODELS, Kind, Model, Role
 from workbook.errors import WorkbookError
 
@@ -37,13 +37,14 @@ class Encoder:
     """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys.
 
     `variants.make` sets `cut`, which ends texts at fewer tokens than the model itself does, and `dtype`, the number
-    format that `open_model` gives. `stored` tells the format of the model's files once it is open.
+    format that `open_model` gives. `stored` tells the format of the model's files once it is open. `documents` encodes
+    the documents, if another model does: then a vector of a document is its own, under its own identity.
     """
 
     def __init__(
         self, name: str, facts: Model | None, revision: str, open_model: Callable[[], SentenceTransformer],
         folder: Path | None = None, cut: int | None = None, dtype: str = "float32",
-        stored: Callable[[], str] = lambda: "float32",
+        stored: Callable[[], str] = lambda: "float32", documents: Encoder | None = None,
     ):  # fmt: skip
         self.plain = name  # two folders may have it; `name` is no other model's in this process
         self.name = names.MODELS.shown(name, revision)
@@ -53,6 +54,7 @@ class Encoder:
         self.facts = facts
         self.cut = cut
         self.dtype = dtype
+        self.documents = documents
         self._open_model = open_model
         self._stored = stored
 
@@ -91,6 +93,8 @@ class Encoder:
         stored = "" if self.stored_dtype == "float32" else f", stored as {self.stored_dtype}"
         if self.facts and self.folder:
             stored += ", from files put there by hand, which may be another revision than the pinned one"
+        if self.documents:
+            return f"{stored}, queries by a table of their own, documents by {self.documents.name}"
         return f"{stored}, queries by a route of their own" if self.asymmetric else stored
 
     @property
@@ -119,11 +123,15 @@ class Encoder:
 
     def prompt(self, role: Role) -> str:
         """What is put before a text of that role: the registered prompt, or that of the model's own settings."""
+        if self.documents and role == "document":
+            return self.documents.prompt(role)
         if self.facts:
             return self.facts.prompts.get(role, "")
         return self.model.prompts.get(role) or ""
 
     def identity(self, role: Role) -> dict[str, object]:
+        if self.documents and role == "document":
+            return self.documents.identity(role)
         versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
         identity = {
             "model": self.plain, "revision": self.revision, "prompt": self.prompt(role),
@@ -178,20 +186,6 @@ class Encoder:
         tokens = json.loads(tokenizer.to_str())["model"]
         return {tokens.get("unk_id"), tokenizer.token_to_id(tokens.get("unk_token") or "")}
 
-    def token_vectors(self, text: str, role: Role = "document") -> tuple[list[str], np.ndarray]:
-        """The text's tokens, without special ones, and the vector of each before pooling: float32 (tokens, d)."""
-        ids, tokenizer = self.tokenize([text], role)[0], self.tokenizer(role)
-        if routes.kind(self.model, role) == "static":
-            rows = routes.modules(self.model, role)[0].embedding.weight.detach().numpy()
-            return [tokenizer.id_to_token(number) for number in ids], rows[ids].astype(np.float32)
-        words = tokenizer.convert_ids_to_tokens(ids)
-        vectors = self.model.encode(
-            text, prompt="", output_value="token_embeddings", show_progress_bar=False, task=role
-        )
-        special = set(tokenizer.all_special_ids)
-        kept = [place for place, number in enumerate(ids) if number not in special]
-        return [words[place] for place in kept], vectors.float().cpu().numpy()[kept].astype(np.float32)
-
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
@@ -215,15 +209,6 @@ def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
             raise WorkbookError(f"{name} has {known.dimensions} dimensions: it cannot be truncated to {dimension}")
 
 
-def check_reachable(name: str) -> None:
-    """Raise WorkbookError if the model would have to come from the hub and the hub is out of reach."""
-    facts = MODELS.get(name)
-    if facts is None and not model_files.folder_named(name):
-        model_files.check_hub(*name.split("@"))
-    elif facts and facts.hub and not (model_files.package_folder(facts.package) or model_files.put_by_hand(name)):
-        model_files.check_hub(facts.hub, facts.revision)
-
-
 def load(name: str) -> Encoder:
     """Prepare an encoder, without opening the model.
 
@@ -237,10 +222,15 @@ def load(name: str) -> Encoder:
         return Encoder(name, facts, facts.revision, lambda: model_files.open_folder(str(packaged)))
     if folder := (model_files.put_by_hand if facts else model_files.folder_named)(name):
         model_files.check_folder(folder)
+        documents = None if facts else _documents_of(folder)
+
+        def open_model() -> SentenceTransformer:
+            model = model_files.open_folder(str(folder), facts and facts.dimensions)
+            return routes.joined(model, documents.model) if documents else model
+
         return Encoder(
-            name if facts else folder.resolve().name, facts, f"sha256:{model_files.folder_sha256(folder)}",
-            lambda: model_files.open_folder(str(folder), facts and facts.dimensions), folder,
-            stored=lambda: model_files.stored_dtype(folder),
+            name if facts else folder.resolve().name, facts, f"sha256:{model_files.folder_sha256(folder)}", open_model,
+            folder, stored=lambda: model_files.stored_dtype(folder), documents=documents,
         )  # fmt: skip
     if facts:
         return Encoder(name, facts, facts.revision, lambda: model_files.open_hub(facts.hub, facts.revision))
@@ -249,6 +239,20 @@ def load(name: str) -> Encoder:
         hub, None, revision, lambda: model_files.open_hub(hub, revision),
         stored=lambda: model_files.stored_dtype(model_files.hub_folder(hub, revision)),
     )  # fmt: skip
+
+
+def _documents_of(folder: Path) -> Encoder | None:
+    """The model whose document vectors a table of queries was trained to find; None for any other model.
+
+    Raises WorkbookError if it is not there, or would give other vectors now.
+    """
+    trained_for = model_cards.read(folder).get("documents_by")
+    if not trained_for:
+        return None
+    found = load(trained_for["name"])
+    if any(trained_for.get(name) != now for name, now in found.identity("document").items() if name != "libraries"):
+        raise WorkbookError(f"{folder.name} was trained for vectors that {found.name} no longer gives: train it again")
+    return found
 
 
 def folder_of(encoder: Encoder) -> Path:

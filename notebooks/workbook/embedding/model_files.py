@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbook import paths
-from workbook.embedding.models import Package
+from workbook.embedding.models import MODELS, Package
 from workbook.errors import WorkbookError
 
 if TYPE_CHECKING:
@@ -251,6 +251,15 @@ def check_hub(hub: str, revision: str) -> None:
             huggingface_hub.HfApi().model_info(hub, revision=revision, timeout=10)
         except Exception as error:  # the hub's own errors and each transport's
             raise _out_of_reach(hub, error) from None
+
+
+def check_reachable(name: str) -> None:
+    """Raise WorkbookError if the model would have to come from the hub and the hub is out of reach."""
+    facts = MODELS.get(name)
+    if facts is None and not folder_named(name):
+        check_hub(*name.split("@"))
+    elif facts and facts.hub and not (package_folder(facts.package) or put_by_hand(name)):
+        check_hub(facts.hub, facts.revision)
 
 
 def _out_of_reach(hub: str, error: Exception) -> WorkbookError:

@@ -1,4 +1,4 @@
-"""Where the seconds of an encode call go: tokenization, the model, and what pools its output."""
+"""What goes on inside an encode call: the seconds of tokenization, model and pooling, and each token's vector."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workbook.embedding import routes
+from workbook.embedding.encoders import Encoder, Role
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -46,6 +49,19 @@ def timed(model: "SentenceTransformer") -> Iterator[dict[str, float]]:
         del model.preprocess
         for hook in hooks:
             hook.remove()
+
+
+def token_vectors(encoder: Encoder, text: str, role: Role = "document") -> tuple[list[str], np.ndarray]:
+    """The text's tokens, without special ones, and the vector of each before pooling: float32 (tokens, d)."""
+    ids, tokenizer = encoder.tokenize([text], role)[0], encoder.tokenizer(role)
+    if routes.kind(encoder.model, role) == "static":
+        rows = routes.modules(encoder.model, role)[0].embedding.weight.detach().numpy()
+        return [tokenizer.id_to_token(number) for number in ids], rows[ids].astype(np.float32)
+    words = tokenizer.convert_ids_to_tokens(ids)
+    vectors = encoder.model.encode(text, prompt="", output_value="token_embeddings", show_progress_bar=False, task=role)
+    special = set(tokenizer.all_special_ids)
+    kept = [place for place, number in enumerate(ids) if number not in special]
+    return [words[place] for place in kept], vectors.float().cpu().numpy()[kept].astype(np.float32)
 
 
 def _clock(model: "SentenceTransformer") -> Callable[[], float]:

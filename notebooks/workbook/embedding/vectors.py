@@ -35,7 +35,7 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> n
     distinct = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode()).digest())
     identity = {**encoder.identity(role), "texts": texts_sha256(distinct), "n": len(distinct), "role": role}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    folder = paths.DATA / "vectors" / f"{encoder.name.replace('/', '--')}-{key}"
+    folder = paths.DATA / "vectors" / f"{str(identity['model']).replace('/', '--')}-{key}"  # of who reads that role
     with locks.alone(folder):
         unfinished = folder.with_name(f"{folder.name}.shards")
         if not _is_complete(folder):

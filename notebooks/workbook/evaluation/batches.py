@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from workbook.evaluation.stopwatch import WARM_UPS, seconds_of
+import numpy as np
+
+from workbook.evaluation.stopwatch import WARM_UPS, rounds, seconds_of
 
 SIZES, SECONDS = (32, 64, 256), 1.0  # sizes that have to be tried, in rounds at least that long, to know the best
 LONGEST = 10  # rounds that one batch may take to be tried
@@ -70,6 +72,22 @@ def fill(
         wanted = count * min(GROWTH, 1.2 * seconds / max(spent, 1e-9))
         count = min(size * math.ceil(wanted / size), most)
     return count, spent
+
+
+def seconds_each(
+    encode: Callable[[Sequence[str]], object], texts: Sequence[str], least: int, repeats: int
+) -> np.ndarray:  # fmt: skip
+    """Seconds to encode one text, (repeats,), timed on `least` drawn evenly, more if SECONDS take more."""
+
+    def some(count: int) -> Sequence[str]:
+        return texts[:: len(texts) // count][:count]
+
+    def work(given: Sequence[str], _: int) -> object:
+        return encode(given)
+
+    warm_up(work, texts, SIZES[0])
+    count, _ = fill(work, some, min(least, len(texts)), SECONDS, len(texts))
+    return np.array(rounds([partial(encode, some(count))], repeats, warm_ups=0)[0]) / count
 
 
 def doubt(tried: Sequence[int], asked: Sequence[int], seconds: float) -> str:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from workbook.errors import WorkbookError
 
 TOKENIZERS = "TOKENIZERS_PARALLELISM"  # read by the Rust tokenizers at each call
 WARM_UPS = 2  # batches, or rounds, of each shape that are not counted
+
+Result = TypeVar("Result")
 
 
 class Times(NamedTuple):
@@ -33,9 +35,14 @@ class Times(NamedTuple):
 
 def seconds_of(work: Callable[[], object]) -> float:
     """Seconds that one call takes."""
+    return timed(work)[0]
+
+
+def timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    """Seconds that one call takes, and what it gives."""
     start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    result = work()
+    return time.perf_counter() - start, result
 
 
 def rounds(works: Sequence[Callable[[], object]], repeats: int, warm_ups: int = WARM_UPS) -> list[list[float]]:

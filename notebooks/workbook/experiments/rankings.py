@@ -6,7 +6,7 @@ before two rankings are fused. Only where a larger limit would change the search
 ALL and with rescoring, does the cut stay the engine's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,10 +44,21 @@ class RetrievalMethod(NamedTuple):
     idf_by_shard: bool = False
 
     @property
-    def stored(self) -> tuple[str, str, float, bool]:
-        """What is in its index; methods that differ in fusion alone share one."""
-        model = (self.encoder.name, self.encoder.revision) if self.encoder else ("", "")
-        return *model, self.bm25.average_length if self.bm25 else 0, self.idf_by_shard
+    def stored(self) -> tuple[str, float, bool]:
+        """What is in its index; methods that differ in fusion or in the encoder of queries alone share one."""
+        vectors_of = repr(self.encoder.identity("document")) if self.encoder else ""
+        return vectors_of, self.bm25.average_length if self.bm25 else 0, self.idf_by_shard
+
+    @property
+    def asks_by(self) -> tuple[str, int | None, float]:
+        """What encodes its queries."""
+        vectors_of = repr(self.encoder.identity("query")) if self.encoder else ""
+        return vectors_of, self.dimension if self.encoder else None, self.bm25.average_length if self.bm25 else 0
+
+    def joined(self, encoded: Mapping[tuple, tuple]) -> tuple[np.ndarray | None, list[Sparse] | None]:
+        """Vectors and words of queries as `encode` gives them, from those of its parts, by `asks_by`."""
+        own = [encoded[part.asks_by] for part in self.parts]
+        return next((rows for rows, _ in own if rows is not None), None), own[-1][1]
 
     @property
     def parts(self) -> "list[RetrievalMethod]":

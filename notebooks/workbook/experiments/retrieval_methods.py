@@ -29,7 +29,7 @@ from workbook.qdrant.bm25 import Bm25, average_tokens, average_words
 from workbook.qdrant.client import ANYWHERE, Placement
 from workbook.qdrant.engine import Index, Search
 
-TIMED_QUERIES, TIMED_DOCUMENTS = 100, 128  # encoded and searched, and encoded (at least), in each repeat
+TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded (at least), in each repeat
 
 
 class MeasuredMethod(NamedTuple):
@@ -186,14 +186,8 @@ def _methods(
 def _measure(
     corpus: Corpus, methods: Sequence[RetrievalMethod], engine_name: str, placement: Placement, repeats: int
 ) -> dict[str, list[dict]]:  # fmt: skip
-    indexes: dict[tuple, Index] = {}
-    storing: dict[tuple, np.ndarray] = {}  # seconds of one document in each repeat, as in `encoding`
-    encoding: dict[tuple, np.ndarray] = {}
-    few = corpus.query_texts[:TIMED_QUERIES]
-
-    def ask(method: RetrievalMethod, texts: list[str]) -> None:
-        method.ask(indexes[method.stored], *method.encode(texts, "query"))
-
+    indexes, storing, encoding = {}, {}, {}  # the last two: seconds of one document in each repeat
+    texts, few = corpus.document_texts, corpus.query_texts[:TIMED_QUERIES]
     with ExitStack() as stack, stopwatch.threads(results.machine()["cores"]):
         for method in bar(methods, desc=f"retrieval methods on {corpus.name}", unit="method"):
             if method.stored not in indexes:
@@ -201,21 +195,47 @@ def _measure(
                 indexes[method.stored] = stack.enter_context(index)
             for part in method.parts:
                 if part.stored not in encoding:
-                    encoding[part.stored] = _encoding(corpus, part, repeats)
-        searching = stopwatch.rounds([partial(ask, method, few) for method in methods], repeats)
+                    encode = partial(part.encode, role="document")
+                    encoding[part.stored] = batches.seconds_each(encode, texts, TIMED_DOCUMENTS, repeats)
+        timed = zip(methods, _searching(methods, indexes, few, repeats), strict=True)
         return {
             "ways": [
                 {
                     "label": method.label, **_judged(corpus, method, indexes[method.stored]),
                     "searched_bytes": indexes[method.stored].searched_bytes(),
                     **({} if engine_name == "edge" else {"bytes_computed": True}),
-                    "queries": len(few), "searching": seconds,
-                    "latency": [stopwatch.seconds_of(partial(ask, method, [text])) for text in few],
+                    "queries": len(few), "searching": searching, "latency": latency,
                     "indexing": storing[method.stored] + sum(encoding[part.stored] for part in method.parts),
                 }
-                for method, seconds in zip(methods, searching, strict=True)
+                for method, (searching, latency) in timed
             ]
         }  # fmt: skip
+
+
+def _searching(
+    methods: Sequence[RetrievalMethod], indexes: Mapping[tuple, Index], queries: Sequence[str], repeats: int
+) -> list[tuple[np.ndarray, np.ndarray]]:  # fmt: skip
+    """Seconds of each method from texts to documents: all queries at once, (repeats,), and one by one, (queries,).
+
+    What encodes queries is timed once for all methods that it is a part of, and added to the search of each.
+    """
+    parts = {part.asks_by: part for method in methods for part in method.parts}
+    encoders = [partial(part.encode, queries, "query") for part in parts.values()]
+    ready = dict(zip(parts, (encode() for encode in encoders), strict=True))
+    asks = [partial(method.ask, indexes[method.stored], *method.joined(ready)) for method in methods]
+    at_once = [np.array(seconds) for seconds in stopwatch.rounds([*encoders, *asks], repeats)]
+    encoding = dict(zip(parts, at_once, strict=False))
+    single = {name: [stopwatch.timed(partial(parts[name].encode, [one], "query")) for one in queries] for name in parts}
+    found = []
+    for method, seconds in zip(methods, at_once[len(parts) :], strict=True):
+        by = [part.asks_by for part in method.parts]
+        alone = []
+        for own in zip(*(single[name] for name in by), strict=True):
+            asked = method.joined({name: encoded for name, (_, encoded) in zip(by, own, strict=True)})
+            searched = stopwatch.seconds_of(partial(method.ask, indexes[method.stored], *asked))
+            alone.append(searched + sum(spent for spent, _ in own))
+        found.append((seconds + sum(encoding[name] for name in by), np.array(alone)))
+    return found
 
 
 def _built(
@@ -237,21 +257,6 @@ def _built(
             seconds.append(index.build_seconds)
     index = build()
     return index, np.array([*seconds[1:], index.build_seconds]) / len(corpus.documents)
-
-
-def _encoding(corpus: Corpus, method: RetrievalMethod, repeats: int) -> np.ndarray:
-    """Seconds to encode one document, (repeats,), timed on some of them, drawn evenly: enough for a second, or all."""
-    texts = corpus.document_texts
-
-    def some(count: int) -> list[str]:
-        return texts[:: len(texts) // count][:count]
-
-    def encode(documents: Sequence[str], _: int) -> object:
-        return method.encode(documents, "document")
-
-    batches.warm_up(encode, texts, batches.SIZES[0])
-    count, _ = batches.fill(encode, some, min(TIMED_DOCUMENTS, len(texts)), batches.SECONDS, len(texts))
-    return np.array(stopwatch.rounds([partial(encode, some(count), count)], repeats, warm_ups=0)[0]) / count
 
 
 def _judged(corpus: Corpus, method: RetrievalMethod, index: Index) -> dict:

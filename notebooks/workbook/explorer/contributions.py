@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook.embedding import vectors
+from workbook.embedding import stages, vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 
@@ -67,8 +67,8 @@ def explain(encoder: Encoder, query: str, document: str, dimension: int) -> Cont
         raise WorkbookError(f"{encoder.name} is no static model: its score is not a sum over tokens")
     roles = {"query": query, "document": document}
     score = float(np.dot(*(_encoded(encoder, text, role, dimension) for role, text in roles.items())))
-    query_tokens, asked = encoder.token_vectors(encoder.prompt("query") + query, "query")
-    document_tokens, held = encoder.token_vectors(encoder.prompt("document") + document)
+    query_tokens, asked = stages.token_vectors(encoder, encoder.prompt("query") + query, "query")
+    document_tokens, held = stages.token_vectors(encoder, encoder.prompt("document") + document)
     pairs = _shares(asked, dimension) @ _shares(held, dimension).T
     if not abs(pairs.sum() - score) <= CLOSE:
         raise WorkbookError(

@@ -134,7 +134,7 @@ def corpus_map(facts: pd.DataFrame, effect: str, margin: float, machine: str = "
         for axis, fact in zip_longest(panels.flat, names):
             if fact:
                 _map(axis, facts[facts["fact"] == fact], margin)
-                axis.set_xlabel(fact, fontsize=10)
+                axis.set_xlabel(textwrap.fill(fact, SIDES), fontsize=9)
             else:
                 axis.set_axis_off()
         figure.supylabel(effect, fontsize=10)

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
 from workbook.conclusions.answers import times
-from workbook.conclusions.asked import Asked, compressed
-from workbook.conclusions.methods_of_run import times_as_fast
+from workbook.conclusions.asked import Asked, compressed, times_as_fast
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval

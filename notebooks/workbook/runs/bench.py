@@ -10,7 +10,7 @@ import pandas as pd
 from workbook import locks, paths
 from workbook.conclusions import capacity
 from workbook.corpora import corpora
-from workbook.embedding import encoders
+from workbook.embedding import encoders, model_files
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed, grid
 from workbook.figures import tables
@@ -72,7 +72,7 @@ def grid_speed(corpus_name: str, model: str, settings: Sequence[str] = tuple(qua
     """
     corpora.check(corpus_name)
     encoders.check(model)
-    encoders.check_reachable(model)
+    model_files.check_reachable(model)
     encoder, corpus = encoders.load(model), corpora.load(corpus_name)
     paths.check_writable()
     rows = []

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workbook import paths
-from workbook.conclusions import across, answers, asked, methods_of_run, run_rows
+from workbook.conclusions import across, answers, asked, run_rows
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import Answer
 from workbook.conclusions.asked import Asked
@@ -246,7 +246,7 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
     evidence = run_rows.together(run, found)
     problems, abouts = list(evidence.problems), {}
     for corpus, own in found.items():
-        methods, left_out = methods_of_run.read(own)
+        methods, left_out = asked.methods(own)
         problems += [f"{corpus}: {problem}" if len(found) > 1 else problem for problem in left_out]
         abouts[corpus] = asked.of(own, methods, margin)
     several = {corpus: about for corpus, about in abouts.items() if about.transformer}

@@ -22,7 +22,7 @@ import psutil
 from workbook import locks, paths, redact
 from workbook.conclusions import run_rows
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders
+from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
 from workbook.experiments import grid, ingest_runs
 from workbook.names import ACROSS, VERDICT
@@ -128,7 +128,7 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     for job in large:
         ingest_runs.check_room(job)
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
-        encoders.check_reachable(model)
+        model_files.check_reachable(model)
         if model not in encoders.MODELS or encoders.load(model).folder:
             parameters.try_model(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])

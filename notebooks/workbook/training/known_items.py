@@ -40,12 +40,14 @@ def build(documents: Mapping[str, Document], held_out: Collection[str], seed: in
     raise WorkbookError("most documents have one word or none: nothing to hold out and search for; give longer texts")
 
 
-def score(encode: Encode, corpus: Corpus) -> pd.Series:
+def score(encode: Encode, corpus: Corpus, documents: np.ndarray | None = None) -> pd.Series:
     """NDCG@10 of each query of `build`, whole float32 vectors searched exactly: (queries,), indexed by document.
 
-    A query of zeros, of which the model knows nothing, finds nothing.
+    `documents`: their vectors, float32 (documents, d), where another model made them. A query of zeros, of which the
+    model knows nothing, finds nothing.
     """
-    documents, queries = (encode(texts) for texts in (corpus.document_texts, corpus.query_texts))
+    queries = encode(corpus.query_texts)
+    documents = encode(corpus.document_texts) if documents is None else documents
     documents, queries = (vectors.truncate(rows, rows.shape[1]) for rows in (documents, queries))
     similar = np.where(queries.any(axis=1, keepdims=True), queries @ documents.T, -np.inf)
     return evaluation.judge(corpus, evaluation.order_all(similar, corpus.document_ids))["ndcg@10"]

@@ -11,13 +11,24 @@ from sklearn.feature_extraction.text import CountVectorizer
 from workbook.corpora import corpora, near_duplicates, pairs
 from workbook.corpora.corpora import Corpus
 from workbook.embedding.encoders import Encoder
+from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
-from workbook.training import trained_models, training
+from workbook.training import trained_models
 from workbook.training.settings import Settings
 from workbook.training.trained_models import METRIC, Variant
 from workbook.training.training import Task
 
 RATE = 10  # times smaller than usual, so that less of the start is forgotten
+
+
+def smaller(of: Task, size: int, seed: int) -> Task:
+    """The task with `size` documents to train on, drawn by seed, and the same held out. WorkbookError for too many."""
+    others = [key for key in of.documents if key not in of.held_out]
+    if size > len(others):
+        raise WorkbookError(f"{of.name} has {len(others)} documents to train on, not {size}")
+    kept = {others[number] for number in np.random.default_rng(seed).choice(len(others), size, replace=False)}
+    documents = {key: one for key, one in of.documents.items() if key in kept or key in of.held_out}
+    return replace(of, documents=documents)
 
 
 def fewer(
@@ -26,7 +37,7 @@ def fewer(
     """Train on so many documents only, and measure."""
     found = []
     for size in sizes:
-        models = trained_models.trained(training.smaller(task, size, seeds[0]), settings, seeds)
+        models = trained_models.trained(smaller(task, size, seeds[0]), settings, seeds)
         found.append(trained_models.variant(corpus, f"{size:,} documents", models, engine_name))
     return found
 

@@ -51,6 +51,8 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": POSITIVE,
     "scale": POSITIVE,
     "teacher": (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a share from 0 to 1"),
+    "ridge": (lambda value: value == 0 or _is_positive(value), "a number above 0, or 0 for one map of all rows"),
+    "queries_only": (lambda value: isinstance(value, bool), TRUTH),
 }
 
 
@@ -61,7 +63,9 @@ class Settings:
     `words`, `frequencies` and `width` (0: unchanged) change the start, see `start_models`; `kinds` and `sentences` are
     those of `pairs`. `dimensions` are the Matryoshka dimensions below the model's own, by default those that the start
     is measured at. `scale` is one over the temperature, `teacher` the share of the target that the teacher decides, see
-    `objective`. By default words are added if the start was made here.
+    `objective`. By default words are added if the start was made here. With `queries_only` the teacher's vectors stay
+    the documents', and a table of queries is trained to find them: it has their width, and no Matryoshka dimensions;
+    its start is mapped there, see `start_models.aligned`.
     """
 
     words: bool | None = None
@@ -75,6 +79,8 @@ class Settings:
     epochs: int = 5
     scale: float = 20.0
     teacher: float = 0.0
+    queries_only: bool = False
+    ridge: float = 0.0
 
     @classmethod
     def of(cls, **values: Any) -> Settings:
@@ -87,4 +93,12 @@ class Settings:
             allowed, what = ALLOWED[name]
             if not allowed(value):
                 raise WorkbookError(f"{name} must be {what}, not {value!r}")
+        if values.get("queries_only") and (
+            others := {"width", "dimensions", "teacher"} & {n for n in values if values[n]}
+        ):
+            raise WorkbookError(f"queries_only leaves nothing for {', '.join(sorted(others))} to change: leave it out")
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+QUERIES = Settings(queries_only=True)
+ALIGNED = Settings(queries_only=True, ridge=0.3)  # of use without training; trained from there it finds less

@@ -1,4 +1,5 @@
-"""What training starts from: a static model with a corpus's own words, weights by its own frequencies, or more width.
+"""What training starts from: a static model with a corpus's own words, weights by its own frequencies, more width, or
+turned to where a transformer puts the documents.
 
 Each function takes a static SentenceTransformer and returns another; it does not change the one it takes.
 """
@@ -12,16 +13,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.preprocessing import normalize
 
 from workbook.embedding import routes
 from workbook.errors import WorkbookError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
 
 WORD = r"[^\W\d_]\w+"
 MIN_DOCUMENTS = 3  # a word in fewer is too rare to learn a vector for
 SIF = 1e-4  # model2vec's
+MOST_ALIGNED = 8_000  # texts: a system of as many equations is solved in ten seconds
 
 
 def check(model: SentenceTransformer) -> None:
@@ -111,6 +116,39 @@ def widened(model: SentenceTransformer, dimensions: int, seed: int) -> SentenceT
         raise WorkbookError(f"the model has {rows.shape[1]} dimensions already: it cannot be widened to {dimensions}")
     random = np.random.default_rng(seed).standard_normal((len(rows), extra)) / np.sqrt(extra)
     return _static(tokenizer, np.hstack([rows, random * np.linalg.norm(rows, axis=1, keepdims=True)]))
+
+
+def aligned(
+    model: SentenceTransformer, texts: Sequence[str], targets: np.ndarray, ridge: float, seed: int
+) -> SentenceTransformer:  # fmt: skip
+    """Change the table so that the mean of a text's rows comes to lie near its vector by another model.
+
+    `targets` are those vectors, float32 (texts, d), of length 1. First one linear map of all rows (least squares), then
+    each row by what the texts that have its token still lack (ridge regression in its dual form, of MOST_ALIGNED texts
+    at most, drawn by seed). The smaller `ridge`, the closer it follows these texts; 0 leaves that second part out.
+    """
+    tokenizer, rows = _parts(model)
+    if len(texts) > MOST_ALIGNED:
+        drawn = np.sort(np.random.default_rng(seed).choice(len(texts), MOST_ALIGNED, replace=False))
+        texts, targets = [texts[number] for number in drawn], targets[drawn]
+    means = normalize(_counts(tokenizer, texts, len(rows)))  # as long as the targets, for short texts and long ones
+    mapped, *_ = np.linalg.lstsq(normalize(means @ rows), targets)
+    mapped = rows @ mapped
+    if not ridge:
+        return _static(tokenizer, mapped)
+    found = means @ mapped
+    mapped *= (found * targets).sum() / (found * found).sum()
+    products = (means @ means.T).toarray()
+    products[np.diag_indices(len(texts))] += ridge
+    lacking = np.linalg.solve(products, targets - means @ mapped)
+    return _static(tokenizer, mapped + means.T @ lacking)
+
+
+def _counts(tokenizer: Tokenizer, texts: Sequence[str], tokens: int) -> csr_matrix:
+    """How often each text has each token: (texts, tokens)."""
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    ends = np.cumsum([0, *map(len, ids)])
+    return csr_matrix((np.ones(ends[-1]), np.concatenate(ids).astype(int), ends), shape=(len(texts), tokens))
 
 
 def _parts(model: SentenceTransformer) -> tuple:

@@ -20,7 +20,7 @@ from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
 from workbook.experiments import grid
 from workbook.experiments.grid import Cell
-from workbook.training import training
+from workbook.training import soups, training
 from workbook.training.settings import Settings
 from workbook.training.training import Task
 
@@ -86,7 +86,7 @@ def untrained(task: Task, settings: Settings, seed: int) -> list[Encoder]:
 
 def averaged(models: Sequence[Encoder], name: str) -> list[Encoder]:
     """One model, the average of several of one start."""
-    return [encoders.load(training.average([model.folder for model in models], name).name)]
+    return [encoders.load(soups.average([model.folder for model in models], name).name)]
 
 
 def in_words(settings: Settings) -> str:

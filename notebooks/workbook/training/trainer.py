@@ -23,11 +23,13 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from workbook import paths
 from workbook.errors import WorkbookError
 from workbook.progress import bar
 
 PATIENCE = 2  # epochs in a row that are clearly worse than the best, after which training stops
 STATE = "trainer_state.json"  # what the trainer writes last
+CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for each of the model's
 Score = Callable[[SentenceTransformer], tuple[float, float]]
 
 
@@ -113,6 +115,18 @@ def fit(
     except UnpicklingError as error:  # torch reads weights alone, and refuses a pickle that would run something
         raise WorkbookError(f"{last} holds a pickle that no training wrote: remove {work}, then run again") from error
     return [start, *_epochs(trainer.state.log_history)]
+
+
+def check_room(parameters: int) -> None:
+    """Raise WorkbookError if the disk has no room for the checkpoints of a model of so many parameters."""
+    needed = (3 * CHECKPOINTS + 1) * 4 * parameters
+    paths.DATA.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(paths.DATA).free
+    if free < needed:
+        raise WorkbookError(
+            f"training needs {needed / 1e6:,.0f} MB for its checkpoints and {paths.DATA} has {free / 1e6:,.0f} MB: "
+            f"make room or set WORKBOOK_DATA to another folder"
+        )
 
 
 def _tokenize(model: SentenceTransformer, texts: Sequence[str]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 `train` makes a folder in data/models that every notebook loads by its name; `choose` ranks settings by how well they
 find held-out anchors. Neither sees a query or a judgement of a corpus, unless labelled pairs are put in by hand.
+With `queries_only` the table is of queries alone, and finds the vectors that the teacher gives the documents.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # raise it when training changes, so that models trained before are not taken for the same
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate", "datasets")
-CHECKPOINTS = 3  # on disk at once, each with the optimizer's two numbers for each of the model's
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,6 @@ def check(start: Encoder, teacher: Encoder) -> None:
         )
 
 
-def smaller(of: Task, size: int, seed: int) -> Task:
-    """The task with `size` documents to train on, drawn by seed, and the same held out. WorkbookError for too many."""
-    others = [key for key in of.documents if key not in of.held_out]
-    if size > len(others):
-        raise WorkbookError(f"{of.name} has {len(others)} documents to train on, not {size}")
-    kept = {others[number] for number in np.random.default_rng(seed).choice(len(others), size, replace=False)}
-    documents = {key: one for key, one in of.documents.items() if key in kept or key in of.held_out}
-    return replace(of, documents=documents)
-
-
 def train(of: Task, settings: Settings, seed: int) -> Path:
     """Train a model or find it trained: its folder in data/models, as Sentence Transformers saves it, with a card.
 
@@ -108,13 +98,12 @@ def train(of: Task, settings: Settings, seed: int) -> Path:
     there = {pair.kind for pair in made}
     settings = _resolved(of, replace(settings, kinds=tuple(kind for kind in settings.kinds if kind in there)))
     about = _about(of, settings, seed, made)
-    folder = paths.DATA / "models" / f"custom-{of.name}-{_key(about)}"
+    folder = _folder(of, settings, "", about)
     work = folder.with_name(f"{folder.name}.training")
     with locks.alone(folder):
         if not folder.is_dir():
             started = time.perf_counter()
             model = _start(of, settings, seed)
-            _check_room(model[0].embedding.weight.numel())
             history = _fit(of, settings, seed, model, made, work)
             facts = {
                 **about, "pairs": len(made), "history": history, "parameters": model[0].embedding.weight.numel(),
@@ -137,38 +126,35 @@ def choose(of: Task, candidates: Sequence[Settings], seed: int) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns).sort_values("held-out ndcg@10", ascending=False, ignore_index=True)
 
 
-def average(folders: Sequence[Path], name: str) -> Path:
-    """Average models of one start into one, a model soup (Wortsman et al. 2022): its folder in data/models.
-
-    Raises WorkbookError for models whose tokens or dimensions differ.
-    """
-    key = _key([model_files.folder_sha256(folder) for folder in folders])
-    target = paths.DATA / "models" / f"custom-{name}-soup-{key}"
-    if target.is_dir():
-        return target
-    models = [model_files.open_folder(str(folder)) for folder in folders]
-    for model in models:
-        start_models.check(model)
-    tables = [model[0].embedding.weight.data for model in models]
-    if len({(table.shape, model[0].tokenizer.to_str()) for table, model in zip(tables, models, strict=True)}) > 1:
-        raise WorkbookError("only models of one start, with the same tokens and dimensions, can be averaged")
-    models[0][0].embedding.weight.data = sum(tables) / len(tables)
-    settings = model_cards.read(folders[0])["settings"]
-    facts = {"settings": settings, "average_of": [folder.name for folder in folders], "history": []}
-    model_cards.save(models[0], target, facts)
-    return target
-
-
 def start(of: Task, settings: Settings, seed: int) -> Path:
     """Folder of the model as it is before training, to compare and average with."""
     settings = _resolved(of, settings)
-    teacher = of.teacher.identity("document") if settings.words else None
-    made_by = [settings.words, settings.frequencies, settings.width, settings.dimensions, seed]
-    about = [FORMAT, of.start.identity("document"), teacher, documents_sha256(of.documents), *made_by]
-    folder = paths.DATA / "models" / f"custom-{of.name}-start-{_key(about)}"
+    how = (settings.words, settings.frequencies, settings.width, settings.dimensions)
+    made_by = [*how, settings.queries_only, settings.ridge, seed]
+    about = [FORMAT, of.start.identity("document"), _taught_by(of, settings), documents_sha256(of.documents), *made_by]
+    folder = _folder(of, settings, "start-", about)
     if not folder.is_dir():
-        model_cards.save(_start(of, settings, seed), folder, {"settings": asdict(settings), "history": []})
+        facts = {"settings": asdict(settings), "documents_by": _documents_by(of, settings), "history": []}
+        model_cards.save(_start(of, settings, seed), folder, facts)
     return folder
+
+
+def _folder(of: Task, settings: Settings, kind: str, about: object) -> Path:
+    return paths.DATA / "models" / f"custom-{of.name}-{'queries-' * settings.queries_only}{kind}{key_of(about)}"
+
+
+def _taught_by(of: Task, settings: Settings) -> dict[str, object] | None:
+    """Identity of the teacher, if the settings ask it anything."""
+    return of.teacher.identity("document") if settings.teacher or settings.words or settings.queries_only else None
+
+
+def _documents_by(of: Task, settings: Settings) -> dict[str, object] | None:
+    """What encodes the documents, if not the model that is trained: the name to load it by, and its identity."""
+    if not settings.queries_only:
+        return None
+    own = of.teacher
+    by = own.plain if own.facts else str(own.folder) if own.folder else f"{own.plain}@{own.revision}"
+    return {"name": by, **own.identity("document")}
 
 
 def _resolved(of: Task, settings: Settings) -> Settings:
@@ -181,7 +167,7 @@ def _resolved(of: Task, settings: Settings) -> Settings:
     if dimensions is None and settings.width:
         dimensions = tuple(d for d in (settings.width // 2**k for k in range(1, 8)) if d >= 32)
     elif dimensions is None:
-        dimensions = of.start.matryoshka[1:]
+        dimensions = () if settings.queries_only else of.start.matryoshka[1:]
     return replace(settings, words=words, dimensions=dimensions)
 
 
@@ -195,7 +181,7 @@ def _pairs(of: Task, settings: Settings, seed: int) -> list[Pair]:
         raise WorkbookError(f"{few}: {pairs.MIN_TRAINED_ON} must; add other kinds, or give longer texts")
     extra = [pair for pair in of.extra if pair.document not in of.held_out]
     foreign = sum(pair.document not in of.documents for pair in extra)
-    if settings.teacher and foreign:
+    if (settings.teacher or settings.queries_only) and foreign:
         raise WorkbookError(f"{foreign} pairs are of documents outside the task: a teacher cannot judge those")
     return [*made, *extra]
 
@@ -209,7 +195,7 @@ def _about(of: Task, settings: Settings, seed: int, made: Sequence[Pair]) -> dic
         "pairs_sha256": vectors.texts_sha256([text for pair in made for text in pair]),
         "held_out_sha256": vectors.texts_sha256(sorted(of.held_out)),
         "documents_sha256": documents_sha256(of.documents),
-        "teacher": of.teacher.identity("document") if settings.teacher or settings.words else None,
+        "teacher": _taught_by(of, settings), "documents_by": _documents_by(of, settings),
         "libraries": {library: importlib.metadata.version(library) for library in LIBRARIES},
     }  # fmt: skip
 
@@ -227,6 +213,8 @@ def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
         model = start_models.weighted(model, texts)
     if settings.width:
         model = start_models.widened(model, settings.width, seed)
+    if settings.queries_only:
+        return start_models.aligned(model, texts, _taught(of), settings.ridge, seed)
     narrow = [dimension for dimension in settings.dimensions if dimension >= model.get_embedding_dimension()]
     if narrow:
         raise WorkbookError(f"Matryoshka dimensions {narrow}: the model has {model.get_embedding_dimension()}")
@@ -236,7 +224,7 @@ def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
 def _distilled(of: Task, texts: Sequence[str]) -> SentenceTransformer:
     """The start with the corpus's own words: it takes half a minute, so it is kept for the next training."""
     about = [FORMAT, of.start.identity("document"), of.teacher.identity("document"), vectors.texts_sha256(texts)]
-    folder = paths.DATA / "models" / f"{of.start.name}-words-{_key(about)}"
+    folder = paths.DATA / "models" / f"{of.start.name}-words-{key_of(about)}"
     if not folder.is_dir():
         model = start_models.with_words(of.start.model, of.teacher.model, texts)
         with paths.atomic(folder) as temporary:
@@ -251,18 +239,22 @@ def _fit(
 
     from workbook.training import objective, trainer
 
+    trainer.check_room(model[0].embedding.weight.numel())
     columns: dict[str, list] = {"anchor": [p.anchor for p in made], "positive": [p.positive for p in made]}
-    taught = None
-    if settings.teacher:
+    taught = _taught(of) if settings.teacher or settings.queries_only else None
+    if taught is not None:
         numbers = {key: number for number, key in enumerate(of.documents)}
         columns["label"] = [numbers[pair.document] for pair in made]
-        taught = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
-    loss = objective.Objective(model, settings.scale, taught, settings.teacher)
-    dimensions = [model.get_embedding_dimension(), *settings.dimensions]
+    if settings.queries_only:
+        del columns["positive"]
+        loss = objective.FrozenDocuments(model, settings.scale, taught)
+    else:
+        loss = objective.Objective(model, settings.scale, taught, settings.teacher)
+        loss = MatryoshkaLoss(model, loss, [model.get_embedding_dimension(), *settings.dimensions])
     try:
         with paths.told_when_unwritable(work):
             return trainer.fit(
-                model, columns, MatryoshkaLoss(model, loss, dimensions), _score(of), work,
+                model, columns, loss, _score(of, taught if settings.queries_only else None), work,
                 epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate, seed=seed,
             )  # fmt: skip
     except WorkbookError as error:
@@ -270,31 +262,34 @@ def _fit(
         raise WorkbookError(f"training stopped: {error}{kept}") from None
 
 
-def _score(of: Task) -> Callable[[SentenceTransformer], tuple[float, float]]:
-    """A function from a model to its mean NDCG@10 on the held-out anchors and the standard error of that mean."""
+def _taught(of: Task) -> np.ndarray:
+    """The teacher's vectors of the documents, of length 1: float32 (documents, d)."""
+    found = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
+    return vectors.truncate(found, found.shape[1])
+
+
+def _score(of: Task, taught: np.ndarray | None) -> Callable[[SentenceTransformer], tuple[float, float]]:
+    """A function from a model to its mean NDCG@10 on the held-out anchors and the standard error of that mean.
+
+    The anchors search what is left of their documents, or the vectors `taught` of the whole ones.
+    """
     asked = known_items.build(of.documents, of.held_out)
+    searched = None
+    if taught is not None:
+        numbers = {key: number for number, key in enumerate(of.documents)}
+        searched = taught[[numbers[key] for key in asked.documents]]
 
     def score(model: SentenceTransformer) -> tuple[float, float]:
         lengths = model[0].embedding.weight.detach().norm(dim=1)
         if not bool(lengths.isfinite().all()):
             raise WorkbookError("the vectors are no longer finite numbers: lower learning_rate")
         encode = functools.partial(model.eval().encode, batch_size=256, show_progress_bar=False)
-        found = known_items.score(encode, asked)
+        found = known_items.score(encode, asked, searched)
         return float(found.mean()), float(found.sem())
 
     return score
 
 
-def _check_room(parameters: int) -> None:
-    needed = (3 * CHECKPOINTS + 1) * 4 * parameters
-    paths.DATA.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(paths.DATA).free
-    if free < needed:
-        raise WorkbookError(
-            f"training needs {needed / 1e6:,.0f} MB for its checkpoints and {paths.DATA} has {free / 1e6:,.0f} MB: "
-            f"make room or set WORKBOOK_DATA to another folder"
-        )
-
-
-def _key(about: object) -> str:
+def key_of(about: object) -> str:
+    """Eight digits that stand for all that decides a model."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from published_run import SCORES, N, baselines, publish, scores
 from workbook import paths
-from workbook.conclusions import asked, methods_of_run, run_rows
+from workbook.conclusions import asked, run_rows
 from workbook.evaluation import results
 from workbook.experiments.retrieval_methods import find
 
@@ -16,13 +16,13 @@ def made(data, monkeypatch):
 
 @pytest.fixture
 def found(made):
-    measured, problems = methods_of_run.read(run_rows.read("made"))
+    measured, problems = asked.methods(run_rows.read("made"))
     assert problems == []
     return measured
 
 
 def test_every_method_is_there_with_its_scores(found):
-    once = methods_of_run.distinct(found)
+    once = asked.distinct(found)
     assert sorted(each.label for each in once) == sorted(SCORES) and len(found) > len(once)
     for each in once:
         np.testing.assert_allclose(each.scores, scores(each.label))
@@ -46,10 +46,10 @@ def test_differences_are_paired(found):
 
 def test_a_ratio_is_of_one_measurement(found):
     fast = find(found, "fast")
-    assert methods_of_run.times_as_fast(find(found, "trained"), "slow", found) == pytest.approx(100)
-    assert methods_of_run.times_as_fast(fast, "slow", found) == pytest.approx(100), "slow of notebook 01"
+    assert asked.times_as_fast(find(found, "trained"), "slow", found) == pytest.approx(100)
+    assert asked.times_as_fast(fast, "slow", found) == pytest.approx(100), "slow of notebook 01"
     apart = [each for each in found if not (each.label == "slow" and each.notebook.startswith("01"))]
-    assert methods_of_run.times_as_fast(fast, "slow", apart) is None
+    assert asked.times_as_fast(fast, "slow", apart) is None
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_ratio_is_of_one_measurement(found):
 def test_a_method_says_whether_its_bytes_are_known_and_computed(data, monkeypatch, options, told):
     monkeypatch.setenv("WORKBOOK_RUN", "made")
     results.publish("01_static_vs_transformer", baselines("01", ["slow"], **options))
-    [one], problems = methods_of_run.read(run_rows.read("made", ["01_static_vs_transformer"]))
+    [one], problems = asked.methods(run_rows.read("made", ["01_static_vs_transformer"]))
     assert (one.searched_bytes, one.bytes_computed) == told and problems == []
 
 
@@ -66,7 +66,7 @@ def test_questions_are_about_whole_vectors(made):
     """A method with codes is read too, and stands beside the whole one; neither it nor a cut is asked about."""
     results.publish("04_quantization_vs_ndcg", baselines("04", ["fast"], setting="binary"))
     read = run_rows.read("made")
-    found, _ = methods_of_run.read(read)
+    found, _ = asked.methods(read)
     assert [each.setting for each in found if each.label == "fast"] == ["float32", "binary"]
     cut = find(found, "trained")._replace(dimension=16)
     about = asked.of(read, [*found, cut])
@@ -78,17 +78,17 @@ def test_a_measurement_that_is_gone_is_named(made):
     for file in (paths.DATA / "results" / "baselines").iterdir():
         if '"notebook": "05"' in file.read_text():
             file.unlink()
-    found, [problem] = methods_of_run.read(run_rows.read("made"))
+    found, [problem] = asked.methods(run_rows.read("made"))
     assert "of 05_train_your_own is not kept any more: run it again" in problem
     assert find(found, "trained") is None and find(found, "fast")
 
 
 def test_a_method_of_another_corpus_is_left_out(made):
     results.publish("05_train_your_own", baselines("05", ["trained"], corpus="other"))
-    found, [problem] = methods_of_run.read(run_rows.read("made"))
+    found, [problem] = asked.methods(run_rows.read("made"))
     assert problem.startswith("05_train_your_own was run on another corpus")
     assert find(found, "trained") is None
 
 
 def test_nothing_is_read_of_nothing(data):
-    assert methods_of_run.read(run_rows.read("made")) == ([], [])
+    assert asked.methods(run_rows.read("made")) == ([], [])
