@@ -11,6 +11,7 @@ import pytest
 from qdrant_client import QdrantClient
 from standin import skip_if_too_old
 from workbook.conclusions import code_snippets
+from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.qdrant.quantization import SETTINGS
 
@@ -83,6 +84,21 @@ def test_float32_code_runs_in_memory_too(unit_vectors):
     names = run(code)
     names["store"](IDS, unit_vectors, PAYLOADS)
     assert [hit.payload["row"] for hit in names["search"](unit_vectors[7], limit=1)] == [7]
+
+
+def test_the_query_code_searches_a_collection_and_changes_nothing(server, data):
+    """Here one table gives the documents' vectors and the queries'."""
+    encoder, texts = encoders.load("tiny-static"), ["river bank", "savings account", "a mountain lake"]
+    names = run(code_snippets.client_code("float32", 64, "ef-64"))
+    names["store"]([0, 1, 2], encoder.encode(texts), [{"text": text} for text in texts])
+    names["client"].close()
+    before = len(server.asked)
+    asking = run(code_snippets.query_code(str(encoders.folder_of(encoder)), "all-MiniLM-L6-v2"))
+    assert [asking["search"](text, limit=1)[0].payload["text"] for text in texts] == texts
+    asking["client"].close()
+    assert {path for method, path, *_ in server.asked[before:] if method != "GET"} == {
+        "/collections/my-collection/points/query"
+    }
 
 
 @pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no server")

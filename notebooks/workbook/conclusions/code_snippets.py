@@ -121,6 +121,29 @@ def search(vector, limit=10):
 """
 
 
+def query_code(folder: str, documents: str, collection: str = "my-collection") -> str:
+    """Source for qdrant-client: it defines `search`, by a table of queries, in a collection that has its vectors.
+
+    `folder` is the table's, `documents` the model that encoded the documents.
+    """
+    query = {"collection_name": collection, "query": Name("queries.encode(text).tolist()"), "limit": Name("limit")}
+    return f"""\
+import os
+
+from qdrant_client import QdrantClient
+from sentence_transformers import SentenceTransformer
+
+client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
+queries = SentenceTransformer({json.dumps(folder)}, device="cpu")
+
+
+def search(text, limit=10):
+    # the collection stays as it is: {documents} encoded its documents, and encodes no query
+    {_call("found = client.query_points", query, "models", 4)}
+    return found.points
+"""
+
+
 def _check(setting: str, dimension: int, search: str) -> Search:
     quantization.check([setting], [dimension])
     how = Search.named(search)

@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
 WORDS_OF = "sample"  # the corpus whose words the tiny models know
+_version = cache(importlib.metadata.version)  # which reads a file each time
 BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fast as 8, on short texts faster
 
 
@@ -37,8 +38,8 @@ class Encoder:
     """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys.
 
     `variants.make` sets `cut`, which ends texts at fewer tokens than the model itself does, and `dtype`, the number
-    format that `open_model` gives. `stored` tells the format of the model's files once it is open. `documents` encodes
-    the documents, if another model does: then a vector of a document is its own, under its own identity.
+    format that `open_model` gives. `stored` tells the format of the model's files once it is open. `documents`, where
+    another model encodes them, has their identity.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Encoder:
     def identity(self, role: Role) -> dict[str, object]:
         if self.documents and role == "document":
             return self.documents.identity(role)
-        versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
+        versions = {library: _version(library) for library in LIBRARIES}
         identity = {
             "model": self.plain, "revision": self.revision, "prompt": self.prompt(role),
             "max_tokens": self._limit(role), "dtype": self.dtype, "libraries": versions,
@@ -247,10 +248,9 @@ def _documents_of(folder: Path) -> Encoder | None:
     Raises WorkbookError if it is not there, or would give other vectors now.
     """
     trained_for = model_cards.read(folder).get("documents_by")
-    if not trained_for:
-        return None
-    found = load(trained_for["name"])
-    if any(trained_for.get(name) != now for name, now in found.identity("document").items() if name != "libraries"):
+    found = load(trained_for["name"]) if trained_for else None
+    now = found.identity("document") if found else {}
+    if any(trained_for.get(name) != value for name, value in now.items() if name != "libraries"):
         raise WorkbookError(f"{folder.name} was trained for vectors that {found.name} no longer gives: train it again")
     return found
 
@@ -295,6 +295,6 @@ def _kept(name: str, revision: str, make: Callable[[], SentenceTransformer]) -> 
 def _recipe_revision(facts: Model) -> str:
     """Hash of all that a made model depends on: its recipe's source, its teacher, and the libraries that make it."""
     source = Path(recipes.__file__).read_bytes()
-    versions = [importlib.metadata.version(library) for library in (*LIBRARIES, "scikit-learn")]
+    versions = [_version(library) for library in (*LIBRARIES, "scikit-learn")]
     teacher = load(facts.teacher).revision if facts.teacher else corpora.load(WORDS_OF).sha256
     return hashlib.sha256(source + repr((facts.dimensions, teacher, versions)).encode()).hexdigest()[:12]

@@ -43,5 +43,7 @@ def _readme(name: str, facts: dict[str, Any]) -> str:
     shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)} | facts["settings"]
     tags = ["---", "library_name: sentence-transformers", "tags: [static-embedding, sentence-similarity]", "---"]
     head = [f"# {name}", "", "A static embedding model trained without queries or judgements, but for `extra_pairs`."]
+    if by := facts.get("documents_by"):
+        head += ["", f"It encodes queries, and finds documents that {by['model']} encoded."]
     lines = [f"| {key} | {value} |" for key, value in shown.items()]
     return "\n".join([*tags, *head, "", "| | |", "|---|---|", *lines, ""])
