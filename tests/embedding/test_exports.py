@@ -162,10 +162,8 @@ def test_a_kept_form_is_found_again_and_each_form_model_and_library_has_its_own_
         assert [exports.keep(static, form) for form in FORMS] == folders
     changed = Encoder("tiny-static", static.facts, "another revision", lambda: static.model)
     assert exports.keep(changed, FLOAT32) not in folders
-    version = exports.importlib.metadata.version
-    monkeypatch.setattr(
-        exports.importlib.metadata, "version", lambda name: "0" if name == "model2vec" else version(name)
-    )
+    version = encoders._version
+    monkeypatch.setattr(encoders, "_version", lambda name: "0" if name == "model2vec" else version(name))
     assert exports.keep(static, FLOAT32) not in folders
 
 
