@@ -36,6 +36,12 @@ def with_bm25(model: str, fusion: str) -> str:
     return f"{model} + {BM25} ({fusion})"
 
 
+def attention(method: str, transformers: Collection[str]) -> str:
+    """Where a method needs attention, by its label, with BM25 beside it or not; `transformers` are labels of these."""
+    model = method.partition(f" + {BM25} (")[0]
+    return INDEXING if model in (ALIGNED, STATIC_QUERY) else ALWAYS if model in transformers else NOWHERE
+
+
 BM25 = "BM25"
 # Length in tokens, as the formula means it; BM25 alone has it in words, as Qdrant's documentation
 BM25_TOKENS = "BM25 (length in tokens)"
@@ -44,6 +50,7 @@ DISTILLED = "distilled"
 TRAINED = "trained"  # the model with the settings that were chosen, which the others are compared with
 # A table of queries for documents as the transformer encoded them, before and after it is trained
 ALIGNED, STATIC_QUERY = "aligned query", "static query"
+NOWHERE, INDEXING, ALWAYS = "nowhere", "when indexing", "always"  # where a method needs attention
 # The notebooks that measure nothing: they read the rows of the others, the second those of several corpora
 VERDICT, ACROSS = "07_should_you_pay_attention", "08_across_corpora"
 CORPORA = Names()

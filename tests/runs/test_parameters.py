@@ -81,6 +81,7 @@ BAD = {
         ("candidates", [5], "wrong type"),
         ("candidates", [{"epoch": 5}], "no setting epoch; it has .*epochs"),
         ("candidates", [{"epochs": "five"}], "epochs must be a whole number from 1 to 1,000, not 'five'"),
+        ("candidates", [{"queries_only": True}], "has queries_only, which the notebook trains beside these"),
         ("candidates", [{"batch_size": 2.5}], "batch_size must be a whole number"),
         ("candidates", [{"kinds": ["titles"]}], "kinds must be a list of some of title"),
         ("candidates", [{"dimensions": 32}], "dimensions must be a list"),

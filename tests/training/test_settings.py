@@ -36,6 +36,14 @@ def test_settings_that_make_no_sense_are_refused(name, values):
             Settings.of(**{name: value})
 
 
+def test_a_setting_that_would_change_nothing_is_refused():
+    for values in ({"width": 128}, {"dimensions": [32]}, {"teacher": 0.5}):
+        with pytest.raises(WorkbookError, match=f"queries_only leaves nothing for {next(iter(values))} to change"):
+            Settings.of(queries_only=True, **values)
+    with pytest.raises(WorkbookError, match="ridge is of the start that queries_only has: leave it out"):
+        Settings.of(ridge=0.3)
+
+
 def test_settings_come_from_what_a_notebook_writes():
     made = Settings.of(kinds=["title"], dimensions=[32], epochs=1)
     assert (made.kinds, made.dimensions, made.epochs, made.batch_size) == (("title",), (32,), 1, 2048)

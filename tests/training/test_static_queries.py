@@ -10,7 +10,7 @@ from sample_training import SAMPLE, settings, table, unusable
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from workbook.corpora.pairs import Pair
-from workbook.embedding import encoders, model_cards, stages, vectors
+from workbook.embedding import encoders, model_cards, routes, stages, vectors
 from workbook.errors import WorkbookError
 from workbook.training import start_models, trained_models, training
 from workbook.training.objective import FrozenDocuments
@@ -141,7 +141,14 @@ def test_pairs_of_documents_that_have_no_vector_are_refused(task, data):
         training.train(dataclasses.replace(task, extra=(foreign,)), ASKS, 0)
 
 
-@pytest.mark.parametrize("values", [{"width": 128}, {"dimensions": [32]}, {"teacher": 0.5}])
-def test_settings_that_would_change_nothing_are_refused(values):
-    with pytest.raises(WorkbookError, match=f"queries_only leaves nothing for {next(iter(values))} to change"):
-        training.Settings.of(queries_only=True, **values)
+def test_a_prompt_of_the_transformer_stands_before_documents_alone(task, queries):
+    """The table was trained without one."""
+    asking = encoders.load(queries.name)
+    plain = asking.encode(TEXTS[:2], "query")
+    transformer = encoders.load("tiny-transformer").model
+    transformer.prompts = {"query": "query: ", "document": "document: "}
+    both = routes.joined(SentenceTransformer(str(queries), device="cpu"), transformer, "document: ")
+    assert both.prompts == {"query": "", "document": "document: "}
+    np.testing.assert_allclose(both.encode_query(TEXTS[:2]), plain, atol=1e-6)
+    wanted = task.teacher.model.encode([f"document: {text}" for text in TEXTS[:2]])
+    np.testing.assert_allclose(both.encode_document(TEXTS[:2]), wanted, atol=1e-6)

@@ -14,10 +14,9 @@ from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval, with_range
 from workbook.evaluation.stopwatch import Times
 from workbook.experiments.retrieval_methods import MeasuredMethod, find
-from workbook.names import ALIGNED, BM25, STATIC_QUERY, with_bm25
+from workbook.names import ALWAYS, BM25, INDEXING, NOWHERE, attention, with_bm25
 from workbook.qdrant.engine import FUSIONS
 
-NOWHERE, INDEXING, ALWAYS = "nowhere", "when indexing", "always"
 FUSION = FUSIONS[-1]
 
 
@@ -49,7 +48,6 @@ def steps(
     `megabytes` are models', by name; `published` are others' mean NDCG@10, by model: of registered static models that
     were not run they are steps too.
     """
-    there = {ALIGNED: INDEXING, STATIC_QUERY: INDEXING, transformer: ALWAYS}
     found = [
         Step(f"{name} (published)", NOWHERE, Interval(value, float("nan"), float("nan"), 0), published=True)
         for name, value in published.items()
@@ -59,7 +57,7 @@ def steps(
         if each.is_whole and each.label in (BM25, *one_bit):
             fused, bits = find(methods, with_bm25(each.label, FUSION)), one_bit.get(each.label)
             step = Step(
-                each.label, there.get(each.label, NOWHERE), statistics.mean(each.scores),
+                each.label, attention(each.label, [transformer]), statistics.mean(each.scores),
                 statistics.mean(fused.scores) if fused else None, None if bits is None else statistics.mean(bits),
                 each.documents_per_second, each.queries_per_second, each.query_ms, megabytes.get(each.model),
             )  # fmt: skip

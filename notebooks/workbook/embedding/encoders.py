@@ -227,7 +227,7 @@ def load(name: str) -> Encoder:
 
         def open_model() -> SentenceTransformer:
             model = model_files.open_folder(str(folder), facts and facts.dimensions)
-            return routes.joined(model, documents.model) if documents else model
+            return routes.joined(model, documents.model, documents.prompt("document")) if documents else model
 
         return Encoder(
             name if facts else folder.resolve().name, facts, f"sha256:{model_files.folder_sha256(folder)}", open_model,

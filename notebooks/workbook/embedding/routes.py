@@ -44,13 +44,13 @@ def _routed(module: Module, role: Role, modality: str | None) -> list[Module]:
     return [each for inner in module.sub_modules[route] for each in _routed(inner, role, modality)]
 
 
-def joined(queries: SentenceTransformer, documents: SentenceTransformer) -> SentenceTransformer:
-    """One model that reads queries as the first does and documents as the second."""
+def joined(queries: SentenceTransformer, documents: SentenceTransformer, prompt: str) -> SentenceTransformer:
+    """One model that reads queries as the first does, without a prompt, and documents, after theirs, as the second."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Router
 
     router = Router.for_query_document(modules(queries, "query"), modules(documents, "document"))
-    return SentenceTransformer(modules=[router], prompts=documents.prompts, device="cpu")
+    return SentenceTransformer(modules=[router], prompts={"query": "", "document": prompt}, device="cpu")
 
 
 def kind(model: SentenceTransformer, role: Role) -> Kind:

@@ -215,10 +215,11 @@ def _points_finding(points: pd.DataFrame) -> str:
         highest, smallest = own.loc[own["value"].idxmax()], own.loc[own["bytes"].idxmin()]
         best[highest["model"] + " with BM25" * bool(highest["with_bm25"])] += 1
         kept.append(smallest["value"] / highest["value"])
-    name, count = best.most_common(1)[0]
+    count = max(best.values())
+    names = " and ".join(name for name, times in best.items() if times == count)
     return (
-        f"{name} scores highest on {count} of {len(kept)} corpora; the fewest bytes keep {min(kept):.0%} to "
-        f"{max(kept):.0%} of the best"
+        f"{names} {'scores' if names in best else 'score'} highest on {count} of {len(kept)} corpora"
+        f"{'' if names in best else ' each'}; the fewest bytes keep {min(kept):.0%} to {max(kept):.0%} of the best"
     )
 
 

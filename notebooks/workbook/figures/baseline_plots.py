@@ -8,26 +8,27 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from workbook.evaluation.metrics import METRICS
 from workbook.evaluation.statistics import Interval
 from workbook.figures.plots import STYLE, caption, errors, set_title
+from workbook.names import ALWAYS, INDEXING, NOWHERE, attention
 
+KINDS = {NOWHERE: "without attention", ALWAYS: "with attention", INDEXING: "attention when indexing"}
 PANELS = ("ndcg@10", "latency ms with encoding", "indexed documents/s")
 
 
 def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
     """NDCG@10, milliseconds of a query and documents indexed per second: a panel each, the ways to search below.
 
-    `rows` are those of `retrieval_methods.rows`; methods with one of the `transformers` have a colour of their own.
+    `rows` are those of `retrieval_methods.rows`; methods have a colour by where they need attention.
     """
     scores = rows[rows["metric"] == "ndcg@10"].sort_values("value", ascending=False)
     order = list(scores["method"])
-    with_attention = scores.set_index("method")["model"].isin(transformers)
+    where = pd.Series({method: attention(method, transformers) for method in order})
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 1.6 + 0.4 * len(order)), sharey=True)
         colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]  # "C0" would be looked up when it is drawn
         for axis, metric in zip(axes, PANELS, strict=True):
             own = rows[rows["metric"] == metric].set_index("method").loc[order]
-            kinds = {"without attention": ~with_attention, "with attention": with_attention}
-            for (label, chosen), color, marker in zip(kinds.items(), colors, "os", strict=False):
-                points = own[chosen[order].to_numpy()]
+            for (kind, label), color, marker in zip(KINDS.items(), colors, "osD", strict=False):
+                points = own[(where == kind).to_numpy()]
                 places = [order.index(method) for method in points.index]
                 if len(points):
                     axis.errorbar(
@@ -44,14 +45,14 @@ def baselines(rows: pd.DataFrame, transformers: list[str]) -> Figure:
         axes[0].invert_yaxis()
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower right", ncols=2)
-        set_title(figure, _finding(rows, order, with_attention))
+        set_title(figure, _finding(rows, order, where))
         caption(figure, scores, "times: median and range")
     return figure
 
 
-def _finding(rows: pd.DataFrame, order: list[str], with_attention: pd.Series) -> str:
+def _finding(rows: pd.DataFrame, order: list[str], where: pd.Series) -> str:
     """The best way without attention, against the transformer alone that the rows compare with."""
-    best = next(method for method in order if not with_attention[method])
+    best = next(method for method in order if where[method] == NOWHERE)
     found = rows.set_index(["method", "metric"])["value"]
     text = f"{best} finds the most without attention: NDCG@10 {found[best, 'ndcg@10']:.3f}"
     for _, rival in rows[(rows["metric"] == "ndcg@10 difference") & (rows["method"] == best)].iterrows():

@@ -13,7 +13,7 @@ from workbook.conclusions.decisions import Place
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
-from workbook.names import DISTILLED, TRAINED
+from workbook.names import ALIGNED, DISTILLED, STATIC_QUERY, TRAINED
 from workbook.qdrant import bm25, engine, quantization
 from workbook.qdrant.client import Placement
 from workbook.qdrant.engine import Search
@@ -21,7 +21,10 @@ from workbook.training.settings import Settings
 
 Check = Callable[[Any], object]  # raises WorkbookError, or TypeError for a value of another type
 # Labels of models that notebook 05 always compares
-TAKEN = {DISTILLED, "start of training", "that start, weighted by frequency", TRAINED, "average of the seeds"}
+TAKEN = {
+    DISTILLED, "start of training", "that start, weighted by frequency", TRAINED, "average of the seeds", ALIGNED,
+    STATIC_QUERY,
+}  # fmt: skip
 
 
 def _must(holds: Callable[[Any], object], said: str) -> Check:
@@ -107,7 +110,8 @@ def _documents(values: list[int]) -> None:
 
 
 def _training(value: Mapping[str, Any]) -> None:
-    Settings.of(**value)
+    if Settings.of(**value).queries_only:
+        raise WorkbookError(f"{value!r} has queries_only, which the notebook trains beside these: leave it out")
 
 
 def _ablations(values: Mapping[str, Mapping[str, Any]]) -> None:

@@ -93,10 +93,12 @@ class Settings:
             allowed, what = ALLOWED[name]
             if not allowed(value):
                 raise WorkbookError(f"{name} must be {what}, not {value!r}")
-        if values.get("queries_only") and (
-            others := {"width", "dimensions", "teacher"} & {n for n in values if values[n]}
-        ):
-            raise WorkbookError(f"queries_only leaves nothing for {', '.join(sorted(others))} to change: leave it out")
+        if values.get("queries_only"):
+            idle, why = ("width", "dimensions", "teacher"), "queries_only leaves nothing for {} to change"
+        else:
+            idle, why = ("ridge",), "{} is of the start that queries_only has"
+        if given := [name for name in idle if values.get(name)]:
+            raise WorkbookError(f"{why.format(', '.join(given))}: leave it out")
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
