@@ -54,6 +54,13 @@ def test_every_question_of_the_verdict_that_has_an_effect_is_asked(concluded):
     assert ("fast, 32 dimensions", "fast, whole, float32") in pairs
 
 
+def test_the_answer_on_queries_says_what_a_static_query_is(concluded):
+    [text] = [one.text for one in concluded(SIX).answers if one.question == across.QUERIES]
+    assert text.startswith("A static query is read by a table, trained to find documents as slow encoded them. ")
+    assert "static query against slow: " in text and "static query + BM25 (dbsf) against slow + BM25 (dbsf): " in text
+    assert "against trained" not in text
+
+
 def test_a_front_page_shows_each_method_against_the_transformer_by_one_fusion(concluded):
     shown = [(each.one, each.other) for each in across.leading(concluded(SIX).compared)]
     assert shown == [

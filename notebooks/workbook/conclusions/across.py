@@ -158,6 +158,8 @@ def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[
         found.setdefault(each.question, []).append(each)
     if HYBRID in found:  # against the transformer alone, and what BM25 brings it, 08 has
         found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other]
+    if QUERIES in found:
+        found[QUERIES] = [each for each in found[QUERIES] if STATIC_QUERY in each.one and each.other != TRAINED]
     for question in COMPRESSED:  # with BM25, and small cuts, 08 has
         found[question] = [each for each in found.get(question, []) if BM25 not in each.other][:SHOWN]
     answers = [_answer(question, own, margin) for question, own in found.items() if own]
@@ -166,7 +168,13 @@ def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[
 
 def _answer(question: str, own: Sequence[Comparison], margin: float) -> Answer:
     few = [_too_few(len(each.known)) for each in own if not each.overall][:1]
-    return Answer(question, " ".join([*(_told(each, margin) for each in own), *few]), notebooks=(ACROSS,))
+    told = [*(_told(each, margin) for each in own), *few]
+    if question == QUERIES:
+        told = [
+            f"A {STATIC_QUERY} is read by a table, trained to find documents as {own[0].other} encoded them.",
+            *told,
+        ]
+    return Answer(question, " ".join(told), notebooks=(ACROSS,))
 
 
 def _told(each: Comparison, margin: float) -> str:
@@ -213,8 +221,7 @@ def _faster(abouts: Mapping[str, Asked]) -> list[Answer]:
         return []
     low, high = min(factors, key=factors.get), max(factors, key=factors.get)
     ends = dict.fromkeys(f"{times(factors[name])} ({name})" for name in (low, high))
-    factor = " to ".join(ends)
-    text = f"{static} with BM25 encodes and indexes {factor} as many documents a second as {transformer} (float32)."
+    text = f"{static} with BM25 encodes and indexes {' to '.join(ends)} as many documents a second as {transformer} (float32)."
     return [Answer(FASTER, text, notebooks=(ACROSS,))]
 
 
