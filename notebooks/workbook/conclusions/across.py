@@ -220,8 +220,8 @@ def _faster(abouts: Mapping[str, Asked]) -> list[Answer]:
     if not factors:
         return []
     low, high = min(factors, key=factors.get), max(factors, key=factors.get)
-    ends = dict.fromkeys(f"{times(factors[name])} ({name})" for name in (low, high))
-    text = f"{static} with BM25 encodes and indexes {' to '.join(ends)} as many documents a second as {transformer} (float32)."
+    ends = " to ".join(dict.fromkeys(f"{times(factors[name])} ({name})" for name in (low, high)))
+    text = f"{static} with BM25 encodes and indexes {ends} as many documents a second as {transformer} (float32)."
     return [Answer(FASTER, text, notebooks=(ACROSS,))]
 
 
