@@ -123,9 +123,9 @@ def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_na
     """As notebooks 01 and 07 do it; the server is the tests' stand-in."""
     monkeypatch.setenv("WORKBOOK_RUN", "made")
     corpus, labels = corpora.load("sample"), ("tiny-static", "tiny-transformer")
-    measured = retrieval_methods.measure(
-        corpus, {label: encoders.load(label) for label in labels}, engine_name=engine_name, repeats=1
-    )
+    methods = retrieval_methods.bm25_alone(corpus)
+    methods += retrieval_methods.with_models(corpus, {label: encoders.load(label) for label in labels})
+    measured = retrieval_methods.measure(corpus, methods, engine_name, repeats=1)
     compared = {"corpus": corpus.name, "model": labels[0], "metric": "share kept", "against": labels[1]}
     sizes = [{"corpus": corpus.name, "model": label, "metric": "megabytes", "value": 1.0} for label in labels]
     told = pd.DataFrame([{**compared, "value": 0.9, "n": 25}, *sizes])

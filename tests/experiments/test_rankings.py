@@ -48,7 +48,10 @@ def with_unknown(corpus):
 
 
 def judged(corpus, name):
-    found = retrieval_methods.measure(corpus, {name: encoders.load(name)}, repeats=1)
+    by = retrieval_methods
+    asked = [*by.bm25_alone(corpus), *by.bm25_variants(corpus, "edge")]
+    asked += by.with_models(corpus, {name: encoders.load(name)})
+    found = by.measure(corpus, asked, repeats=1)
     return {each.label: each for each in found}
 
 

@@ -15,8 +15,14 @@ MODEL = "tiny-static"
 LABELS = [BM25, BM25_TOKENS, MODEL, f"{MODEL} + BM25 (rrf)", f"{MODEL} + BM25 (dbsf)"]
 
 
-def measure(corpus, *arguments, **options):
-    return retrieval_methods.measure(corpus, {MODEL: encoders.load(MODEL)}, *arguments, **options)
+def methods(corpus, name=MODEL, engine_name="edge", language="english", **how):
+    by = retrieval_methods
+    words = [*by.bm25_alone(corpus, language), *by.bm25_variants(corpus, engine_name, language)]
+    return [*words, *by.with_models(corpus, {name: encoders.load(name)}, language=language, **how)]
+
+
+def measure(corpus, engine_name="edge", repeats=3, **how):
+    return retrieval_methods.measure(corpus, methods(corpus, engine_name=engine_name, **how), engine_name, repeats)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +43,20 @@ def test_each_way_to_search_is_judged_and_timed(measured, sample):
         assert min(*each.searching, *each.latency, *each.indexing) > 0
 
 
-def test_without_words_alone_the_models_methods_score_as_beside_it(measured, sample):
-    found = measure(sample, repeats=2, words_alone=False)
-    assert [each.label for each in found] == LABELS[2:]
-    assert all(each.scores.equals(scores(measured, each.label)) for each in found)
+def test_a_method_scores_alone_as_beside_others(measured, sample):
+    for method in methods(sample):
+        [found] = retrieval_methods.measure(sample, [method], repeats=1)
+        assert found.label == method.label and found.scores.equals(scores(measured, method.label))
+
+
+def test_forms_of_one_model_are_measured_side_by_side(measured, data, sample):
+    coded = retrieval_methods.with_models(sample, {"coded": encoders.load(MODEL)}, "binary", "full-ef", dimension=32)
+    found = retrieval_methods.measure(sample, [*methods(sample), *coded], repeats=1)
+    assert [each.label for each in found[len(LABELS) :]] == ["coded", "coded + BM25 (rrf)", "coded + BM25 (dbsf)"]
+    assert all(each.scores.equals(scores(measured, each.label)) for each in found[: len(LABELS)])
+    [cell] = grid.measure(sample, encoders.load(MODEL), [32], ["binary"], ["full-ef"])
+    assert scores(found, "coded").mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
+    assert find(found, "coded").searched_bytes < find(found, MODEL).searched_bytes
 
 
 def test_bm25_scores_as_its_formula_ranks(measured, sample):
@@ -99,11 +115,11 @@ def test_the_table_is_ordered_by_quality(measured):
 
 
 def test_codes_are_searched_where_they_are_asked_for(data, sample):
-    coded = measure(sample, "binary", "full-ef", repeats=1)
+    coded = measure(sample, setting="binary", search="full-ef", repeats=1)
     [cell] = grid.measure(sample, encoders.load(MODEL), [64], ["binary"], ["full-ef"])
     assert scores(coded, MODEL).mean() == pytest.approx(cell.judgements["ndcg@10"].mean(), abs=0.02)
     assert {(each.model, each.setting) for each in coded} == {("", ""), (MODEL, "binary")}
-    cut = retrieval_methods.rows(sample, measure(sample, "binary", "default-ef", repeats=1))
+    cut = retrieval_methods.rows(sample, measure(sample, setting="binary", search="default-ef", repeats=1))
     assert set(cut[cut["metric"] == "tie rate@10"]["method"]) == {BM25, BM25_TOKENS}, "where groups of equals are whole"
 
 
@@ -118,7 +134,7 @@ def test_a_search_reads_vectors_graph_and_words(measured, data, sample):
     found = {each.label: each.searched_bytes for each in measured}
     assert found[MODEL] > 4 * 64, "the vector and the graph"
     assert found[LABELS[3]] == pytest.approx(found[MODEL] + found[BM25], rel=0.2)
-    coded = {each.label: each.searched_bytes for each in measure(sample, "binary", "full-ef")}
+    coded = {each.label: each.searched_bytes for each in measure(sample, setting="binary", search="full-ef")}
     assert found[MODEL] - coded[MODEL] == pytest.approx(4 * 64 - 16), "codes fill a block of 16 bytes"
 
 
@@ -152,4 +168,4 @@ def test_what_cannot_work_is_refused(data, sample, arguments, said):
 
 def test_random_weights_are_not_judged(data, sample):
     with pytest.raises(WorkbookError, match="mpnet-shape-random has random weights"):
-        retrieval_methods.measure(sample, {"large": encoders.load("mpnet-shape-random")})
+        retrieval_methods.measure(sample, methods(sample, "mpnet-shape-random"))

@@ -77,7 +77,10 @@ def fill(
 def seconds_each(
     encode: Callable[[Sequence[str]], object], texts: Sequence[str], least: int, repeats: int
 ) -> np.ndarray:  # fmt: skip
-    """Seconds to encode one text, (repeats,), timed on `least` drawn evenly, more if SECONDS take more."""
+    """Seconds to encode one text, (repeats,), timed on `least` drawn evenly, more if SECONDS take more.
+
+    Finding out how many these are is the warm-up.
+    """
 
     def some(count: int) -> Sequence[str]:
         return texts[:: len(texts) // count][:count]
@@ -85,7 +88,6 @@ def seconds_each(
     def work(given: Sequence[str], _: int) -> object:
         return encode(given)
 
-    warm_up(work, texts, SIZES[0])
     count, _ = fill(work, some, min(least, len(texts)), SECONDS, len(texts))
     return np.array(rounds([partial(encode, some(count))], repeats, warm_ups=0)[0]) / count
 

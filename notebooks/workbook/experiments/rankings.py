@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import vectors
+from workbook.embedding import routes, vectors
 from workbook.embedding.encoders import Encoder, Role
 from workbook.errors import WorkbookError
 from workbook.evaluation import corpus_facts, evaluation, statistics
@@ -43,11 +43,26 @@ class RetrievalMethod(NamedTuple):
     search: str = ""
     idf_by_shard: bool = False
 
+    def identity(self) -> dict[str, object]:
+        """All that decides what it finds, for the key of a measurement."""
+        return {
+            "label": self.label, "fusion": self.fusion, "idf_by_shard": self.idf_by_shard,
+            "model": [self.encoder.identity(role) for role in routes.ROLES] if self.encoder else [],
+            "bm25": [self.bm25.average_length, self.bm25.language] if self.bm25 else [],
+            "dimension": self.dimension, "setting": self.setting,
+            "search": Search.named(self.search)._asdict() if self.encoder else {},
+        }  # fmt: skip
+
     @property
-    def stored(self) -> tuple[str, float, bool]:
-        """What is in its index; methods that differ in fusion or in the encoder of queries alone share one."""
+    def encodes_by(self) -> tuple[str, float]:
+        """What encodes its documents."""
         vectors_of = repr(self.encoder.identity("document")) if self.encoder else ""
-        return vectors_of, self.bm25.average_length if self.bm25 else 0, self.idf_by_shard
+        return vectors_of, self.bm25.average_length if self.bm25 else 0
+
+    @property
+    def stored(self) -> tuple:
+        """What is in its index; methods that differ in fusion or in the encoder of queries alone share one."""
+        return *self.encodes_by, self.dimension, self.setting, self.idf_by_shard
 
     @property
     def asks_by(self) -> tuple[str, int | None, float]:

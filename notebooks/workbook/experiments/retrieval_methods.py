@@ -27,7 +27,7 @@ from workbook.progress import bar
 from workbook.qdrant import engine, server
 from workbook.qdrant.bm25 import Bm25, average_tokens, average_words
 from workbook.qdrant.client import ANYWHERE, Placement
-from workbook.qdrant.engine import Index, Search
+from workbook.qdrant.engine import Index
 
 TIMED_QUERIES, TIMED_DOCUMENTS = 100, 64  # encoded and searched, and encoded (at least), in each repeat
 
@@ -93,33 +93,56 @@ def find(methods: Sequence[MeasuredMethod], label: str) -> MeasuredMethod | None
     return next((each for each in reversed(methods) if each.label == label), None)
 
 
-def measure(
-    corpus: Corpus, models: Mapping[str, Encoder], setting: str = "float32", search: str = "exact",
-    engine_name: str = "edge", repeats: int = 3, language: str = "english", placement: Placement = ANYWHERE,
-    dimension: int | None = None, words_alone: bool = True,
-) -> list[MeasuredMethod]:  # fmt: skip
-    """Judge and time BM25, each model alone, and each with BM25 by either fusion, in turn; or find them measured.
+def bm25_alone(corpus: Corpus, language: str = "english") -> list[RetrievalMethod]:
+    """BM25 as Qdrant's documentation has it: the length of a document is counted in words."""
+    return [RetrievalMethod(BM25, bm25=Bm25(average_words(corpus.document_texts), language))]
 
-    Without `words_alone` BM25 by itself is left out, where it was measured before: setting and dimension are a model's.
 
-    `models` has a label for each model, which then names it in rows and figures. Vectors are whole or cut to
-    `dimension`, stored with `setting` and searched by `search`. Raises WorkbookError before any work for a setting,
-    search, dimension or engine that does not fit, or a model with random weights.
-    """
-    engine.check(engine_name, [setting], [search])
+def bm25_variants(corpus: Corpus, engine_name: str, language: str = "english") -> list[RetrievalMethod]:
+    """BM25 with the length in tokens; on a server also as that ranks words itself, by an IDF of each shard."""
+    found = [RetrievalMethod(BM25_TOKENS, bm25=Bm25(average_tokens(corpus.document_texts, language), language))]
     if engine_name == "server":
-        server.check_version([setting, *engine.FUSIONS])
-    for encoder in models.values():
-        grid.check_model(encoder, [dimension or encoder.dimensions], [setting])
-    methods = _methods(corpus, models, setting, search, language, dimension, engine_name)
-    methods = [each for each in methods if each.encoder or words_alone]
+        found += [each._replace(label=BM25_BY_SHARD, idf_by_shard=True) for each in bm25_alone(corpus, language)]
+    return found
+
+
+def with_models(
+    corpus: Corpus, models: Mapping[str, Encoder], setting: str = "float32", search: str = "exact",
+    language: str = "english", dimension: int | None = None,
+) -> list[RetrievalMethod]:  # fmt: skip
+    """Each model alone, and with BM25 by either fusion; `models` has the label that names it in rows and figures.
+
+    Vectors are whole or cut to `dimension`, stored with `setting` and searched by `search`.
+    """
+    (words,) = bm25_alone(corpus, language)
+    found = []
+    for label, encoder in models.items():
+        alone = RetrievalMethod(label, encoder, dimension=dimension, setting=setting, search=search)
+        found.append(alone)
+        found += [alone._replace(label=with_bm25(label, how), bm25=words.bm25, fusion=how) for how in engine.FUSIONS]
+    return found
+
+
+def measure(
+    corpus: Corpus, methods: Sequence[RetrievalMethod], engine_name: str = "edge", repeats: int = 3,
+    placement: Placement = ANYWHERE,
+) -> list[MeasuredMethod]:  # fmt: skip
+    """Judge methods and time them in turn, or find them measured.
+
+    Raises WorkbookError before any work for a setting, search, dimension or engine that does not fit, or a model with
+    random weights.
+    """
+    settings = [each.setting for each in methods if each.encoder]
+    engine.check(engine_name, settings, [each.search for each in methods if each.encoder])
+    if engine_name == "server":
+        server.check_version([*settings, *engine.FUSIONS])
+    for each in methods:
+        if each.encoder:
+            grid.check_model(each.encoder, [each.dimension or each.encoder.dimensions], [each.setting])
     about = {
-        "corpus": corpus.sha256, "documents": len(corpus.documents), "labels": [each.label for each in methods],
-        "dimension": dimension,
-        "models": [[each.identity(role) for role in ("document", "query")] for each in models.values()],
-        "setting": setting, "search": Search.named(search)._asdict(), "engine": engine_name, "repeats": repeats,
-        "language": language, "candidates": engine.CANDIDATES,
-        "timed": [TIMED_QUERIES, TIMED_DOCUMENTS, encoders.BATCH],
+        "corpus": corpus.sha256, "documents": len(corpus.documents),
+        "methods": [each.identity() for each in methods], "engine": engine_name, "repeats": repeats,
+        "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS, encoders.BATCH],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),
         **({} if engine_name == "edge" else {"searched_bytes": "computed"}),
     }  # fmt: skip
@@ -163,26 +186,6 @@ def table(methods: Sequence[MeasuredMethod], against: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index")
 
 
-def _methods(
-    corpus: Corpus, models: Mapping[str, Encoder], setting: str, search: str, language: str, dimension: int | None,
-    engine_name: str,
-) -> list[RetrievalMethod]:  # fmt: skip
-    """On a server, words also as it ranks them itself, by an IDF of each shard, which the others do not depend on."""
-    texts = corpus.document_texts
-    usual = Bm25(average_words(texts), language)
-    found = [
-        RetrievalMethod(BM25, bm25=usual),
-        RetrievalMethod(BM25_TOKENS, bm25=Bm25(average_tokens(texts, language), language)),
-    ]
-    if engine_name == "server":
-        found.append(RetrievalMethod(BM25_BY_SHARD, bm25=usual, idf_by_shard=True))
-    for label, encoder in models.items():
-        alone = RetrievalMethod(label, encoder, dimension=dimension, setting=setting, search=search)
-        found.append(alone)
-        found += [alone._replace(label=with_bm25(label, how), bm25=usual, fusion=how) for how in engine.FUSIONS]
-    return found
-
-
 def _measure(
     corpus: Corpus, methods: Sequence[RetrievalMethod], engine_name: str, placement: Placement, repeats: int
 ) -> dict[str, list[dict]]:  # fmt: skip
@@ -194,9 +197,9 @@ def _measure(
                 index, storing[method.stored] = _built(corpus, method, engine_name, placement, repeats)
                 indexes[method.stored] = stack.enter_context(index)
             for part in method.parts:
-                if part.stored not in encoding:
+                if part.encodes_by not in encoding:
                     encode = partial(part.encode, role="document")
-                    encoding[part.stored] = batches.seconds_each(encode, texts, TIMED_DOCUMENTS, repeats)
+                    encoding[part.encodes_by] = batches.seconds_each(encode, texts, TIMED_DOCUMENTS, repeats)
         timed = zip(methods, _searching(methods, indexes, few, repeats), strict=True)
         return {
             "ways": [
@@ -205,7 +208,7 @@ def _measure(
                     "searched_bytes": indexes[method.stored].searched_bytes(),
                     **({} if engine_name == "edge" else {"bytes_computed": True}),
                     "queries": len(few), "searching": searching, "latency": latency,
-                    "indexing": storing[method.stored] + sum(encoding[part.stored] for part in method.parts),
+                    "indexing": storing[method.stored] + sum(encoding[part.encodes_by] for part in method.parts),
                 }
                 for method, (searching, latency) in timed
             ]
@@ -223,7 +226,7 @@ def _searching(
     encoders = [partial(part.encode, queries, "query") for part in parts.values()]
     ready = dict(zip(parts, (encode() for encode in encoders), strict=True))
     asks = [partial(method.ask, indexes[method.stored], *method.joined(ready)) for method in methods]
-    at_once = [np.array(seconds) for seconds in stopwatch.rounds([*encoders, *asks], repeats)]
+    at_once = [np.array(seconds) for seconds in stopwatch.rounds([*encoders, *asks], repeats, warm_ups=1)]
     encoding = dict(zip(parts, at_once, strict=False))
     single = {name: [stopwatch.timed(partial(parts[name].encode, [one], "query")) for one in queries] for name in parts}
     found = []

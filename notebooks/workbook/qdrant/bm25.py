@@ -28,7 +28,7 @@ class Bm25:
 
     def __init__(self, average_length: float, language: str = "english"):
         """Raises WorkbookError for a language that Qdrant has no stemmer for, or a length that is not above 0."""
-        self.average_length = average_length
+        self.average_length, self.language = average_length, language
         try:
             self._model = edge.Bm25(edge.Bm25Config(k=K, b=B, avg_len=average_length, language=language))
         except ValueError as error:
