@@ -94,7 +94,7 @@ def find(methods: Sequence[MeasuredMethod], label: str) -> MeasuredMethod | None
 
 
 def bm25_alone(corpus: Corpus, language: str = "english") -> list[RetrievalMethod]:
-    """BM25 as Qdrant's documentation has it: the length of a document is counted in words."""
+    """BM25 as Qdrant's documentation has it, with the length of a document in words."""
     return [RetrievalMethod(BM25, bm25=Bm25(average_words(corpus.document_texts), language))]
 
 
@@ -114,12 +114,11 @@ def with_models(
 
     Vectors are whole or cut to `dimension`, stored with `setting` and searched by `search`.
     """
-    (words,) = bm25_alone(corpus, language)
-    found = []
+    (words,), found = bm25_alone(corpus, language), []
     for label, encoder in models.items():
         alone = RetrievalMethod(label, encoder, dimension=dimension, setting=setting, search=search)
-        found.append(alone)
-        found += [alone._replace(label=with_bm25(label, how), bm25=words.bm25, fusion=how) for how in engine.FUSIONS]
+        both = [alone._replace(label=with_bm25(label, how), bm25=words.bm25, fusion=how) for how in engine.FUSIONS]
+        found += [alone, *both]
     return found
 
 
@@ -129,16 +128,16 @@ def measure(
 ) -> list[MeasuredMethod]:  # fmt: skip
     """Judge methods and time them in turn, or find them measured.
 
-    Raises WorkbookError before any work for a setting, search, dimension or engine that does not fit, or a model with
-    random weights.
+    Raises WorkbookError before any work for what does not fit an engine or model, or a model with random weights.
     """
-    settings = [each.setting for each in methods if each.encoder]
-    engine.check(engine_name, settings, [each.search for each in methods if each.encoder])
+    stopwatch.check_repeats(repeats)
+    by_model = [each for each in methods if each.encoder]
+    settings = [each.setting for each in by_model]
+    engine.check(engine_name, settings, [each.search for each in by_model])
     if engine_name == "server":
         server.check_version([*settings, *engine.FUSIONS])
-    for each in methods:
-        if each.encoder:
-            grid.check_model(each.encoder, [each.dimension or each.encoder.dimensions], [each.setting])
+    for each in by_model:
+        grid.check_model(each.encoder, [each.dimension or each.encoder.dimensions], [each.setting])
     about = {
         "corpus": corpus.sha256, "documents": len(corpus.documents),
         "methods": [each.identity() for each in methods], "engine": engine_name, "repeats": repeats,
@@ -192,6 +191,7 @@ def _measure(
     indexes, storing, encoding = {}, {}, {}  # the last two: seconds of one document in each repeat
     texts, few = corpus.document_texts, corpus.query_texts[:TIMED_QUERIES]
     with ExitStack() as stack, stopwatch.threads(results.machine()["cores"]):
+        _built(corpus, methods[-1], engine_name, placement, repeats=1)[0].close()  # the engine is warm
         for method in bar(methods, desc=f"retrieval methods on {corpus.name}", unit="method"):
             if method.stored not in indexes:
                 index, storing[method.stored] = _built(corpus, method, engine_name, placement, repeats)
@@ -244,10 +244,7 @@ def _searching(
 def _built(
     corpus: Corpus, method: RetrievalMethod, engine_name: str, placement: Placement, repeats: int
 ) -> tuple[Index, np.ndarray]:  # fmt: skip
-    """An index of the documents, and the seconds for each that storing, indexing and proving took, (repeats,).
-
-    Built once more to warm up.
-    """
+    """An index of the documents, and the seconds for each that storing, indexing and proving took, (repeats,)."""
     rows, words = method.encode(corpus.document_texts, "document", kept=True)
     setting = method.setting or "float32"
     build = partial(
@@ -255,11 +252,11 @@ def _built(
         idf_by_shard=method.idf_by_shard,
     )  # fmt: skip
     seconds = []
-    for _ in range(repeats):
+    for _ in range(repeats - 1):
         with build() as index:
             seconds.append(index.build_seconds)
     index = build()
-    return index, np.array([*seconds[1:], index.build_seconds]) / len(corpus.documents)
+    return index, np.array([*seconds, index.build_seconds]) / len(corpus.documents)
 
 
 def _judged(corpus: Corpus, method: RetrievalMethod, index: Index) -> dict:
