@@ -1,11 +1,11 @@
-"""`python -m workbook run`, `report`, `readme`, `bench`, `bench-grid`: the commands behind the Makefile's targets."""
+"""`python -m workbook run`, `report`, `readme`, `bench`...: the commands behind the Makefile's targets."""
 
 import argparse
 import os
 import sys
 from typing import NoReturn
 
-from workbook import paths, runs
+from workbook import corpora, embedding, evaluation, experiments, figures, paths, runs
 from workbook.errors import WorkbookError
 
 
@@ -67,6 +67,16 @@ def _bench_grid(options: argparse.Namespace) -> int:
     return 0
 
 
+def _bench_encoders(options: argparse.Namespace) -> int:
+    speed, corpus = experiments.encoding_speed, corpora.load(options.corpus)
+    forms = options.form or embedding.variants.available("transformer")
+    pairs = [(name, form) for name in options.rival for form in forms]
+    rows = speed.every_form(corpus, options.model, pairs, options.words, options.batch, options.repeats)
+    shown = figures.tables.table(rows, ["words", "model"], ["texts/s", "best batch", *embedding.stages.STAGES])
+    print(f"{shown.data.to_string()}\n{evaluation.results.machine_label()}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m workbook", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -93,6 +103,15 @@ def _parser() -> argparse.ArgumentParser:
     grid.set_defaults(command=_bench_grid)
     grid.add_argument("--corpus", default="python-docs", help="a corpus (default: %(default)s)")
     grid.add_argument("--model", default="static-distilled", help="a model (default: %(default)s)")
+    speed = commands.add_parser("bench-encoders", help="time a static model beside transformers in each form, GPU too")
+    speed.set_defaults(command=_bench_encoders)
+    speed.add_argument("--corpus", default="python-docs", help="where texts are cut from (default: %(default)s)")
+    speed.add_argument("--model", default="static-distilled", help="a static model (default: %(default)s)")
+    speed.add_argument("--rival", nargs="+", default=["all-MiniLM-L6-v2"], help="transformers (default: %(default)s)")
+    speed.add_argument("--form", nargs="+", help="forms to run them in (default: all that this machine has)")
+    speed.add_argument("--words", nargs="+", type=int, default=[8, 160], help="of each text (default: %(default)s)")
+    speed.add_argument("--batch", nargs="+", type=int, default=[8, 64, 256, 1024], help="sizes to choose from")
+    speed.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
     return parser
 
 

@@ -26,7 +26,11 @@ def test_a_machine_with_a_gpu_runs_a_transformer_there_in_half_precision(monkeyp
     assert variants.available("transformer") == ["float32", *CONVERTED]
     assert variants.available("static") == ["float32"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert variants.available("transformer") == ["float32", *CONVERTED, "float16 on the GPU"]
+    assert variants.available("transformer") == [
+        "float32",
+        *CONVERTED,
+        *(f"{name} on the GPU" for name in ("float32", "bfloat16", "float16")),
+    ]
     assert variants.available("static") == ["float32"]
     kinds, change, device = variants.VARIANTS["float16 on the GPU"]
     assert (kinds, device) == (("transformer",), "cuda")

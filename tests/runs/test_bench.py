@@ -64,3 +64,18 @@ def test_bench_grid_is_a_command(monkeypatch, capsys):
     monkeypatch.setattr(bench, "grid_speed", lambda corpus, model: table)
     assert __main__.main(["bench-grid", "--corpus", "sample"]) == 0
     assert "3 cells: 0.10 s each" in capsys.readouterr().out
+
+
+def test_bench_encoders_is_a_command_and_has_each_form(data, capsys):
+    """As on a machine with a GPU, whose forms are then among them."""
+    models = ["--model", "tiny-static", "--rival", "tiny-transformer", "--form", "float32", "bfloat16"]
+    asked = ["--corpus", "sample", "--words", "4", "8", "--batch", "8", "--repeats", "1"]
+    assert __main__.main(["bench-encoders", *models, *asked]) == 0
+    shown = capsys.readouterr().out
+    named = ["tiny-static", "tiny-transformer", "tiny-transformer (bfloat16)"]
+    assert [sum(line[6:].lstrip().startswith(f"{name}  ") for line in shown.splitlines()) for name in named] == [
+        2,
+        2,
+        2,
+    ]
+    assert results.machine_label() in shown

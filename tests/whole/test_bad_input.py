@@ -181,7 +181,7 @@ EXPECTED = "{profile: p, notebook: 03_matryoshka_dimensions, metric: a, value: 1
 LAUGHS = "a: &a [x, x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in pairwise("abcdefghij"))
 
 OPTIONS = [
-    Bad("no command", command(), r"\{run,report,readme,bench,bench-grid\}", "--help"),
+    Bad("no command", command(), r"\{run,report,readme,bench,bench-grid,bench-encoders\}", "--help"),
     Bad("an unknown command", command("walk"), "'walk'", "choose from"),
     Bad("an unknown option", command("run", "--profil3"), "--profil3", "--help"),
     Bad("an option without its value", command("run", "--corpus"), "--corpus", "--help"),
@@ -217,6 +217,8 @@ OPTIONS = [
     Bad("a model too long for a path", command(*RUN, SEARCH, "--model", "x" * 300), "static_model", "give one of"),
     Bad("a hub id without revision", command(*RUN, SEARCH, "--model", "owner/name"), "'owner/name'", "name@revision"),
     Bad("a model to measure a grid of", command("bench-grid", "--model", "nope"), "model 'nope'", "give one of"),
+    Bad("a form of a rival", command("bench-encoders", "--corpus", "sample", "--model", "tiny-static", "--rival",
+        "tiny-transformer", "--form", "int2"), "unknown variant 'int2'", "give one of float32"),
     Bad("a corpus to measure a grid on", command("bench-grid", "--corpus", "nope"), "corpus 'nope'", "give one of"),
 ]  # fmt: skip
 PLANS = [

@@ -91,5 +91,7 @@ VARIANTS: dict[str, Variant] = {
     "float32": Variant(("static", "transformer"), lambda model: model),
     "bfloat16": Variant(("transformer",), lambda model: model.bfloat16()),
     "int8": Variant(("transformer",), _int8),
+    "float32 on the GPU": Variant(("transformer",), lambda model: model, "cuda"),
+    "bfloat16 on the GPU": Variant(("transformer",), lambda model: model.bfloat16(), "cuda"),
     "float16 on the GPU": Variant(("transformer",), lambda model: model.half(), "cuda"),
 }

@@ -157,6 +157,19 @@ def _staged(encoder: Encoder, texts: Sequence[str], batch_size: int, spent: list
     spent.append(seconds)
 
 
+def every_form(
+    corpus: Corpus, static: str, transformers: Sequence[tuple[str, str]], words: Sequence[int],
+    batch_sizes: Sequence[int], repeats: int, round_seconds: float = 1.0,
+) -> pd.DataFrame:  # fmt: skip
+    """Time a static model and transformers, each in a form of `variants`, the GPU's among them: rows.
+
+    On texts of each of the lengths `words`, in turn, each at its best batch size and its own limit.
+    """
+    models = [variants.make(static), *(variants.make(*each) for each in transformers)]
+    found = [encoding(corpus, models, length, batch_sizes, repeats, round_seconds=round_seconds) for length in words]
+    return pd.concat([rows(corpus, speeds) for speeds in found])
+
+
 def rows(corpus: Corpus, speeds: Sequence[Speed]) -> pd.DataFrame:
     """The speeds in the long format of `results`: texts/s, tokens/s, best batch, stages' shares, and any doubt."""
     return pd.DataFrame([row for speed in speeds for row in _rows(corpus, speed)])
