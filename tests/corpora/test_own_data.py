@@ -54,7 +54,7 @@ def test_titles_are_asked_and_left_out_of_all_documents(tmp_path, name):
     assert corpus.documents == {row["nr"]: Document("", row["body"]) for row in rows()}
     assert corpus.queries == {f"q:{row['nr']}": row["headline"] for row in rows()}
     assert corpus.qrels == {f"q:{row['nr']}": {row["nr"]: 1} for row in rows()}
-    kind = "40 known-item queries: titles, left out of the documents"
+    kind = "40 known-item queries: the title of a document each, left out of it"
     assert own_data.describe(source) == f"{name}: all 40 documents; {kind}"
 
 
@@ -101,6 +101,26 @@ def test_without_titles_a_sentence_is_asked_and_left_out_of_its_document(tmp_pat
         assert corpus.documents[key].full == before[key].full.replace(f"{text} ", "").replace(f" {text}", "")
     unasked = [key for key in before if f"q:{key}" not in corpus.queries]
     assert {key: corpus.documents[key] for key in unasked} == {key: before[key] for key in unasked}
+
+
+def test_of_documents_of_one_line_words_in_a_row_are_asked_that_no_other_has(tmp_path):
+    """Half of the lines are there twice but for their last word: what they share asks for neither."""
+    told = [
+        f"{name} chair of oak with {count} legs and a {name} back" for count in range(3, 5) for name in "abcdefghij"
+    ]
+    table = [{"nr": f"d{number}", "body": f"{text} nr{number}"} for number, text in enumerate(told * 2)]
+    table += [
+        {"nr": f"e{number}", "body": f"lamp{number} of{number} brass{number} and{number}"} for number in range(30)
+    ]
+    source = Source(written(tmp_path / "x.jsonl", table), {"id": "nr", "text": "body"})
+    corpus = own_data.load(source)
+    assert corpus.name.startswith("x-known-item-span-") and len(corpus.queries) >= 30
+    assert own_data.describe(source).endswith("known-item queries: words in a row of a document each, left out of it")
+    before = documents_of(table)
+    for query, text in corpus.queries.items():
+        (key,) = corpus.qrels[query]
+        assert [each for each, one in before.items() if text in one.full] == [key]
+        assert text not in corpus.documents[key].full
 
 
 def test_without_an_id_column_the_order_of_the_rows_decides_nothing(tmp_path):

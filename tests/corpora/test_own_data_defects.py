@@ -44,10 +44,9 @@ def with_row(**values):
         (with_row(asked="why", body="", headline=""), {**COLUMNS, "query": "asked"},
          "{file}:41: document 'd99' is empty"),
         (with_row(asked=""), {**COLUMNS, "query": "asked"}, "column 'asked' of x.jsonl: no document is relevant"),
-        (rows(9), COLUMNS, "x.jsonl: 9 of 9 documents can be asked for by a title of their own, 10 are needed"),
-        (rows(40, sentences=1), {"id": "nr", "text": "body"},
-         "x.jsonl: 0 of 40 documents can be asked for by a sentence of their own (40 have no second sentence of some"),
-        (without(rows(), "body"), {"id": "nr", "text": "headline"}, "x.jsonl: 0 of 40 documents can be asked for"),
+        (rows(9), COLUMNS, "x.jsonl: 9 of 9 documents can be asked for by the title that no other has, 10 are needed"),
+        ([{"nr": f"d{number}", "body": "word"} for number in range(40)], {"id": "nr", "text": "body"},
+         "x.jsonl: 0 of 40 documents can be asked for by words in a row that no other has, 10 are needed"),
         ([{"nr": "a", "body": " "}], {"id": "nr", "text": "body"}, "{file}:1: document 'a' is empty; remove it"),
     ],
 )  # fmt: skip

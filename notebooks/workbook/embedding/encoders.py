@@ -53,11 +53,8 @@ class Encoder:
         self.folder = folder  # where it was loaded from, if it was given as a folder or put into data/models by hand
         self.speed_only = facts is not None and facts.speed_only
         self.facts = facts
-        self.cut = cut
-        self.dtype = dtype
-        self.documents = documents
-        self._open_model = open_model
-        self._stored = stored
+        self.cut, self.dtype, self.documents = cut, dtype, documents
+        self._open_model, self._stored = open_model, stored
 
     @cached_property
     def model(self) -> SentenceTransformer:
@@ -88,12 +85,20 @@ class Encoder:
         self.model  # noqa: B018 (a hub's files are here once it is open)
         return self._stored()
 
+    @cached_property
+    def collection(self) -> str:
+        """The collection whose vectors a table of queries was trained to find; empty for a model of documents too."""
+        own = self.folder and not self.facts
+        return model_cards.documents_by(self.folder).get("collection", "") if own else ""
+
     @property
     def remarks(self) -> str:
         """What is unusual about the model, to be written after its kind; empty for most."""
         stored = "" if self.stored_dtype == "float32" else f", stored as {self.stored_dtype}"
         if self.facts and self.folder:
             stored += ", from files put there by hand, which may be another revision than the pinned one"
+        if self.collection:
+            return f"{stored}, of queries alone, for the vectors of {self.collection}"
         if self.documents:
             return f"{stored}, queries by a table of their own, documents by {self.documents.name}"
         return f"{stored}, queries by a route of their own" if self.asymmetric else stored
@@ -152,9 +157,11 @@ class Encoder:
             raise WorkbookError(f"batch_size must be at least 1, not {batch_size}")
         if isinstance(texts, str):
             raise WorkbookError("give a list of texts, not one text: its letters would be encoded one by one")
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise WorkbookError(f"texts[{place}] is of type {type(text).__name__}: every text must be a str")
+        if strange := [place for place, text in enumerate(texts) if not isinstance(text, str)]:
+            kind = type(texts[strange[0]]).__name__
+            raise WorkbookError(f"texts[{strange[0]}] is of type {kind}: every text must be a str")
+        if role == "document" and self.collection:
+            raise WorkbookError(f"{self.name} reads queries, which {self.collection} has the documents for: ask that")
         encode = self.model.encode_query if role == "query" else self.model.encode_document
         vectors = encode(list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
@@ -201,15 +208,6 @@ def check(name: str) -> None:
         )
 
 
-def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
-    """Raise WorkbookError if a model has fewer dimensions than asked for. A name is checked if it is registered."""
-    known = MODELS.get(model) if isinstance(model, str) else model
-    for dimension in dimensions:
-        if known and not 1 <= dimension <= known.dimensions:
-            name = model if isinstance(model, str) else model.name
-            raise WorkbookError(f"{name} has {known.dimensions} dimensions: it cannot be truncated to {dimension}")
-
-
 def load(name: str) -> Encoder:
     """Prepare an encoder, without opening the model.
 
@@ -247,8 +245,8 @@ def _documents_of(folder: Path) -> Encoder | None:
 
     Raises WorkbookError if it is not there, or would give other vectors now.
     """
-    trained_for = model_cards.read(folder).get("documents_by")
-    found = load(trained_for["name"]) if trained_for else None
+    trained_for = model_cards.documents_by(folder)
+    found = load(trained_for["name"]) if "name" in trained_for else None
     now = found.identity("document") if found else {}
     if any(trained_for.get(name) != value for name, value in now.items() if name != "libraries"):
         raise WorkbookError(f"{folder.name} was trained for vectors that {found.name} no longer gives: train it again")

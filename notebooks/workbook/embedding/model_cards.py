@@ -39,11 +39,19 @@ def read(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def documents_by(folder: Path) -> dict[str, Any]:
+    """Whose vectors of documents a table of queries was trained to find; {} for any other model."""
+    return read(folder).get("documents_by") or {}
+
+
 def _readme(name: str, facts: dict[str, Any]) -> str:
     shown = {key: value for key, value in facts.items() if not isinstance(value, dict | list)} | facts["settings"]
     tags = ["---", "library_name: sentence-transformers", "tags: [static-embedding, sentence-similarity]", "---"]
     head = [f"# {name}", "", "A static embedding model trained without queries or judgements, but for `extra_pairs`."]
     if by := facts.get("documents_by"):
-        head += ["", f"It encodes queries, and finds documents that {by['model']} encoded."]
+        head += [
+            "",
+            f"It encodes queries, and finds documents that {by.get('model') or by['collection']} has vectors of.",
+        ]
     lines = [f"| {key} | {value} |" for key, value in shown.items()]
     return "\n".join([*tags, *head, "", "| | |", "|---|---|", *lines, ""])

@@ -15,6 +15,7 @@ import numpy as np
 
 from workbook import locks, paths
 from workbook.embedding.encoders import Encoder, Role
+from workbook.embedding.models import MODELS
 from workbook.errors import WorkbookError
 from workbook.progress import bar
 
@@ -59,6 +60,15 @@ def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:
     np.ldexp(kept, -exponents, out=kept)
     lengths = np.linalg.norm(kept, axis=1, keepdims=True)
     return kept / np.where(lengths > 0, lengths, 1)
+
+
+def check_dimensions(model: str | Encoder, dimensions: Sequence[int]) -> None:
+    """Raise WorkbookError if a model has fewer dimensions than asked for. A name is checked if it is registered."""
+    known = MODELS.get(model) if isinstance(model, str) else model
+    for dimension in dimensions:
+        if known and not 1 <= dimension <= known.dimensions:
+            name = model if isinstance(model, str) else model.name
+            raise WorkbookError(f"{name} has {known.dimensions} dimensions: it cannot be truncated to {dimension}")
 
 
 def check_finite(encoder: Encoder, vectors: np.ndarray) -> None:

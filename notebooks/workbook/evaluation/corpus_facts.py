@@ -27,6 +27,28 @@ def of(corpus: Corpus) -> pd.DataFrame:
     most of them. Only the last needs judgements. A query without a word is left out of the shares, and one without a
     relevant document here of the last. A document that is the query itself is passed over where the corpus says so.
     """
+    lengths, distinct, shares = _read(corpus)
+    medians = {"words per document": lengths, "words per query": [len(words(text)) for text in corpus.query_texts]}
+    found = [{"metric": name, "value": np.median(each), "n": len(each)} for name, each in medians.items()]
+    found.append({"metric": "distinct words", "value": distinct, "n": len(lengths)})
+    for metric, each in shares.items():
+        if len(each):
+            found.append({"metric": metric, **statistics.mean(each)._asdict()})
+    return pd.DataFrame(found).assign(corpus=corpus.name)
+
+
+def shared_words(corpus: Corpus) -> pd.Series:
+    """Share of a query's words in the relevant document that has most of them, as `of` has it: by query id."""
+    return _read(corpus)[2]["query words in the relevant document"]
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, without case; each character of a script without spaces is one."""
+    return near_duplicates.words(near_duplicates.plain(text))
+
+
+def _read(corpus: Corpus) -> tuple[list[int], int, dict[str, pd.Series]]:
+    """Words of each document, how many of them are distinct, and the shares of `_shares`."""
     asked = [words(text) for text in corpus.query_texts]
     numbers = {word: number for number, word in enumerate(sorted(set(chain.from_iterable(asked))))}
     lengths, distinct, present = [], set(), []
@@ -35,18 +57,7 @@ def of(corpus: Corpus) -> pd.DataFrame:
         lengths.append(len(own))
         distinct.update(own)
         present.append({numbers[word] for word in own if word in numbers})
-    medians = {"words per document": lengths, "words per query": [*map(len, asked)]}
-    found = [{"metric": name, "value": np.median(each), "n": len(each)} for name, each in medians.items()]
-    found.append({"metric": "distinct words", "value": len(distinct), "n": len(lengths)})
-    for metric, shares in _shares(corpus, present, [{numbers[word] for word in own} for own in asked]).items():
-        if len(shares):
-            found.append({"metric": metric, **statistics.mean(shares)._asdict()})
-    return pd.DataFrame(found).assign(corpus=corpus.name)
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, without case; each character of a script without spaces is one."""
-    return near_duplicates.words(near_duplicates.plain(text))
+    return lengths, len(distinct), _shares(corpus, present, [{numbers[word] for word in own} for own in asked])
 
 
 def agreement(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]], depth: int = 10) -> Interval:

@@ -21,7 +21,7 @@ from workbook.corpora.corpora import Corpus
 from workbook.embedding import vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
-from workbook.evaluation import statistics
+from workbook.evaluation import corpus_facts, evaluation, statistics
 from workbook.evaluation.stopwatch import Times
 from workbook.experiments import existing_truth, grid
 from workbook.experiments.existing_truth import Existing, Questions
@@ -32,6 +32,7 @@ from workbook.qdrant.existing_facts import Facts
 from workbook.qdrant.quantization import SETTINGS
 
 LATENCY_QUERIES = 100  # searched one by one
+TEXT = "text"  # field of an example's payload
 AS_IT_IS = {"untold": None}  # the one search that is given no parameters: the collection does as it is used to
 
 
@@ -53,7 +54,7 @@ def check(collection: str, vector_name: str, settings: Sequence[str], k: int = 1
 
 def describe(collection: str, vector_name: str = "") -> Facts:
     """What the collection is. Raises WorkbookError if it cannot be measured."""
-    with _opened(collection, vector_name) as one:
+    with opened(collection, vector_name) as one:
         return one.facts()
 
 
@@ -76,7 +77,7 @@ def measure(
     Raises WorkbookError for what cannot be measured, before any copy is quantized; no copy is left behind.
     """
     named = {name: search for name in searches if not (search := Search.named(name)).exact}
-    with _opened(collection, vector_name) as one, bar(total=2 + len(settings), unit="setting") as steps:
+    with opened(collection, vector_name) as one, bar(total=2 + len(settings), unit="setting") as steps:
         facts = one.facts()
         quantization.check(list(settings), [facts.size])
         grid.check_codebooks(f"{facts.name} has {facts.vectors} vectors", facts.vectors, settings)
@@ -118,7 +119,8 @@ def _path(collection: str) -> Path:
         return Path(collection)
 
 
-def _opened(collection: str, vector_name: str) -> AbstractContextManager[Existing]:
+def opened(collection: str, vector_name: str = "") -> AbstractContextManager[Existing]:
+    """Open a collection, or a copy of a shard, to read and to search. Raises WorkbookError if it cannot be measured."""
     if not collection:
         raise WorkbookError("no collection is given: name one on the server, or the folder of an Edge shard")
     if _is_folder(collection):
@@ -143,10 +145,49 @@ def _rows(
             yield {**names, "metric": "bytes per vector", "value": facts.bytes_per_vector}
 
 
+def ask(
+    collection: str, vector_name: str, text_field: str, corpus: Corpus, encoders: Mapping[str, Encoder]
+) -> pd.DataFrame:  # fmt: skip
+    """What encoders of queries find in a collection as it stands, by an exact search: NDCG@10, in rows of `results`.
+
+    The first is what it is asked by today: the others' differences are from it, and the share of its first ten that
+    they find. A point is the document whose text it has; points without one are no answer to any query.
+    Raises WorkbookError for an encoder of another width than the vectors', or texts that no document has.
+    """
+    with opened(collection, vector_name) as one:
+        facts, numbers = one.facts(), {document.full: key for key, document in corpus.documents.items()}
+        for label, encoder in encoders.items():
+            if encoder.dimensions != facts.size:
+                raise WorkbookError(f"{label} gives {encoder.dimensions} dimensions, and {facts.name} has {facts.size}")
+        known = {each: numbers.get(payload.get(text_field)) for each, payload in one.payloads().items()}
+        if not any(known.values()):
+            raise WorkbookError(f"no point of {facts.name} has a document's text in {text_field!r}: give text_field")
+        found = {}
+        for label, encoder in encoders.items():
+            queries = vectors.truncate(vectors.encode(encoder, corpus.query_texts, "query"), facts.size)
+            hits = one.search(queries, evaluation.DEPTH + 1, Search(exact=True))[0]
+            found[label] = [[known[each] for each in row if known[each]] for row in hits]
+    names = {"corpus": corpus.name, "variant": "an existing collection", "setting": facts.setting, "search": "exact"}
+    scores = {label: evaluation.judge(corpus, ranked)["ndcg@10"] for label, ranked in found.items()}
+    today, *others = scores
+    rows = [
+        {**names, "method": label, "metric": "ndcg@10", **statistics.mean(own)._asdict()}
+        for label, own in scores.items()
+    ]
+    for label in others:
+        own = {**names, "method": label, "against": today}
+        lost = statistics.mean_difference(scores[label], scores[today])
+        rows.append({**own, "metric": "ndcg@10 difference", **lost._asdict()})
+        same = corpus_facts.agreement(found[label], found[today])
+        rows.append({**own, "metric": "top ten in common", **same._asdict()})
+    return pd.DataFrame(rows)
+
+
 def example(corpus: Corpus, encoder: Encoder) -> str:
-    """Store a corpus's documents as float32 in a shard in data/own, or find it there: its folder."""
+    """Store a corpus's documents as float32, with their texts, in a shard in data/own, or find it there: its folder."""
     rows = vectors.truncate(vectors.encode(encoder, corpus.document_texts, "document"), encoder.dimensions)
-    folder = paths.DATA / "own" / f"example-shard-{hashlib.sha256(rows.tobytes()).hexdigest()[:8]}"
+    content = hashlib.sha256(rows.tobytes() + vectors.texts_sha256(corpus.document_texts).encode()).hexdigest()
+    folder = paths.DATA / "own" / f"example-shard-{content[:8]}"
     if not folder.is_dir():
         config = edge.EdgeConfig(
             vectors=edge.EdgeVectorParams(size=encoder.dimensions, distance=edge.Distance.Cosine),
@@ -156,7 +197,8 @@ def example(corpus: Corpus, encoder: Encoder) -> str:
         with paths.atomic(folder) as temporary:
             temporary.mkdir()
             shard = edge.EdgeShard.create(str(temporary), config)
-            points = [edge.Point(number, row, {}) for number, row in enumerate(rows.tolist())]
+            texts = corpus.document_texts
+            points = [edge.Point(number, row, {TEXT: texts[number]}) for number, row in enumerate(rows.tolist())]
             shard.update(edge.UpdateOperation.upsert_points(points))
             shard.optimize()
             shard.close()

@@ -101,7 +101,7 @@ def indexes(corpus: Corpus, encoder: Encoder, settings: Sequence[str], dimension
     """
     dimension = encoder.dimensions if dimension is None else dimension
     engine.check("edge", settings)
-    encoders.check_dimensions(encoder, [dimension])
+    vectors.check_dimensions(encoder, [dimension])
     quantization.check(list(settings), [dimension])
     documents = vectors.truncate(vectors.encode(encoder, corpus.document_texts, "document"), dimension)
     found = []

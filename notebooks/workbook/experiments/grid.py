@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders, vectors
+from workbook.embedding import vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, results, statistics, stopwatch
@@ -106,7 +106,7 @@ def check_model(encoder: Encoder, dimensions: Sequence[int], settings: Sequence[
     quantization.check(list(settings), list(dimensions))
     if encoder.speed_only:
         raise WorkbookError(f"{encoder.name} has random weights: it is for timing, its scores would mean nothing")
-    encoders.check_dimensions(encoder, dimensions)
+    vectors.check_dimensions(encoder, dimensions)
 
 
 def check_codebooks(told: str, n: int, settings: Sequence[str]) -> None:

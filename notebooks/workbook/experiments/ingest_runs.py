@@ -11,7 +11,7 @@ import psutil
 
 from workbook import isolated, locks, paths
 from workbook.corpora import corpora, document_streams
-from workbook.embedding import encoders
+from workbook.embedding import encoders, vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import ingest
@@ -129,7 +129,7 @@ def check(job: Job) -> None:
     """Raise WorkbookError for a job that cannot work; loads nothing."""
     corpora.check(job.corpus)
     encoders.check(job.model)
-    encoders.check_dimensions(job.model, [job.dimension])
+    vectors.check_dimensions(job.model, [job.dimension])
     quantization.check([job.setting], [job.dimension])
     engine.check(job.engine_name, [job.setting], [job.search])
     if job.is_remote:

@@ -73,8 +73,13 @@ class Collection:
 
     def ids(self) -> list:
         """Ids of the points that have the vector, in order."""
-        pages = self._scroll(self._name, self._has_it, self._strict[self._name].page(IDS), with_vectors=False)
-        return [each for page in pages for each in page]
+        pages = self._pages(self._name, self._has_it, self._strict[self._name].page(IDS))
+        return [record.id for page in pages for record in page]
+
+    def payloads(self) -> dict[Any, dict[str, Any]]:
+        """The payload of each point that has the vector, by id, in order."""
+        pages = self._pages(self._name, self._has_it, self._strict[self._name].page(self._size), with_payload=True)
+        return {record.id: record.payload or {} for page in pages for record in page}
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
@@ -171,17 +176,23 @@ class Collection:
     def _named(self, vector: Any) -> Any:
         return {self._vector: vector} if self._vector else vector
 
-    def _scroll(
-        self, collection: str, which: models.Filter, limit: int, with_vectors: bool = True
-    ) -> Iterator[dict[int | str, Any]]:
-        """Points page by page, in the order of their ids: each id with its vector, if these are wanted."""
-        wanted, offset = [self._vector] if with_vectors and self._vector else with_vectors, None
+    def _scroll(self, collection: str, which: models.Filter, limit: int) -> Iterator[dict[int | str, Any]]:
+        """Points page by page, in the order of their ids: each id with its vector."""
+        wanted = [self._vector] if self._vector else True
+        for records in self._pages(collection, which, limit, with_vectors=wanted):
+            yield {record.id: self._own(record.vector) for record in records}
+
+    def _pages(
+        self, collection: str, which: models.Filter, limit: int, with_payload: bool = False,
+        with_vectors: bool | list[str] = False,
+    ) -> Iterator[list[models.Record]]:  # fmt: skip
+        offset = None
         while True:
             records, offset = patiently(
-                self._qdrant.scroll, collection, which, limit=limit, offset=offset, with_payload=False,
-                with_vectors=wanted,
+                self._qdrant.scroll, collection, which, limit=limit, offset=offset, with_payload=with_payload,
+                with_vectors=with_vectors,
             )  # fmt: skip
-            yield {record.id: self._own(record.vector) for record in records}
+            yield records
             if offset is None:
                 return
 

@@ -77,15 +77,11 @@ class Shard:
 
     def ids(self) -> list:
         """Ids of the points that have the vector, in order."""
-        found, offset = [], None
-        while True:
-            request = qdrant_edge.ScrollRequest(
-                offset=offset, limit=BATCH, filter=self._has_it, with_payload=False, with_vector=False
-            )
-            records, offset = self._shard.scroll(request)
-            found += [record.id for record in records]
-            if offset is None:
-                return found
+        return list(self._payloads(False))
+
+    def payloads(self) -> dict[Any, dict[str, Any]]:
+        """The payload of each point that has the vector, by id, in order."""
+        return self._payloads(True)
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
@@ -129,6 +125,17 @@ class Shard:
 
     def close(self) -> None:
         self._shard.close()
+
+    def _payloads(self, wanted: bool) -> dict[Any, dict[str, Any]]:
+        found, offset = {}, None
+        while True:
+            request = qdrant_edge.ScrollRequest(
+                offset=offset, limit=BATCH, filter=self._has_it, with_payload=wanted, with_vector=False
+            )
+            records, offset = self._shard.scroll(request)
+            found |= {record.id: record.payload or {} for record in records}
+            if offset is None:
+                return found
 
     def _open(self) -> None:
         try:

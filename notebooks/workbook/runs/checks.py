@@ -163,6 +163,7 @@ TEXTS: dict[str, Check] = {  # to be quoted in YAML, where they may look like a 
     "judged_columns": _columns,
     "collection": _unless("", _text),
     "vector_name": _unless("", _text),
+    "text_field": _text,
     "fusion": engine.check_fusion,
     "run": _unless("", _run_name),
     "labelled_split": _unless("", _file_name),

@@ -44,7 +44,7 @@ def check(values: Mapping[str, Any], ask: bool = True) -> None:
     compared = [values[name] for name in MODELS[:2] if name in values]
     dimensions = values.get("dimensions") or []
     for model in compared:
-        encoders.check_dimensions(model, dimensions)
+        vectors.check_dimensions(model, dimensions)
     if "settings" in values:
         own = [encoders.MODELS[model].dimensions for model in compared if model in encoders.MODELS]
         quantization.check(values["settings"], [*dimensions, *own])
@@ -157,7 +157,7 @@ def _check_large(values: Mapping[str, Any]) -> None:
 
 def _check_explorer(values: Mapping[str, Any]) -> None:
     """Raise WorkbookError for what the explorer cannot show; models but the static one need not have its dimensions."""
-    encoders.check_dimensions(values["static_model"], values["dimensions"])
+    vectors.check_dimensions(values["static_model"], values["dimensions"])
     quantization.check(values["settings"], values["dimensions"])
     if values["custom_model"] in (values["static_model"], values["transformer_model"]) and values["custom_model"]:
         raise WorkbookError(f"custom_model is another model too, {values['custom_model']}: give one of its own")
@@ -178,7 +178,7 @@ def _check_training(values: Mapping[str, Any]) -> None:
     engine.check(values["engine_name"], ["float32", "binary"], ["exact", "full-ef"])
     for settings in (*values["candidates"], *values["ablations"].values()):
         if not settings.get("width"):
-            encoders.check_dimensions(values["static_model"], settings.get("dimensions") or [])
+            vectors.check_dimensions(values["static_model"], settings.get("dimensions") or [])
     taken = values["transformer_model"], f"with {values['labelled_split']} labels"
     for label in values["ablations"]:
         checks.check_label(label, taken)

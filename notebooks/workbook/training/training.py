@@ -28,8 +28,9 @@ from workbook.corpora.pairs import Pair
 from workbook.embedding import model_cards, model_files, routes, vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
-from workbook.training import known_items, start_models
+from workbook.training import known_items, start_models, teachers
 from workbook.training.settings import Settings
+from workbook.training.teachers import StoredVectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -42,19 +43,21 @@ LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "ac
 class Task:
     """The documents to train on, those of them held out, the static model to start from, and its teacher.
 
-    `teacher` is the transformer that the start was distilled from. `extra` pairs, labelled or of another corpus, are
-    trained on beside those made of the documents.
+    `teacher` is the transformer that the start was distilled from, or what a collection has stored of these documents.
+    `extra` pairs, labelled or of another corpus, are trained on beside those made of the documents.
     """
 
     name: str
     documents: Mapping[str, Document]
     held_out: frozenset[str]
     start: Encoder
-    teacher: Encoder
+    teacher: Encoder | StoredVectors
     extra: tuple[Pair, ...] = ()
 
 
-def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder, seed: int) -> Task:
+def task(
+    name: str, documents: Mapping[str, Document], start: Encoder, teacher: Encoder | StoredVectors, seed: int
+) -> Task:  # fmt: skip
     """Make a task with documents held out, drawn by seed.
 
     Raises WorkbookError for documents too few, short, alike or strange, a start that is not static, a teacher that is.
@@ -63,16 +66,18 @@ def task(name: str, documents: Mapping[str, Document], start: Encoder, teacher: 
     held_out = frozenset(pairs.hold_out(documents, seed))
     if not start.knows(known_items.build(documents, held_out).query_texts).any():
         raise WorkbookError(f"{start.name} knows no word of these documents: give a start that has their language")
+    if isinstance(teacher, StoredVectors):
+        teachers.check_stored(start, documents, teacher, seed)
     return Task(name, documents, held_out, start, teacher)
 
 
-def check(start: Encoder, teacher: Encoder) -> None:
+def check(start: Encoder, teacher: Encoder | StoredVectors) -> None:
     """Raise WorkbookError for models that cannot be trained from.
 
     Training keeps the start's table alone. It would lose a prompt before it or a Dense after it, and the comparison
     would count what that changes as an effect of training.
     """
-    if start.kind != "static" or teacher.kind != "transformer":
+    if start.kind != "static" or teacher.kind not in ("transformer", "stored"):
         raise WorkbookError(f"training goes from a static model and a transformer, not {start.name} and {teacher.name}")
     if not teacher.dimensions:
         raise WorkbookError(f"{teacher.name} does not say how many dimensions its vectors have: give another teacher")
@@ -134,7 +139,11 @@ def start(of: Task, settings: Settings, seed: int) -> Path:
     about = [FORMAT, of.start.identity("document"), _taught_by(of, settings), documents_sha256(of.documents), *made_by]
     folder = _folder(of, settings, "start-", about)
     if not folder.is_dir():
-        facts = {"settings": asdict(settings), "documents_by": _documents_by(of, settings), "history": []}
+        facts = {
+            "settings": asdict(settings),
+            "documents_by": _documents_by(of, settings),
+            "history": [],
+        }
         model_cards.save(_start(of, settings, seed), folder, facts)
     return folder
 
@@ -149,17 +158,18 @@ def _taught_by(of: Task, settings: Settings) -> dict[str, object] | None:
 
 
 def _documents_by(of: Task, settings: Settings) -> dict[str, object] | None:
-    """What encodes the documents, if not the model that is trained: the name to load it by, and its identity."""
-    if not settings.queries_only:
-        return None
-    own = of.teacher
-    by = own.plain if own.facts else str(own.folder) if own.folder else f"{own.plain}@{own.revision}"
-    return {"name": by, **own.identity("document")}
+    """What has the documents' vectors, if not the model that is trained."""
+    return teachers.documents_by(of.teacher) if settings.queries_only else None
 
 
 def _resolved(of: Task, settings: Settings) -> Settings:
     """The settings with defaults that depend on the start filled in."""
-    made_here = of.start.facts is not None and of.start.facts.recipe is not None
+    stored = isinstance(of.teacher, StoredVectors)
+    made_here = not stored and of.start.facts is not None and of.start.facts.recipe is not None
+    if settings.words and stored:
+        raise WorkbookError(f"words: true asks a transformer, and {of.teacher.name} is none; set words: false")
+    if settings.queries_only:
+        teachers.check_enough(len(of.documents), of.teacher)
     if settings.words and not made_here:
         raise WorkbookError(f"words: true distils anew, and would leave nothing of {of.start.name}; set words: false")
     words = made_here if settings.words is None else settings.words
@@ -214,7 +224,7 @@ def _start(of: Task, settings: Settings, seed: int) -> SentenceTransformer:
     if settings.width:
         model = start_models.widened(model, settings.width, seed)
     if settings.queries_only:
-        return start_models.aligned(model, texts, _taught(of), settings.ridge, seed)
+        return start_models.aligned(model, texts, teachers.vectors_of(of.teacher, of.documents), settings.ridge, seed)
     narrow = [dimension for dimension in settings.dimensions if dimension >= model.get_embedding_dimension()]
     if narrow:
         raise WorkbookError(f"Matryoshka dimensions {narrow}: the model has {model.get_embedding_dimension()}")
@@ -241,7 +251,7 @@ def _fit(
 
     trainer.check_room(model[0].embedding.weight.numel())
     columns: dict[str, list] = {"anchor": [p.anchor for p in made], "positive": [p.positive for p in made]}
-    taught = _taught(of) if settings.teacher or settings.queries_only else None
+    taught = teachers.vectors_of(of.teacher, of.documents) if settings.teacher or settings.queries_only else None
     if taught is not None:
         numbers = {key: number for number, key in enumerate(of.documents)}
         columns["label"] = [numbers[pair.document] for pair in made]
@@ -260,12 +270,6 @@ def _fit(
     except WorkbookError as error:
         kept = f"; whole epochs before it are in {work.name}" if list(work.glob("checkpoint-*")) else ""
         raise WorkbookError(f"training stopped: {error}{kept}") from None
-
-
-def _taught(of: Task) -> np.ndarray:
-    """The teacher's vectors of the documents, of length 1: float32 (documents, d)."""
-    found = vectors.encode(of.teacher, [document.full for document in of.documents.values()])
-    return vectors.truncate(found, found.shape[1])
 
 
 def _score(of: Task, taught: np.ndarray | None) -> Callable[[SentenceTransformer], tuple[float, float]]:
