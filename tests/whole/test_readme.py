@@ -1,4 +1,4 @@
-"""The README is true where that can be checked: what it links, names and shows is there."""
+"""The READMEs are true where that can be checked: what they link, name and show is there."""
 
 import re
 import subprocess
@@ -8,7 +8,10 @@ from workbook import paths
 from workbook.embedding import encoders
 from workbook.runs import front_page, plan
 
-README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+README, DETAIL = ((folder / "README.md").read_text(encoding="utf-8") for folder in (paths.ROOT, paths.NOTEBOOKS))
+BOTH = README + DETAIL
+FIGURES = [figure.removeprefix("../") for figure in re.findall(r"!\[.+?\]\((\S+?)\)", BOTH)]
+WORDS = 900  # on the front page
 
 
 def committed():
@@ -16,32 +19,35 @@ def committed():
     return set(listed.stdout.split())
 
 
-@pytest.mark.parametrize("figure", re.findall(r"!\[.+?\]\((\S+?)\)", README))
+def test_the_front_page_is_short():
+    assert len(README.split()) <= WORDS
+
+
+@pytest.mark.parametrize("figure", FIGURES)
 def test_each_figure_is_committed(figure):
     assert (paths.ROOT / figure).is_file()
     assert not committed() or figure in committed()
 
 
 def test_four_figures_are_shown_and_no_other_is_committed():
-    shown = re.findall(r"!\[.+?\]\((\S+?)\)", README)
-    assert len(shown) == 4
+    assert len(FIGURES) == 4
     kept = {file for file in committed() if file.startswith("figures/")}
-    assert not kept or kept == set(shown)
+    assert not kept or kept == set(FIGURES)
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)", BOTH))))
 def test_each_target_is_in_the_makefile(target):
     assert re.search(rf"^{target}:", (paths.ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_each_notebook_and_profile_is_in_a_table():
     for name in [file.stem for file in paths.NOTEBOOKS.glob("*.ipynb")]:
-        assert f"| `{name}` |" in README
+        assert f"| `{name}` |" in README and f"| `{name}` |" in DETAIL
     for profile in plan.read(plan.PLAN)["profiles"]:
-        assert f"| `{profile}` |" in README
+        assert f"| `{profile}` |" in DETAIL
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"[`(]((?:notebooks|tests)/[\w./]*\w)[`)]", README))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"[`(]((?:notebooks|tests)/[\w./]*\w)[`)]", BOTH))))
 def test_each_path_is_there(path):
     assert (paths.ROOT / path).exists()
 

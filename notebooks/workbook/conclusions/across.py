@@ -153,17 +153,22 @@ def _should_you(each: Comparison, margin: float) -> str:
 def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[Answer]:
     """An answer to each question over the corpora that it was measured on."""
     margin = next(iter(abouts.values())).margin
+    answers = [_answer(question, own, margin) for question, own in shown(compared).items()]
+    return [*answers, *_faster(abouts)]
+
+
+def shown(compared: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """The comparisons that answer each question; 08 has the others."""
     found: dict[str, list[Comparison]] = {}
     for each in compared:
         found.setdefault(each.question, []).append(each)
-    if HYBRID in found:  # against the transformer alone, and what BM25 brings it, 08 has
+    if HYBRID in found:
         found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other]
     if QUERIES in found:
         found[QUERIES] = [each for each in found[QUERIES] if STATIC_QUERY in each.one and each.other != TRAINED]
-    for question in COMPRESSED:  # with BM25, and small cuts, 08 has
+    for question in COMPRESSED:
         found[question] = [each for each in found.get(question, []) if BM25 not in each.other][:SHOWN]
-    answers = [_answer(question, own, margin) for question, own in found.items() if own]
-    return [*answers, *_faster(abouts)]
+    return {question: own for question, own in found.items() if own}
 
 
 def _answer(question: str, own: Sequence[Comparison], margin: float) -> Answer:
@@ -243,17 +248,12 @@ def rows(found: Sequence[Comparison]) -> pd.DataFrame:
             overall, n = each.overall, each.overall.effect.n
             made.append({**names, "part": "mean over corpora", **overall.effect._asdict()})
             low, high = overall.prediction
-            made.append(
-                {**names, "part": "a new corpus", "value": overall.effect.value, "low": low, "high": high, "n": n}
-            )
+            new = {"part": "a new corpus", "value": overall.effect.value, "low": low, "high": high, "n": n}
+            made.append({**names, **new})
             for name, rest in zip(each.known, overall.without, strict=True):
                 made.append({**names, "part": f"mean without {name}", **rest._asdict()})
-            for metric, value in (
-                ("tau", overall.tau),
-                ("I2", overall.i2),
-                ("heterogeneity p", overall.heterogeneity_p),
-            ):
-                made.append({**names, "metric": metric, "value": value, "n": n})
+            spread = {"tau": overall.tau, "I2": overall.i2, "heterogeneity p": overall.heterogeneity_p}
+            made += [{**names, "metric": metric, "value": value, "n": n} for metric, value in spread.items()]
     return pd.DataFrame(made)
 
 
