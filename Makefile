@@ -15,54 +15,57 @@ export PYTHONPATH := notebooks
 .PHONY: help run-notebooks report readme bench bench-grid test test-all coverage fuzz mutation audit lab lint clean
 
 help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo
-	@echo "PROFILE=smoke|default|scifact|suite|scale|article   CORPUS=names, BEIR folders or files, with commas   MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook"
+	@echo "To use:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  PROFILE=smoke|default|scifact|suite|scale|article   CORPUS=names, BEIR folders or files, with commas"
+	@echo "  MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook"
+	@echo "To maintain:"
+	@awk -F ':.*#- ' '/^[a-z-]+:.*#- / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run-notebooks: $(READY)  ## run the notebooks of a PROFILE and check their values
+run-notebooks: $(READY)  ## run the notebooks of a PROFILE: about 25 minutes the first time, a minute again
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
 
-report: $(READY)  ## build the HTML report of a run, given the same PROFILE, CORPUS, MODEL and ENGINE
+report: $(READY)  ## make one HTML page a notebook of a run, given the same PROFILE, CORPUS, MODEL and ENGINE: seconds
 	@.venv/bin/python -m workbook report --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)")
 
-readme: $(READY)  ## write the answer of a run into the README, given the same PROFILE, CORPUS, MODEL and ENGINE
+readme: $(READY)  #- write the answer of a run into the README, given the same PROFILE, CORPUS, MODEL and ENGINE
 	@.venv/bin/python -m workbook readme --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)")
 
-bench: $(READY)  ## measure encoding, storing and indexing, and print the tables (PROFILE=scale unless given)
+bench: $(READY)  ## measure encoding, storing and indexing of 171,332 documents, and print the tables
 	@.venv/bin/python -m workbook bench $(if $(filter command line,$(origin PROFILE)),--profile $(PROFILE)) \
 	    $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)")
 
-bench-grid: $(READY)  ## print how fast the grid of settings is measured
+bench-grid: $(READY)  #- print how fast the grid of settings is measured
 	@.venv/bin/python -m workbook bench-grid $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
 
-test: $(READY)  ## run the tests that one needs after an edit: a few minutes
+test: $(READY)  #- run the tests that one needs after an edit: 6 minutes
 	.venv/bin/python -m pytest $(WORKERS) --hypothesis-profile=few
 
-test-all: $(READY)  ## run all tests: also kills, leaks, the browser, repeated runs, simulations
+test-all: $(READY)  #- run all tests, also kills, leaks, the browser, simulations: 20 minutes
 	.venv/bin/python -m pytest $(WORKERS) -m ""
 
-coverage: $(TOOLS)  ## run all tests, and list what of the package they did not run (by hand: half an hour)
+coverage: $(TOOLS)  #- run all tests, and list what of the package they did not run: half an hour
 	.venv/bin/coverage erase
 	-.venv/bin/coverage run -m pytest -m ""
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report; code=$$?; .venv/bin/python tests/unreached.py && exit $$code
 
-fuzz: $(TOOLS)  ## give the loaders broken files for SECONDS, and print how many (by hand)
+fuzz: $(TOOLS)  #- give the loaders broken files for SECONDS, and print how many
 	@.venv/bin/python tests/fuzz.py $(SECONDS)
 
-mutation: $(TOOLS)  ## break evaluation, statistics, quantization and engine in small ways, and count what tests notice (MUTANTS=pattern; by hand: an hour)
+mutation: $(TOOLS)  #- break evaluation, statistics, quantization and engine in small ways, and count what tests notice (MUTANTS=pattern): an hour
 	@nice .venv/bin/python tests/mutation.py $(if $(MUTANTS),"$(MUTANTS)")
 
-audit: $(TOOLS)  ## list known vulnerabilities of the installed packages; asks a server (OSV_URL)
+audit: $(TOOLS)  #- list known vulnerabilities of the installed packages; asks a server (OSV_URL)
 	@.venv/bin/python tests/audit.py
 
-lab: $(READY)  ## explore the notebooks in JupyterLab
+lab: $(READY)  ## open the notebooks in JupyterLab, explore.ipynb among them
 	.venv/bin/jupyter lab notebooks
 
-lint: $(READY)  ## check style, and that notebooks are committed without outputs
+lint: $(READY)  #- check style, and that notebooks are committed without outputs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
