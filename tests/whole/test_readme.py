@@ -20,7 +20,7 @@ def committed():
 
 
 def test_the_front_page_is_short():
-    assert len(README.split()) <= WORDS
+    assert len([word for word in README.split() if re.search(r"[A-Za-z0-9]", word)]) <= WORDS
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -55,4 +55,4 @@ def test_each_path_is_there(path):
 def test_an_answer_stands_between_the_marks():
     answer = README.split(front_page.BEGIN)[1].split(front_page.END)[0]
     assert answer.count("\n| ") > 5 and "Not measured" not in answer
-    assert "all-MiniLM-L6-v2" in encoders.MODELS and "all-MiniLM-L6-v2" in answer
+    assert front_page.plain("all-MiniLM-L6-v2") in answer and "all-MiniLM-L6-v2" in encoders.MODELS
