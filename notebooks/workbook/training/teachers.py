@@ -18,7 +18,6 @@ from workbook.embedding.encoders import Encoder, Role
 from workbook.errors import WorkbookError
 from workbook.evaluation import statistics
 from workbook.experiments import existing
-from workbook.qdrant.existing_facts import Facts
 from workbook.training import start_models
 
 PAGE = 1_000  # vectors read at once
@@ -116,7 +115,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _check_cosine(facts: Facts, rows: np.ndarray) -> None:
+def _check_cosine(facts: existing.Facts, rows: np.ndarray) -> None:
     """A table finds vectors by the cosine: of length 1, the dot product and Euclid's distance give the same order."""
     if not np.isfinite(rows).all():
         raise WorkbookError(f"{facts.name} has vectors that are not finite numbers")
