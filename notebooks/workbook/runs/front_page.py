@@ -106,7 +106,8 @@ def _over_corpora(compared: Sequence[Comparison], margin: float, answered: Seque
             mean = each.overall.effect.text(3, "+") if each.overall else ""
             new = " to ".join(formatted(end, "+.3f") for end in each.overall.prediction) if each.overall else ""
             pair = markdown(f"{plain(each.one)} against {plain(each.other)}")
-            lines.append(f"| {asked} | {pair} | {mean} | {counted} | {new} |")
+            numbers = " | ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in (mean, counted, new))
+            lines.append(f"| {asked} | {pair} | {numbers} |")
             asked = ""
     faster = [markdown(plain(one.text)) for one in answered if one.question == across.FASTER]
     return [*lines, "", *(f"{text[0].upper()}{text[1:]}" for text in faster)]
