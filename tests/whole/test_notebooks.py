@@ -373,7 +373,7 @@ def test_06_takes_a_csv_with_odd_columns_to_code_that_runs(tmp_path, monkeypatch
     assert runner.execute(Part("shop", "", [job]), job).error == ""
     text = json.loads((tmp_path / "reports" / "shop" / "06_your_data.ipynb").read_text())
     printed = ["".join(output.get("text", [])) for cell in text["cells"] for output in cell.get("outputs", [])]
-    assert any("shop.csv: all 300 documents; 300 known-item queries: titles" in output for output in printed)
+    assert any("shop.csv: all 300 documents; 300 known-item queries: the title of" in output for output in printed)
     assert any(": confirmed, " in " ".join(output.split()) for output in printed)
     code = next(output for output in printed if "import qdrant_edge as edge" in output)
     monkeypatch.chdir(tmp_path)
