@@ -1,9 +1,11 @@
 """A table of queries learned from an existing collection's texts and vectors: no model is run, nothing is written."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_client import models
 from qdrant_edge import Distance, EdgeConfig, EdgeShard, EdgeVectorParams, Point, UpdateOperation
 from sample_training import settings, table, unusable
 from sentence_transformers import SentenceTransformer
@@ -13,6 +15,7 @@ from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders, vectors
 from workbook.errors import WorkbookError
 from workbook.experiments import existing
+from workbook.qdrant import server as remote
 from workbook.training import teachers, trained_models, training
 
 ASKS = settings(queries_only=True, dimensions=None)
@@ -75,12 +78,12 @@ def test_it_finds_in_the_shard_what_the_model_finds_and_leaves_it_as_it_was(task
     encoder = encoders.load(learned[1].name)
     [start] = trained_models.untrained(learned[0], ASKS, 0)
     asked = {"today": task.teacher, "start": start, "table": encoder}
-    rows = existing.ask(shard, "", existing.TEXT, corpus, asked).set_index(["method", "metric"])["value"]
+    rows = existing.judge(shard, "", existing.TEXT, corpus, asked).set_index(["method", "metric"])["value"]
     assert content(Path(shard)) == before
     assert rows["table", "ndcg@10"] > 0.5 * rows["today", "ndcg@10"] > 0
     assert 0.2 < rows["table", "top ten in common"] <= 1
     assert rows["table", "ndcg@10 difference"] == pytest.approx(rows["table", "ndcg@10"] - rows["today", "ndcg@10"])
-    [alone] = existing.ask(shard, "", existing.TEXT, corpus, {"table": encoder}).to_dict("records")
+    [alone] = existing.judge(shard, "", existing.TEXT, corpus, {"table": encoder}).to_dict("records")
     assert alone["value"] == rows["table", "ndcg@10"]
 
 
@@ -88,7 +91,9 @@ def test_its_folder_reads_queries_alone(learned):
     encoder = encoders.load(learned[1].name)
     assert encoder.kind == "static" and encoder.encode(["river bank"], "query").shape == (1, 64)
     assert "of queries alone, for the vectors of example-shard" in encoder.remarks
-    with pytest.raises(WorkbookError, match=r"reads queries, which example-shard-.* has the documents for: ask that"):
+    with pytest.raises(
+        WorkbookError, match=r"is a table of queries, for documents that example-shard-.* has: it encodes none"
+    ):
         encoder.encode(["a document"])
 
 
@@ -99,6 +104,50 @@ def test_points_without_a_text_are_told_and_left_out(stored, tmp_path, data, cap
     assert len(documents) == len(found.rows) == len(texts) - 5
     assert "5 of 62 points of shard have no text in 'body': left out" in capsys.readouterr().out
     np.testing.assert_allclose(found.rows, rows[5:], atol=1e-6)
+
+
+def test_of_many_points_some_are_drawn_page_by_page(stored, tmp_path, data, capsys, monkeypatch):
+    monkeypatch.setattr(teachers, "PAGE", 7)
+    texts, rows = stored
+    folder = made(tmp_path / "shard", rows, [{"text": text} if number > 7 else {} for number, text in enumerate(texts)])
+    documents, found = teachers.read(folder, most=40, seed=3)
+    assert "40 of 62 points of shard are learned from, drawn by seed 3" in capsys.readouterr().out
+    numbers = [int(key) for key in documents]
+    assert numbers == sorted(numbers) and 32 <= len(numbers) <= 40 and min(numbers) > 7
+    assert [document.text for document in documents.values()] == [texts[number] for number in numbers]
+    np.testing.assert_allclose(found.rows, rows[numbers], atol=1e-6)
+
+
+def test_what_is_no_text_is_no_answer(task, stored, tmp_path, data):
+    texts, rows = stored
+    found = []
+    for lost in (0, 31):
+        payloads = [{"text": [text] if number < lost else text} for number, text in enumerate(texts)]
+        folder = made(tmp_path / str(lost), rows, payloads)
+        found.append(existing.judge(folder, "", "text", corpora.load("sample"), {"today": task.teacher})["value"][0])
+    assert found[1] < found[0]
+
+
+def test_a_collection_on_a_server_is_read_and_judged_alike(server, task, shard, stored, data):
+    texts, rows = stored
+    points = [
+        models.PointStruct(id=number, vector=row, payload={"text": texts[number]})
+        for number, row in enumerate(rows.tolist())
+    ]
+    with closing(remote.connect()) as qdrant:
+        size = models.VectorParams(size=rows.shape[1], distance=models.Distance.COSINE)
+        qdrant.create_collection("articles", size)
+        try:
+            qdrant.upsert("articles", points, wait=True)
+            (texts_there, there), (texts_here, here) = teachers.read("articles"), teachers.read(shard)
+            scores = [
+                existing.judge(each, "", "text", corpora.load("sample"), {"today": task.teacher})["value"][0]
+                for each in ("articles", shard)
+            ]
+        finally:
+            qdrant.delete_collection("articles")
+    assert texts_there == texts_here and scores[0] == pytest.approx(scores[1])
+    np.testing.assert_allclose(there.rows, here.rows, atol=1e-6)
 
 
 def test_a_collection_without_texts_is_refused_and_says_which_fields_there_are(stored, tmp_path, data):
@@ -144,7 +193,7 @@ def test_words_are_not_distilled_without_a_model(learned):
 def test_a_table_of_another_width_or_of_other_texts_is_refused(shard, learned, data):
     corpus, encoder = corpora.load("sample"), encoders.load("static-distilled")
     with pytest.raises(WorkbookError, match=r"wide gives 384 dimensions, and example-shard-.* has 64"):
-        existing.ask(shard, "", existing.TEXT, corpus, {"wide": encoder})
+        existing.judge(shard, "", existing.TEXT, corpus, {"wide": encoder})
     other = Corpus("other", {"a": Document("", "elsewhere")}, {"q": "where"}, {"q": {"a": 1}})
-    with pytest.raises(WorkbookError, match=r"no point of example-shard-.* has a document's text in 'text'"):
-        existing.ask(shard, "", existing.TEXT, other, {"tiny": encoders.load("tiny-static")})
+    with pytest.raises(WorkbookError, match=r"nothing found in example-shard-.* has a document's text in 'text'"):
+        existing.judge(shard, "", existing.TEXT, other, {"tiny": encoders.load("tiny-static")})

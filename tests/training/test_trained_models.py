@@ -11,7 +11,7 @@ from workbook.corpora import corpora
 from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders, model_cards
 from workbook.errors import WorkbookError
-from workbook.evaluation import statistics
+from workbook.evaluation import corpus_facts, statistics
 from workbook.experiments import grid
 from workbook.training import trained_models, training
 from workbook.training.settings import Settings
@@ -97,15 +97,21 @@ def shared(count):
     return Corpus("shared", documents, queries, {f"q{number}": {f"d{number}": 1} for number in range(count)})
 
 
+def told(how, corpus, *variants, **options):
+    return how(corpus, corpus_facts.shared_words(corpus), *variants, **options)
+
+
 def test_differences_are_told_by_how_many_words_a_query_shares_with_its_answer():
     """30 queries, and a loss of 0, 0.2 and 0.5 where all, half and none of the words are shared."""
     lost = np.resize([0.0, 0.2, 0.5], 30)
     one, other = planted("one", [list(0.9 - lost)], [[0] * 30]), planted("other", [[0.9] * 30], [[0] * 30])
-    rows = trained_models.by_words_shared(shared(30), one, other).set_index("part")
+    rows = told(trained_models.by_words_shared, shared(30), one, other).set_index("part")
     assert rows.loc[trained_models.SHARED, "value"].tolist() == pytest.approx([-0.5, -0.2, 0])
     assert set(rows["n"]) == {10} and set(rows["against"]) == {"other"}
-    few = trained_models.by_words_shared(
-        shared(28), *(planted(each.label, [list(each.scores()[:28])], [[0] * 28]) for each in (one, other))
+    few = told(
+        trained_models.by_words_shared,
+        shared(28),
+        *(planted(each.label, [list(each.scores()[:28])], [[0] * 28]) for each in (one, other)),
     )
     assert list(few["part"]) == trained_models.SHARED[2:], "ten queries there, nine in the others"
 
@@ -114,7 +120,7 @@ def test_queries_to_look_at_are_those_farthest_apart_on_either_side():
     lost = np.zeros(9)
     lost[[2, 5, 6]] = 0.5, 0.2, -0.3
     one, other = planted("one", [list(0.5 - lost)], [[0] * 9]), planted("other", [[0.5] * 9], [[0] * 9])
-    shown = trained_models.farthest_apart(shared(9), one, other, 1)
+    shown = told(trained_models.farthest_apart, shared(9), one, other, count=1)
     assert shown["query"].tolist() == ["three2 four2", "one6 two6"] and shown["an answer"].tolist() == [
         "one2 two2",
         "one6 two6",

@@ -27,7 +27,7 @@ from workbook.corpora.near_duplicates import plain
 from workbook.corpora.own_files import FEWEST, Judgement, Source, check
 from workbook.errors import WorkbookError
 
-FORMAT = 3  # raise it when the rules below change, so that older folders are not used
+FORMAT = 4  # raise it when the rules below change, so that older folders are not used
 ALL = 2**64  # above every rank
 KNOWN = {"title": "the title", "sentence": "a sentence", "span": "words in a row"}  # what asks for a known item
 
@@ -241,9 +241,11 @@ def _known_items(source: Source, kept: dict[str, Document]) -> Asked:
         made = pairs.make(dict(sorted(kept.items())), [other], 1, source.seed)
         anchors = {pair.document: pair.anchor for pair in made}
         kind, documents, rests = other, kept, {pair.document: Document("", pair.positive) for pair in made}
-        said = [part for one in kept.values() for part in pairs.split_sentences(one.text)]
+        said = anchors.values()
+        if kind == "sentence":
+            said = [part for one in kept.values() for part in pairs.split_sentences(one.text)]
     wanted = set(map(plain, anchors.values()))
-    times = Counter(part for part in map(plain, anchors.values() if kind == "span" else said) if part in wanted)
+    times = Counter(part for part in map(plain, said) if part in wanted)
     drawn = _drawn(source, [key for key, anchor in anchors.items() if times[plain(anchor)] == 1])
     if kind == "span":  # words that another document has, too, ask for both
         whole = "\n".join(plain(one.full) for one in kept.values())

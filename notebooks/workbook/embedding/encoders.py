@@ -161,7 +161,9 @@ class Encoder:
             kind = type(texts[strange[0]]).__name__
             raise WorkbookError(f"texts[{strange[0]}] is of type {kind}: every text must be a str")
         if role == "document" and self.collection:
-            raise WorkbookError(f"{self.name} reads queries, which {self.collection} has the documents for: ask that")
+            raise WorkbookError(
+                f"{self.name} is a table of queries, for documents that {self.collection} has: it encodes none"
+            )
         encode = self.model.encode_query if role == "query" else self.model.encode_document
         vectors = encode(list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)

@@ -23,7 +23,7 @@ from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import corpus_facts, evaluation, statistics
 from workbook.evaluation.stopwatch import Times
-from workbook.experiments import existing_truth, grid
+from workbook.experiments import existing_truth, grid, rankings
 from workbook.experiments.existing_truth import Existing, Questions
 from workbook.progress import bar
 from workbook.qdrant import engine, existing_collection, existing_facts, existing_shard, quantization, server
@@ -145,7 +145,7 @@ def _rows(
             yield {**names, "metric": "bytes per vector", "value": facts.bytes_per_vector}
 
 
-def ask(
+def judge(
     collection: str, vector_name: str, text_field: str, corpus: Corpus, encoders: Mapping[str, Encoder]
 ) -> pd.DataFrame:  # fmt: skip
     """What encoders of queries find in a collection as it stands, by an exact search: NDCG@10, in rows of `results`.
@@ -159,14 +159,16 @@ def ask(
         for label, encoder in encoders.items():
             if encoder.dimensions != facts.size:
                 raise WorkbookError(f"{label} gives {encoder.dimensions} dimensions, and {facts.name} has {facts.size}")
-        known = {each: numbers.get(payload.get(text_field)) for each, payload in one.payloads().items()}
-        if not any(known.values()):
-            raise WorkbookError(f"no point of {facts.name} has a document's text in {text_field!r}: give text_field")
-        found = {}
+        hits = {}
         for label, encoder in encoders.items():
             queries = vectors.truncate(vectors.encode(encoder, corpus.query_texts, "query"), facts.size)
-            hits = one.search(queries, evaluation.DEPTH + 1, Search(exact=True))[0]
-            found[label] = [[known[each] for each in row if known[each]] for row in hits]
+            hits[label] = one.search(queries, rankings.DEPTH, Search(exact=True))[0]
+        ids = list(dict.fromkeys(each for ranked in hits.values() for row in ranked for each in row))
+        texts = [payload.get(text_field) for payload in one.payloads(ids)]
+        known = {each: numbers.get(text) for each, text in zip(ids, texts, strict=True) if isinstance(text, str)}
+    if not any(known.values()):
+        raise WorkbookError(f"nothing found in {facts.name} has a document's text in {text_field!r}: give text_field")
+    found = {label: [[known[each] for each in row if known.get(each)] for row in own] for label, own in hits.items()}
     names = {"corpus": corpus.name, "variant": "an existing collection", "setting": facts.setting, "search": "exact"}
     scores = {label: evaluation.judge(corpus, ranked)["ndcg@10"] for label, ranked in found.items()}
     today, *others = scores

@@ -76,21 +76,14 @@ class Collection:
         pages = self._pages(self._name, self._has_it, self._strict[self._name].page(IDS))
         return [record.id for page in pages for record in page]
 
-    def payloads(self) -> dict[Any, dict[str, Any]]:
-        """The payload of each point that has the vector, by id, in order."""
-        pages = self._pages(self._name, self._has_it, self._strict[self._name].page(self._size), with_payload=True)
-        return {record.id: record.payload or {} for page in pages for record in page}
+    def payloads(self, ids: Sequence) -> list[dict[str, Any]]:
+        """The payloads of points."""
+        return [record.payload or {} for record in self._records(ids, with_payload=True)]
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
-        found, step = {}, self._strict[self._searched].listed(self._size)
-        for start in range(0, len(ids), step):
-            wanted = _only(ids[start : start + step])
-            for page in self._scroll(self._searched, wanted, step):
-                found |= page
-        if len(found) < len(set(ids)):
-            raise self._changed("measured")
-        return np.array([found[each] for each in ids], dtype=np.float32)
+        records = self._records(ids, with_vectors=self._wanted)
+        return np.array([self._own(record.vector) for record in records], dtype=np.float32)
 
     def search(self, queries: np.ndarray, limit: int, search: Search | None) -> Answers:
         """Search float32 queries (q, size) in batches; None: the server searches by its own defaults.
@@ -137,8 +130,8 @@ class Collection:
         """Fill the copy, index every vector of it, and search that from now on."""
         own, copy = self._quantization(self._info()), self._copy
         step = min(self._strict[self._name].page(self._size), self._strict[copy].points(self._size))
-        for page in self._scroll(self._name, self._has_it, step):
-            points = [models.PointStruct(id=each, vector=self._named(vector)) for each, vector in page.items()]
+        for page in self._pages(self._name, self._has_it, step, with_vectors=self._wanted):
+            points = [models.PointStruct(id=each.id, vector=self._named(self._own(each.vector))) for each in page]
             patiently(self._qdrant.bulk.upsert, copy, points, wait=True)
         expected, self._searched = self._count(self._has_it), copy
         if self._count(None) != expected:
@@ -176,16 +169,26 @@ class Collection:
     def _named(self, vector: Any) -> Any:
         return {self._vector: vector} if self._vector else vector
 
-    def _scroll(self, collection: str, which: models.Filter, limit: int) -> Iterator[dict[int | str, Any]]:
-        """Points page by page, in the order of their ids: each id with its vector."""
-        wanted = [self._vector] if self._vector else True
-        for records in self._pages(collection, which, limit, with_vectors=wanted):
-            yield {record.id: self._own(record.vector) for record in records}
+    @property
+    def _wanted(self) -> bool | list[str]:
+        """What to ask for to be given the vector."""
+        return [self._vector] if self._vector else True
+
+    def _records(self, ids: Sequence, **wanted: Any) -> list[models.Record]:
+        """What is wanted of points, in the order of these ids."""
+        found, step = {}, self._strict[self._searched].listed(self._size)
+        for start in range(0, len(ids), step):
+            for page in self._pages(self._searched, _only(ids[start : start + step]), step, **wanted):
+                found |= {record.id: record for record in page}
+        if len(found) < len(set(ids)):
+            raise self._changed("measured")
+        return [found[each] for each in ids]
 
     def _pages(
         self, collection: str, which: models.Filter, limit: int, with_payload: bool = False,
         with_vectors: bool | list[str] = False,
     ) -> Iterator[list[models.Record]]:  # fmt: skip
+        """Points page by page, in the order of their ids, with what is wanted of them."""
         offset = None
         while True:
             records, offset = patiently(

@@ -77,11 +77,21 @@ class Shard:
 
     def ids(self) -> list:
         """Ids of the points that have the vector, in order."""
-        return list(self._payloads(False))
+        found, offset = [], None
+        while True:
+            request = qdrant_edge.ScrollRequest(
+                offset=offset, limit=BATCH, filter=self._has_it, with_payload=False, with_vector=False
+            )
+            records, offset = self._shard.scroll(request)
+            found += [record.id for record in records]
+            if offset is None:
+                return found
 
-    def payloads(self) -> dict[Any, dict[str, Any]]:
-        """The payload of each point that has the vector, by id, in order."""
-        return self._payloads(True)
+    def payloads(self, ids: Sequence) -> list[dict[str, Any]]:
+        """The payloads of points."""
+        records = self._shard.retrieve(list(ids), with_payload=True, with_vector=False)
+        found = {record.id: record.payload or {} for record in records}
+        return [found[each] for each in ids]
 
     def vectors(self, ids: Sequence) -> np.ndarray:
         """The stored vectors of points that have one: float32 (ids, size)."""
@@ -125,17 +135,6 @@ class Shard:
 
     def close(self) -> None:
         self._shard.close()
-
-    def _payloads(self, wanted: bool) -> dict[Any, dict[str, Any]]:
-        found, offset = {}, None
-        while True:
-            request = qdrant_edge.ScrollRequest(
-                offset=offset, limit=BATCH, filter=self._has_it, with_payload=wanted, with_vector=False
-            )
-            records, offset = self._shard.scroll(request)
-            found |= {record.id: record.payload or {} for record in records}
-            if offset is None:
-                return found
 
     def _open(self) -> None:
         try:

@@ -61,15 +61,15 @@ def claim(compared: Sequence[Comparison], margin: float) -> str:
     won = f"{static} beats {rival} on {verdicts[BETTER]} of {n} corpora, loses on {verdicts[WORSE]}"
     if not one.overall:
         return f"With word search, {won}: too few to generalise."
-    if verdicts[BETTER] and verdicts[WORSE]:
+    verdict = decide(one.overall.effect, margin)
+    if verdict == NOT_SETTLED and verdicts[BETTER] and verdicts[WORSE]:
         return f"It depends on your texts: with word search, {won}."
-    said = {
+    return {
         BETTER: f"No: with word search beside both, {static} is better than {rival}, on average over {n} corpora.",
         EQUAL: f"No: with word search beside both, {static} equals {rival} within {margin:g}, on average.",
         WORSE: f"Yes: with word search beside both, {static} is worse than {rival}, on average over {n} corpora.",
         NOT_SETTLED: f"Not settled: with word search beside both, {static} and {rival} may differ or not.",
-    }
-    return said[decide(one.overall.effect, margin)]
+    }[verdict]
 
 
 def plain(label: str) -> str:

@@ -6,6 +6,7 @@ only read.
 
 import hashlib
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from workbook.evaluation import statistics
 from workbook.experiments import existing
 from workbook.training import start_models
 
-PAGE = 1_000  # vectors read at once
+PAGE = 1_000  # points read at once
 PROBED = 2_000  # texts at most, to see whether the vectors are theirs
 UNIT = 1e-2  # by which a length may differ from 1 where the distance does not make it 1
 
@@ -43,14 +44,22 @@ class StoredVectors(NamedTuple):
         return {"collection": self.name, "vector": self.vector, "vectors_sha256": sha256}
 
 
-def read(collection: str, vector_name: str = "", text_field: str = "text") -> tuple[dict[str, Document], StoredVectors]:
+def read(
+    collection: str, vector_name: str = "", text_field: str = "text", most: int = 0, seed: int = 0
+) -> tuple[dict[str, Document], StoredVectors]:  # fmt: skip
     """The texts of a collection, or of an Edge shard's folder, by point id, and their vectors.
 
-    `text_field` is the field of the payload that was embedded. Points without a text in it are told and left out.
+    `text_field` is the field of the payload that was embedded. Points without a text in it are told and left out; of
+    more than `most` points, if it is above 0, so many are drawn by seed.
     Raises WorkbookError for a collection that most points of have none, or that is not searched by the cosine.
     """
     with existing.opened(collection, vector_name) as one:
-        facts, payloads = one.facts(), one.payloads()
+        facts, ids = one.facts(), one.ids()
+        if 0 < most < len(ids):
+            print(f"{most:,} of {len(ids):,} points of {facts.name} are learned from, drawn by seed {seed}")
+            drawn = np.random.default_rng(seed).choice(len(ids), most, replace=False)
+            ids = [ids[place] for place in np.sort(drawn)]
+        payloads = dict(zip(ids, chain.from_iterable(map(one.payloads, _pages(ids))), strict=True))
         texts = {each: text for each, payload in payloads.items() if _is_text(text := payload.get(text_field))}
         if len(texts) <= len(payloads) / 2:
             fields = ", ".join(sorted({name for payload in payloads.values() for name in payload})) or "none"
@@ -60,8 +69,7 @@ def read(collection: str, vector_name: str = "", text_field: str = "text") -> tu
             )
         if missing := len(payloads) - len(texts):
             print(f"{missing:,} of {len(payloads):,} points of {facts.name} have no text in {text_field!r}: left out")
-        ids = list(texts)
-        rows = np.concatenate([one.vectors(ids[start : start + PAGE]) for start in range(0, len(ids), PAGE)])
+        rows = np.concatenate([one.vectors(page) for page in _pages(list(texts))])
     _check_cosine(facts, rows)
     documents = {str(each): Document("", text) for each, text in texts.items()}
     return documents, StoredVectors(facts.name, facts.vector, vectors.truncate(rows, facts.size))
@@ -109,6 +117,10 @@ def documents_by(teacher: Encoder | StoredVectors) -> dict[str, object]:
         return teacher.identity("document")
     folder = str(teacher.folder) if teacher.folder else f"{teacher.plain}@{teacher.revision}"
     return {"name": teacher.plain if teacher.facts else folder, **teacher.identity("document")}
+
+
+def _pages(ids: list) -> list[list]:
+    return [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
 
 
 def _is_text(value: object) -> bool:

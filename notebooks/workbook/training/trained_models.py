@@ -16,7 +16,7 @@ from workbook import paths
 from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders, model_cards
 from workbook.embedding.encoders import Encoder
-from workbook.evaluation import corpus_facts, statistics
+from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
 from workbook.experiments import grid
 from workbook.experiments.grid import Cell
@@ -132,12 +132,11 @@ def compare(corpus: Corpus, variants: Sequence[Variant], baselines: Mapping[str,
     return pd.DataFrame(found)
 
 
-def by_words_shared(corpus: Corpus, one: Variant, other: Variant) -> pd.DataFrame:
+def by_words_shared(corpus: Corpus, shares: pd.Series, one: Variant, other: Variant) -> pd.DataFrame:
     """The difference of two variants on queries that have few, some and most of their words in the answer, as `rows`.
 
-    Shares are those of `corpus_facts.shared_words`. A group of fewer than MIN_QUERIES queries is left out.
+    `shares` are those of `corpus_facts.shared_words`. A group of fewer than MIN_QUERIES queries is left out.
     """
-    shares = corpus_facts.shared_words(corpus)
     groups = pd.cut(shares, [-1, 1 / 3, 2 / 3, 2], labels=SHARED)
     found = []
     for part in SHARED:
@@ -149,7 +148,9 @@ def by_words_shared(corpus: Corpus, one: Variant, other: Variant) -> pd.DataFram
     return pd.DataFrame(found)
 
 
-def farthest_apart(corpus: Corpus, one: Variant, other: Variant, count: int = 3) -> pd.DataFrame:
+def farthest_apart(
+    corpus: Corpus, shares: pd.Series, one: Variant, other: Variant, count: int = 3
+) -> pd.DataFrame:  # fmt: skip
     """The queries that `one` loses most on, and those it wins most on, `count` of each, with an answer to look at."""
     scores = pd.DataFrame({each.label: each.scores() for each in (one, other)})
     order = (scores[one.label] - scores[other.label]).sort_values(kind="stable").index
@@ -157,9 +158,8 @@ def farthest_apart(corpus: Corpus, one: Variant, other: Variant, count: int = 3)
     best = [max(corpus.qrels[query], key=corpus.qrels[query].get) for query in found.index]
     answers = [corpus.documents[key].full if key in corpus.documents else "" for key in best]
     texts = {"query": [corpus.queries[query] for query in found.index], "an answer": answers}
-    shares = corpus_facts.shared_words(corpus).reindex(found.index)
     found = found.assign(**{name: [text[:100] for text in own] for name, own in texts.items()})
-    return found.assign(**{"words shared": shares.round(2)}).reset_index(drop=True)
+    return found.assign(**{"words shared": shares.reindex(found.index).round(2)}).reset_index(drop=True)
 
 
 def table(variants: Sequence[Variant], judge: Variant, plain: Variant) -> pd.DataFrame:
