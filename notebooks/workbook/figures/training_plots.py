@@ -97,9 +97,8 @@ def ladder(found: Sequence[Step]) -> Figure:
             Line2D([], [], marker=marker, color=f"C{place}", ls="none", label=label)
             for place, (label, (_, marker, _)) in enumerate(looks.items())
         ]
-        panels[1].legend(
-            handles=keys, loc="upper left", fontsize=9
-        )  # attention takes time: the top row is on the right
+        # attention takes time: the top row is on the right
+        panels[1].legend(handles=keys, loc="upper left", fontsize=9, frameon=True, framealpha=1, edgecolor="none")
         set_title(figure, _ladder_finding(measured))
         n = max(step.score.n for step in measured)
         note(
