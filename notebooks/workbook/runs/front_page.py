@@ -40,8 +40,8 @@ def write(file: Path, run: str, command: str, notebooks: Collection[str] | None 
     said = claim(compared, margin) if compared else headline
     told = _over_corpora(compared, margin, answered) if compared else _of_one(answered)
     meant = (
-        "Mean: of the paired differences in NDCG@10, with its 95% interval; a new corpus: where its difference is "
-        "expected (95%). Speeds are medians."
+        "Mean: of the paired differences in NDCG@10 (1: a perfect ranking), with its 95% interval; a new corpus: where "
+        "its difference is expected (95%). Speeds are medians."
         if compared
         else "Differences are in NDCG@10, paired, with 95% intervals; factors of speed are medians, with the range of "
         "the repeats where one is given."
