@@ -26,7 +26,7 @@ SECRETS = ("qvxkeyhead", "qvxkeytail", "qvxhubtoken", "qvxpassword", "qvxloginna
 PLACES = ("qvxworkfolder", "qvxhomefolder", "qvxtemporary", "qvxbeirsets", "qvxclientname", "qvxmodelvault")
 PRIVATE = (*SECRETS, *PLACES, "qvxusername", "qvxhostname")
 # The second run of these is compared with the first. 02 is of times; 06 chooses among searches that the engine's chance
-# moves; 07 reads the others.
+# moves; 08 reads the others.
 AGAIN = ("01_static_vs_transformer", "03_matryoshka_dimensions", "04_quantization_vs_ndcg", "05_train_your_own")
 JUMP = 30  # seconds from the start until the clock goes back
 

@@ -116,7 +116,7 @@ PLAN = b"""profiles:
   a:
     cell_timeout_s: 3
     parameters: {corpus: sample, static_model: tiny-static, transformer_model: tiny-transformer}
-    notebooks: {03_matryoshka_dimensions: {repeats: 2, dimensions: [16]}, 07_should_you_pay_attention: }
+    notebooks: {03_matryoshka_dimensions: {repeats: 2, dimensions: [16]}, 08_should_you_pay_attention: }
   b: {notebooks: {01_static_vs_transformer: {}}}
 expected:
   - {profile: a, notebook: 03_matryoshka_dimensions, metric: ndcg@10, value: 0.5, tolerance: 1, where: {corpus: sample}}

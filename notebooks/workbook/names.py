@@ -52,6 +52,6 @@ TRAINED = "trained"  # the model with the settings that were chosen, which the o
 ALIGNED, STATIC_QUERY = "aligned query", "static query"
 NOWHERE, INDEXING, ALWAYS = "nowhere", "when indexing", "always"  # where a method needs attention
 # The notebooks that measure nothing: they read the rows of the others, the second those of several corpora
-VERDICT, ACROSS = "07_should_you_pay_attention", "08_across_corpora"
+VERDICT, ACROSS = "08_should_you_pay_attention", "09_across_corpora"
 CORPORA = Names()
 MODELS = Names(reserved=(BM25, BM25_TOKENS, BM25_BY_SHARD, TRAINED, DISTILLED, ALIGNED, STATIC_QUERY))

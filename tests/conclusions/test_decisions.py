@@ -96,7 +96,7 @@ def test_rows_and_table_show_the_same(found, monkeypatch):
     places = {"roomy": ROOMY, "tiny": ROOMY_BUT_FOR_MEMORY}
     decided = decide(found, **places)
     rows = decisions.rows(decided, "made")
-    assert results.publish("07_should_you_pay_attention", rows).startswith("8 rows")
+    assert results.publish("08_should_you_pay_attention", rows).startswith("8 rows")
     nothing_fits = rows[(rows["scenario"] == "tiny") & rows["method"].isna()]
     assert nothing_fits["metric"].str.startswith("place: ").all() and len(nothing_fits) == 3
     table = decisions.table(decided, places)
@@ -120,7 +120,7 @@ def test_a_computed_memory_is_said_to_be_computed(found):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine_name", ["memory", "server"])
 def test_a_run_without_edge_reaches_its_decisions(server, monkeypatch, engine_name):
-    """As notebooks 01 and 07 do it; the server is the tests' stand-in."""
+    """As notebooks 01 and 08 do it; the server is the tests' stand-in."""
     monkeypatch.setenv("WORKBOOK_RUN", "made")
     corpus, labels = corpora.load("sample"), ("tiny-static", "tiny-transformer")
     methods = retrieval_methods.bm25_alone(corpus)

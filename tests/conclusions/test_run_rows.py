@@ -27,7 +27,7 @@ def edit(notebook, **facts):
 
 def test_every_numbered_notebook_but_the_last_publishes():
     assert run_rows.needed() == NOTEBOOKS
-    assert (paths.NOTEBOOKS / "07_should_you_pay_attention.ipynb").is_file()
+    assert (paths.NOTEBOOKS / "08_should_you_pay_attention.ipynb").is_file()
 
 
 def test_all_rows_of_a_run_are_read(made):
@@ -103,11 +103,11 @@ def test_other_packages_are_another_machine(made):
 
 def test_in_jupyterlab_the_latest_run_that_measured_is_read(made, monkeypatch):
     monkeypatch.setenv("WORKBOOK_RUN", "interactive")
-    results.publish("07_should_you_pay_attention", rows()["06_your_data"])
+    results.publish("08_should_you_pay_attention", rows()["06_your_data"])
     assert run_rows.latest() == "interactive", "the runner says which"
     monkeypatch.delenv("WORKBOOK_RUN")
     assert results.run_name() == "interactive"
-    assert run_rows.runs() == ["made"] and run_rows.latest() == "made", "notebook 07 measures nothing"
+    assert run_rows.runs() == ["made"] and run_rows.latest() == "made", "notebook 08 measures nothing"
 
 
 def test_only_what_is_asked_for_is_missed(made):

@@ -120,5 +120,5 @@ def test_over_corpora_a_table_has_each_comparison_in_plain_words(page, monkeypat
     assert [line.split(" | ")[1] for line in lines[1:]] == [
         "distilled static against MiniLM",
         "trained static + BM25 against MiniLM + BM25",
-    ], "the fusion that is kinder to the static model is left to 08"
+    ], "the fusion that is kinder to the static model is left to 09"
     assert lines[2].split(" | ")[3].split() == ["1,", "0,", "1,", "3"]

@@ -13,7 +13,7 @@ from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.runs import outcomes, report, runner
 
-READING = "07_should_you_pay_attention"
+READING = "08_should_you_pay_attention"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_each_corpus_is_a_run_of_its_own_and_the_reader_runs_once(project, two, 
     ]
     assert told(project, name, READING) == f"told {name}\n"
     out = capsys.readouterr().out
-    assert "[1/3] tiny: 01_first ..." in out and "[3/3] all corpora: 07_should" in out
+    assert "[1/3] tiny: 01_first ..." in out and "[3/3] all corpora: 08_should" in out
     assert "[2/3] two: 01_first, under two minutes left ..." in out
 
 

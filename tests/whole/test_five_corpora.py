@@ -88,7 +88,7 @@ def test_the_overall_effect_is_that_of_the_corpora_rows(several):
     assert (rows["part"].fillna("").str.startswith("mean without")).sum() == COUNT
 
 
-def test_the_verdict_and_08_tell_of_all_corpora(several):
+def test_the_verdict_and_09_tell_of_all_corpora(several):
     for notebook in (VERDICT, ACROSS):
         text = outputs(several[0], notebook)
         assert "5 corpora" in text and "a new corpus is expected between" in text

@@ -58,7 +58,7 @@ def test_no_warning_or_progress_noise(smoke, notebook):
 def test_tables_figures_and_what_ran_are_shown(smoke, notebook):
     outputs = outputs_of(smoke[1], notebook)
     assert any("image/png" in output.get("data", {}) for output in outputs)
-    what_ran = "smoke" if notebook.startswith("07") else corpora.load("sample").sha256[:16]
+    what_ran = "smoke" if notebook.startswith("08") else corpora.load("sample").sha256[:16]
     assert what_ran in json.dumps(outputs[0]), "the first output must say what ran"
 
 
@@ -241,8 +241,8 @@ def test_06_recommends_nothing_by_25_queries_and_says_what_would_decide(smoke):
     assert rows["scenario"].isna().all() and statistics.REPORTED not in set(rows["part"])
 
 
-def test_07_answers_every_question_from_the_rows(smoke):
-    outputs = outputs_of(smoke[1], "07_should_you_pay_attention")
+def test_08_answers_every_question_from_the_rows(smoke):
+    outputs = outputs_of(smoke[1], "08_should_you_pay_attention")
     text = json.dumps(outputs, ensure_ascii=False)
     assert "Nothing is missing." in text and "Not measured" not in text
     kept = value(rows_of("01_static_vs_transformer"), metric="share kept")
@@ -258,9 +258,9 @@ def test_07_answers_every_question_from_the_rows(smoke):
     assert f"against tiny-transformer it is {shown}" in text, "mean over the seeds"
 
 
-def test_07_decides_for_each_place_by_half_of_the_queries(smoke):
-    rows = rows_of("07_should_you_pay_attention")
-    places = set(plan.declared_parameters("07_should_you_pay_attention")["places"])
+def test_08_decides_for_each_place_by_half_of_the_queries(smoke):
+    rows = rows_of("08_should_you_pay_attention")
+    places = set(plan.declared_parameters("08_should_you_pay_attention")["places"])
     assert set(rows["scenario"]) == places
     reported = rows[rows["metric"] == "ndcg@10"]
     assert len(reported) == len(places) and (reported["n"] == 13).all(), "25 queries: 12 choose, 13 report"
@@ -284,7 +284,7 @@ def test_figures_say_in_words_what_they_show(smoke):
 
 def test_quality_agrees_between_the_notebooks(smoke):
     facts = {"model": "tiny-static", "dimension": 64, "search": "exact", "metric": "ndcg@10"}
-    found = {value(rows_of(name), **facts) for name in NOTEBOOKS if name[:2] not in ("02", "07")}
+    found = {value(rows_of(name), **facts) for name in NOTEBOOKS if name[:2] not in ("02", "08")}
     assert len(found) == 1
 
 

@@ -158,7 +158,7 @@ def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[
 
 
 def shown(compared: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """The comparisons that answer each question; 08 has the others."""
+    """The comparisons that answer each question; notebook 09 has the others."""
     found: dict[str, list[Comparison]] = {}
     for each in compared:
         found.setdefault(each.question, []).append(each)

@@ -91,7 +91,7 @@ def _of_one(answered: Sequence[Answer]) -> list[str]:
 def _over_corpora(compared: Sequence[Comparison], margin: float, answered: Sequence[Answer]) -> list[str]:
     """A table of the comparisons that answer the questions, those with BM25 by the fusion of the claim alone.
 
-    Of cuts the mildest and of rescored codes the trained model's: 08 has the others.
+    Of cuts the mildest and of rescored codes the trained model's: 09 has the others.
     """
     fusion = across.main(compared).one.rpartition(" + ")[2]
     lines = ["| question | compared | mean | better, equal, worse, open | a new corpus |", "|---|---|---|---|---|"]
