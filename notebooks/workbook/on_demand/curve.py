@@ -1,0 +1,77 @@
+"""What asking some of the queries again buys: NDCG@10 against the share of queries that are, the weakest first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from workbook.evaluation import statistics
+from workbook.evaluation.statistics import Interval
+from workbook.on_demand.two_searches import Asked
+
+SHARES = tuple(tenths / 10 for tenths in range(11))
+TOLD = (0.1, 0.3, 0.5)  # shares that are told of in words
+
+
+def weakest(weakness: pd.Series, share: float) -> pd.Series:
+    """Which queries are asked again if a share is, the weakest first: 1 or 0 for each.
+
+    Of equally weak ones at the end, each is asked by the share of them that there is room for: what a draw would give
+    on average.
+    """
+    room = share * len(weakness)
+    order = weakness.rank(method="min", ascending=False) - 1  # how many are weaker
+    equal = weakness.groupby(weakness).transform("size")
+    return ((room - order) / equal).clip(0, 1)
+
+
+def after(found: Asked, asked: pd.Series) -> pd.Series:
+    """NDCG@10 of each query when those `asked` (0 to 1 of each) are searched again."""
+    return found.first + asked * found.gain
+
+
+def bought(found: Asked, asked: pd.Series) -> Interval:
+    """The share of all that attention adds which asking those again buys, with its standard error.
+
+    Not a number where attention adds nothing. The error is that of a ratio of means (delta method).
+    """
+    part, gain = asked * found.gain, found.gain
+    share = statistics.share_kept(part, gain)
+    if share.n < statistics.MIN_QUERIES or not gain.mean():
+        return share
+    error = (part - share.value * gain).std(ddof=1) / len(gain) ** 0.5 / abs(gain.mean())
+    return share._replace(standard_error=float(error))
+
+
+def at_random(found: Asked, share: float) -> pd.Series:
+    """NDCG@10 of each query, on average over choices by chance."""
+    return after(found, pd.Series(share, found.gain.index))
+
+
+def at_best(found: Asked, share: float) -> pd.Series:
+    """NDCG@10 of each query if those were asked that gain most: what no signal can know. One that loses is not."""
+    return after(found, weakest(found.gain, share) * (found.gain > 0))
+
+
+def points(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> pd.DataFrame:
+    """The curve: a row for each share, of NDCG@10 by `weakness`, by chance and at best, with intervals.
+
+    Columns: share, choice, value, low, high, n, standard_error.
+    """
+    made = []
+    for share in shares:
+        chosen = after(found, weakest(weakness, share)), at_random(found, share), at_best(found, share)
+        for choice, scores in zip(("signals", "chance", "best"), chosen, strict=True):
+            made.append({"share": share, "choice": choice, **statistics.mean(scores)._asdict()})
+    return pd.DataFrame(made)
+
+
+def losses(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> list[Interval]:
+    """Paired differences from asking every query with attention, for each share; widened for their number."""
+    return statistics.differences([(after(found, weakest(weakness, share)), found.second) for share in shares])
+
+
+def needed(lost: Sequence[Interval], margin: float, shares: Sequence[float] = SHARES) -> float:
+    """The smallest share from which on no loss of the margin against asking all again is left, by the interval."""
+    short = [place for place, each in enumerate(lost) if not statistics.keeps(each, margin)]
+    return shares[min(max(short, default=-1) + 1, len(shares) - 1)]

@@ -1,0 +1,67 @@
+"""When to ask again, set before anybody has judged: on known items, to a share of queries or to a loss."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workbook.errors import WorkbookError
+from workbook.evaluation.statistics import MIN_QUERIES
+from workbook.on_demand import combined, curve
+from workbook.on_demand.two_searches import Asked
+
+
+class Rule(NamedTuple):
+    """Ask again what is as weak as `limit` or weaker among earlier searches, whose signals are in `among`."""
+
+    limit: float
+    among: pd.DataFrame
+
+    def asks(self, found: pd.DataFrame) -> pd.Series:
+        """Whether each search of `signals.of` is asked again."""
+        return self.weakness(found) >= self.limit
+
+    def weakness(self, found: pd.DataFrame) -> pd.Series:
+        return combined.weakness(found, self.among)
+
+    def why(self, found: pd.DataFrame) -> list[str]:
+        """For each search the signal that says most for asking again, in words."""
+        ranks = pd.DataFrame(
+            {name: combined.lower(found[name].to_numpy(), self.among[name].to_numpy()) for name in combined.CHOSEN}
+        )
+        known = np.isfinite(found[list(combined.CHOSEN)]).all(axis=1)
+        told = zip(ranks.idxmax(axis=1), ranks.max(axis=1), known, strict=True)
+        return [
+            f"{name}: lower than {rank:.0%} of earlier searches" if there else "no word that the table of vectors knows"
+            for name, rank, there in told
+        ]  # fmt: skip
+
+
+def by_share(items: Asked | None, share: float) -> Rule:
+    """Ask again for a share of the known items, the weakest. Raises WorkbookError for too few of these."""
+    signals = _checked(items).signals
+    weakness = combined.weakness(signals, signals).sort_values(ascending=False)
+    count = round(share * len(weakness))
+    return Rule(float(weakness.iloc[count - 1]) if count else np.inf, signals)
+
+
+def by_loss(items: Asked | None, most: float) -> Rule:
+    """Ask again for as few known items as lose at most so much NDCG@10 against asking all of them again."""
+    found = _checked(items)
+    weakness = combined.weakness(found.signals, found.signals)
+    counts = np.arange(len(weakness) + 1)
+    scores = [curve.after(found, curve.weakest(weakness, count / len(weakness))).mean() for count in counts]
+    enough = np.array(scores) >= found.second.mean() - most
+    count = counts[~enough].max(initial=-1) + 1  # from here on, whatever is asked beside
+    return by_share(found, count / len(weakness))
+
+
+def _checked(items: Asked | None) -> Asked:
+    if items is None or len(items.first) < MIN_QUERIES:
+        raise WorkbookError(
+            f"{0 if items is None else len(items.first)} known items are too few to set a threshold by ({MIN_QUERIES} "
+            f"are the least): give threshold, the weakness from 0 to 1 from which on a query is asked again"
+        )
+    return items
