@@ -69,3 +69,8 @@ def test_a_query_that_the_vectors_know_nothing_of_is_the_weakest_by_every_signal
     )  # fmt: skip
     table = signals.of(found)
     assert np.isneginf(table.loc[1]).all() and np.isfinite(table.loc[0]).all()
+
+
+def test_one_query_that_nothing_is_found_for():
+    table = signals.of(first_search([[]], np.zeros((1, 0)), texts=["zebra"]))
+    assert np.isneginf(table).all(axis=None)

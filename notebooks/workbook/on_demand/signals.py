@@ -101,8 +101,8 @@ SIGNALS: dict[str, Callable[[FirstSearch], np.ndarray]] = {
 
 
 def _best(hits: Hits) -> np.ma.MaskedArray:
-    """The scores of the first TOP results, float64 (queries, TOP), those that are missing masked."""
-    scores = hits.scores[:, :TOP].astype(float)
+    """The scores of the first TOP results, float64 (queries, up to TOP), those that are missing masked."""
+    scores = hits.scores[:, :TOP].astype(float) if hits.scores.shape[1] else np.full((len(hits.scores), 1), -np.inf)
     return np.ma.masked_array(scores, ~np.isfinite(scores))
 
 
