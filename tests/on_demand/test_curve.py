@@ -5,12 +5,18 @@ import pandas as pd
 import pytest
 from two_asked import made_up
 from workbook.evaluation.statistics import Interval
+from workbook.names import BEST, CHANCE, COMBINED
 from workbook.on_demand import combined, curve
 from workbook.on_demand.two_searches import Asked
 
 
 def weakness_of(found):
     return combined.weakness(found.signals, found.signals)
+
+
+def curved(found, shares=curve.SHARES, metric="ndcg@10"):
+    rows = curve.rows(found, weakness_of(found), shares)
+    return rows[rows["metric"] == metric].pivot_table(index="asked", columns="variant", values="value")
 
 
 def series(values):
@@ -37,13 +43,11 @@ def test_the_order_of_the_queries_decides_nothing():
 
 def test_signals_that_know_buy_everything_with_half_and_chance_buys_half():
     found = made_up()
-    points = curve.points(found, weakness_of(found), [0, 0.25, 0.5, 1]).pivot_table(
-        index="share", columns="choice", values="value"
-    )
+    points = curved(found, [0, 0.25, 0.5, 1])
     low, high = found.first.mean(), found.second.mean()
-    assert points["signals"].tolist() == pytest.approx([low, low + 0.05, high, high])
-    assert points["best"].tolist() == pytest.approx(points["signals"].tolist())
-    assert points["chance"].tolist() == pytest.approx([low, low + 0.025, low + 0.05, high])
+    assert points[COMBINED].tolist() == pytest.approx([low, low + 0.05, high, high])
+    assert points[BEST].tolist() == pytest.approx(points[COMBINED].tolist())
+    assert points[CHANCE].tolist() == pytest.approx([low, low + 0.025, low + 0.05, high])
     assert [
         curve.bought(found, curve.weakest(weakness_of(found), share)).value for share in (0, 0.25, 0.5)
     ] == pytest.approx([0, 0.5, 1])
@@ -52,9 +56,9 @@ def test_signals_that_know_buy_everything_with_half_and_chance_buys_half():
 def test_the_best_choice_is_above_all_others_and_never_asks_what_loses():
     found = made_up(noise=0.5)
     found = found._replace(second=found.second - (np.arange(200) % 3 == 0) * 0.1)
-    table = curve.points(found, weakness_of(found)).pivot_table(index="share", columns="choice", values="value")
-    assert (table["best"] >= table[["signals", "chance"]].max(axis=1) - 1e-12).all()
-    assert table["best"].is_monotonic_increasing and table["best"][1.0] > found.second.mean()
+    table = curved(found)
+    assert (table[BEST] >= table[[COMBINED, CHANCE]].max(axis=1) - 1e-12).all()
+    assert table[BEST].is_monotonic_increasing and table[BEST][1.0] > found.second.mean()
 
 
 def test_the_interval_of_a_share_holds_it_in_most_samples_and_has_its_error():
@@ -72,6 +76,23 @@ def test_the_interval_of_a_share_holds_it_in_most_samples_and_has_its_error():
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.25)
 
 
+def test_rows_have_the_difference_from_asking_all():
+    found = made_up(noise=0.2)
+    scores, lost = (curved(found, metric=metric) for metric in ("ndcg@10", "ndcg@10 difference"))
+    assert (scores - found.second.mean()).to_numpy() == pytest.approx(lost.to_numpy())
+
+
+def test_what_choices_buy():
+    found = made_up(noise=0.2)
+    rows = curve.gains(found, {"one": weakness_of(found), "none": -weakness_of(found)})
+    bought = rows.pivot_table(index="asked", columns="variant", values="value")
+    scores = curved(found)[COMBINED]
+    assert bought["one"].tolist() == pytest.approx(
+        ((scores - scores[0]) / found.gain.mean())[list(curve.TOLD)].tolist()
+    )
+    assert (bought["none"] < bought["one"]).all() and (rows["low"] <= rows["value"]).all()
+
+
 def test_where_attention_adds_nothing_there_is_no_share():
     found = made_up(gain=0)
     assert np.isnan(curve.bought(found, curve.weakest(weakness_of(found), 0.3)).value)
@@ -82,7 +103,7 @@ def test_few_queries_have_no_error():
     assert np.isnan(curve.bought(found, curve.weakest(weakness_of(found), 0.3)).standard_error)
     single = made_up(2)
     single = Asked(*(each[:1] for each in single))
-    assert len(curve.points(single, weakness_of(single))) == 33 and np.isnan(
+    assert len(curve.rows(single, weakness_of(single))) == 66 and np.isnan(
         curve.losses(single, weakness_of(single))[0].low
     )
 

@@ -1,15 +1,16 @@
 """What asking some of the queries again buys: NDCG@10 against the share of queries that are, the weakest first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from workbook.evaluation import statistics
 from workbook.evaluation.statistics import Interval
+from workbook.names import BEST, CHANCE, COMBINED
 from workbook.on_demand.two_searches import Asked
 
 SHARES = tuple(tenths / 10 for tenths in range(11))
-TOLD = (0.1, 0.3, 0.5)  # shares that are told of in words
+TOLD = (0.1, 0.3, 0.5)  # shares whose part of the gain is told
 
 
 def weakest(weakness: pd.Series, share: float) -> pd.Series:
@@ -43,7 +44,7 @@ def bought(found: Asked, asked: pd.Series) -> Interval:
 
 
 def at_random(found: Asked, share: float) -> pd.Series:
-    """NDCG@10 of each query, on average over choices by chance."""
+    """NDCG@10 of each query if a share were drawn by chance, on average."""
     return after(found, pd.Series(share, found.gain.index))
 
 
@@ -52,17 +53,33 @@ def at_best(found: Asked, share: float) -> pd.Series:
     return after(found, weakest(found.gain, share) * (found.gain > 0))
 
 
-def points(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> pd.DataFrame:
-    """The curve: a row for each share, of NDCG@10 by `weakness`, by chance and at best, with intervals.
+def rows(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> pd.DataFrame:
+    """The curve in the long format of `results`: a row for each choice of queries, share `asked` and metric.
 
-    Columns: share, choice, value, low, high, n, standard_error.
+    The weakest are chosen, or by CHANCE, or as the BEST choice would be. NDCG@10 of all queries, and its paired
+    difference from asking all of them with attention, whose intervals are widened until they hold together.
     """
-    made = []
+    scores = {}
     for share in shares:
-        chosen = after(found, weakest(weakness, share)), at_random(found, share), at_best(found, share)
-        for choice, scores in zip(("signals", "chance", "best"), chosen, strict=True):
-            made.append({"share": share, "choice": choice, **statistics.mean(scores)._asdict()})
+        scores[COMBINED, share] = after(found, weakest(weakness, share))
+        scores[CHANCE, share], scores[BEST, share] = at_random(found, share), at_best(found, share)
+    made = []
+    lost = statistics.differences([(own, found.second) for own in scores.values()])
+    for ((name, share), own), difference in zip(scores.items(), lost, strict=True):
+        facts = {"variant": name, "asked": share}
+        made.append({**facts, "metric": "ndcg@10", **statistics.mean(own)._asdict()})
+        made.append({**facts, "metric": "ndcg@10 difference", **difference._asdict()})
     return pd.DataFrame(made)
+
+
+def gains(found: Asked, choices: Mapping[str, pd.Series], shares: Sequence[float] = TOLD) -> pd.DataFrame:
+    """The share of the gain that is bought, in the long format of `results`, by weaknesses that each choose queries."""
+    return pd.DataFrame(
+        [
+            {"variant": name, "asked": share, "metric": "gain bought", **bought(found, weakest(own, share))._asdict()}
+            for name, own in choices.items() for share in shares
+        ]
+    )  # fmt: skip
 
 
 def losses(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> list[Interval]:
