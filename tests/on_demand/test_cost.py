@@ -31,3 +31,10 @@ def test_always_and_never():
     assert cost.always(measured()).mean.value == pytest.approx(20)
     assert cost.never(measured()).mean.value == cost.never(measured()).slowest.value == pytest.approx(1)
     assert cost.of(measured(1), asked(0, 1)).mean.value == pytest.approx(1.5), "one query"
+
+
+def test_rows_have_both_ends_and_what_is_between():
+    rows = cost.rows(measured(), asked(0.3))
+    found = rows[rows["metric"] == "mean query ms"].set_index("asked")["value"]
+    assert found.index.tolist() == pytest.approx([0, 0.3, 1]) and found.tolist() == pytest.approx([1, 7.5, 20])
+    assert set(rows["corpus"]) == {"made up"} and set(rows["key"]) == {"key"} and len(rows) == 6

@@ -4,18 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from two_asked import made_up
-from workbook.evaluation.statistics import Interval
 from workbook.names import BEST, CHANCE, COMBINED
-from workbook.on_demand import combined, curve
+from workbook.on_demand import curve
 from workbook.on_demand.two_searches import Asked
 
 
-def weakness_of(found):
-    return combined.weakness(found.signals, found.signals)
-
-
 def curved(found, shares=curve.SHARES, metric="ndcg@10"):
-    rows = curve.rows(found, weakness_of(found), shares)
+    rows = curve.rows(found, found.weakness, shares)
     return rows[rows["metric"] == metric].pivot_table(index="asked", columns="variant", values="value")
 
 
@@ -37,7 +32,7 @@ def test_the_order_of_the_queries_decides_nothing():
     found = made_up(noise=0.5)
     turned = Asked(*(each[::-1] for each in found))
     for share in curve.SHARES:
-        one, other = (curve.weakest(weakness_of(each), share) for each in (found, turned))
+        one, other = (curve.weakest(each.weakness, share) for each in (found, turned))
         assert one.equals(other[::-1])
 
 
@@ -49,7 +44,7 @@ def test_signals_that_know_buy_everything_with_half_and_chance_buys_half():
     assert points[BEST].tolist() == pytest.approx(points[COMBINED].tolist())
     assert points[CHANCE].tolist() == pytest.approx([low, low + 0.025, low + 0.05, high])
     assert [
-        curve.bought(found, curve.weakest(weakness_of(found), share)).value for share in (0, 0.25, 0.5)
+        curve.bought(found, curve.weakest(found.weakness, share)).value for share in (0, 0.25, 0.5)
     ] == pytest.approx([0, 0.5, 1])
 
 
@@ -84,7 +79,7 @@ def test_rows_have_the_difference_from_asking_all():
 
 def test_what_choices_buy():
     found = made_up(noise=0.2)
-    rows = curve.gains(found, {"one": weakness_of(found), "none": -weakness_of(found)})
+    rows = curve.gains(found, {"one": found.weakness, "none": -found.weakness})
     bought = rows.pivot_table(index="asked", columns="variant", values="value")
     scores = curved(found)[COMBINED]
     assert bought["one"].tolist() == pytest.approx(
@@ -95,23 +90,23 @@ def test_what_choices_buy():
 
 def test_where_attention_adds_nothing_there_is_no_share():
     found = made_up(gain=0)
-    assert np.isnan(curve.bought(found, curve.weakest(weakness_of(found), 0.3)).value)
+    assert np.isnan(curve.bought(found, curve.weakest(found.weakness, 0.3)).value)
 
 
 def test_few_queries_have_no_error():
     found = made_up(5)
-    assert np.isnan(curve.bought(found, curve.weakest(weakness_of(found), 0.3)).standard_error)
+    assert np.isnan(curve.bought(found, curve.weakest(found.weakness, 0.3)).standard_error)
     single = made_up(2)
     single = Asked(*(each[:1] for each in single))
-    assert len(curve.rows(single, weakness_of(single))) == 66 and np.isnan(
-        curve.losses(single, weakness_of(single))[0].low
+    assert len(curve.rows(single, single.weakness)) == 66 and np.isnan(curve.losses(single, single.weakness)[0].low)
+
+
+def test_needed_is_the_share_from_which_on_less_than_the_margin_is_lost():
+    lost, shares = [-0.09, -0.02, -0.005, -0.015, -0.008, 0], (0, 0.2, 0.4, 0.6, 0.8, 1)
+    assert curve.needed(lost, 0.01, shares) == 0.8, "at 0.6 more is lost again"
+    assert curve.needed(lost, 0.1, shares) == 0 and curve.needed([np.nan] * 6, 0.1, shares) == 1
+    lost = curve.losses(made_up(1_000), made_up(1_000).weakness)
+    assert (
+        curve.needed([each.value for each in lost], 0.021) == 0.4
+        and curve.needed([each.low for each in lost], 0.021) == 0.5
     )
-
-
-def test_needed_is_the_share_from_which_on_no_loss_is_left():
-    lost = [Interval(-0.05, low, 0, 100) for low in (-0.09, -0.02, -0.005, -0.015, -0.008, -0.001)]
-    shares = (0, 0.2, 0.4, 0.6, 0.8, 1)
-    assert curve.needed(lost, 0.01, shares) == 0.8, "at 0.6 a loss of 0.015 may be left"
-    assert curve.needed(lost, 0.1, shares) == 0 and curve.needed(lost, 0.0001, shares) == 1
-    found = made_up(1_000)
-    assert curve.needed(curve.losses(found, weakness_of(found)), 0.01) == 0.5

@@ -5,6 +5,7 @@ import pytest
 from two_asked import made_up
 from workbook.errors import WorkbookError
 from workbook.on_demand import combined, threshold
+from workbook.on_demand.two_searches import Twice
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.3, 1])
@@ -22,9 +23,9 @@ def test_a_new_search_is_judged_by_the_items():
     assert rule.weakness(weak).equals(combined.weakness(weak, items.signals))
 
 
-def test_the_fewest_that_lose_no_more():
+def test_the_fewest_that_lose_less():
     items = made_up()  # 100 of 200 gain 0.2 each: 0.1 on average
-    for most, share in ((0, 0.5), (0.02, 0.4), (0.1, 0), (1, 0)):
+    for most, share in ((0.0001, 0.5), (0.02, 0.4), (0.11, 0), (1, 0)):
         assert threshold.by_loss(items, most).asks(items.signals).mean() == pytest.approx(share, abs=0.006)
 
 
@@ -47,3 +48,13 @@ def test_without_known_items_the_threshold_must_be_given(items):
     for rule in (threshold.by_share, threshold.by_loss):
         with pytest.raises(WorkbookError, match=r"known items are too few to set a threshold by .* give threshold"):
             rule(items, 0.3)
+
+
+def test_rows_say_what_was_asked_again_and_bought():
+    items, found = made_up(), made_up()
+    measured = Twice("made up", ("static", "transformer"), found, items, {}, "key")
+    rows = threshold.rows(measured, {"a quarter": threshold.by_share(items, 0.25)}).set_index("metric")
+    assert rows["value"].to_dict() == pytest.approx(
+        {"queries asked again": 0.25, "gain bought": 0.5, "ndcg@10 difference": -0.05, "weakness asked from": 0.7525}
+    )
+    assert set(rows["scenario"]) == {"a quarter"} and (rows["n"] == 200).all()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbook.errors import WorkbookError
+from workbook.names import COMBINED
 
 CHOSEN = ("spread of the top ten", "top fused score", "spread of the fused top ten", "agreement with BM25")
 
@@ -26,6 +27,11 @@ def weakness(found: pd.DataFrame, among: pd.DataFrame, names: Sequence[str] = CH
     ranks = [lower(found[name].to_numpy(), among[name].to_numpy()) for name in names]
     mean = pd.Series(np.mean(ranks, axis=0), found.index)
     return mean.where(np.isfinite(found[list(names)]).all(axis=1), np.inf)
+
+
+def choices(found: pd.DataFrame) -> dict[str, pd.Series]:
+    """Weaknesses among the searches themselves: by the combined signals, and by each signal alone."""
+    return {COMBINED: weakness(found, found), **{name: weakness(found, found, [name]) for name in found}}
 
 
 def lower(values: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from workbook.evaluation.stopwatch import Times
 from workbook.on_demand.two_searches import Twice
 
 SLOWEST = 95  # percentile
+NEVER, SOME, ALL = "first search alone", "asked again on demand", "transformer for every query"
 
 
 class Cost(NamedTuple):
@@ -35,6 +36,17 @@ def never(measured: Twice) -> Cost:
     """Where none is."""
     first = measured.seconds["first"]
     return _cost(first, np.ones(first.shape[1]))
+
+
+def rows(measured: Twice, asked: pd.Series) -> pd.DataFrame:
+    """What asking no query again costs, asking some, and the transformer for all, in the long format of `results`."""
+    made = []
+    costs = {NEVER: (0.0, never(measured)), SOME: (asked.mean(), of(measured, asked)), ALL: (1.0, always(measured))}
+    for name, (share, each) in costs.items():
+        facts = {**measured.names, "variant": name, "asked": share}
+        made.append({**facts, "metric": "mean query ms", **each.mean._asdict()})
+        made.append({**facts, "metric": "slowest query ms", **each.slowest._asdict()})
+    return pd.DataFrame(made)
 
 
 def _cost(seconds: np.ndarray, weights: np.ndarray) -> Cost:

@@ -82,12 +82,23 @@ def gains(found: Asked, choices: Mapping[str, pd.Series], shares: Sequence[float
     )  # fmt: skip
 
 
+def table(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `gains` as people read them: a row for each choice, a column for each share."""
+    texts: dict[str, dict[str, str]] = {}
+    for _, row in found.iterrows():
+        texts.setdefault(row["variant"], {})[f"{row['asked']:.0%} asked again"] = Interval.of(row).text(2)
+    return pd.DataFrame.from_dict(texts, orient="index")
+
+
 def losses(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> list[Interval]:
     """Paired differences from asking every query with attention, for each share; widened for their number."""
     return statistics.differences([(after(found, weakest(weakness, share)), found.second) for share in shares])
 
 
-def needed(lost: Sequence[Interval], margin: float, shares: Sequence[float] = SHARES) -> float:
-    """The smallest share from which on no loss of the margin against asking all again is left, by the interval."""
-    short = [place for place, each in enumerate(lost) if not statistics.keeps(each, margin)]
+def needed(lost: Sequence[float], margin: float, shares: Sequence[float] = SHARES) -> float:
+    """The smallest share from which on less than the margin is lost, given the loss, below 0, at each of the shares.
+
+    Given lower ends of intervals instead, the smallest share at which that is shown.
+    """
+    short = [place for place, each in enumerate(lost) if not each > -margin]
     return shares[min(max(short, default=-1) + 1, len(shares) - 1)]

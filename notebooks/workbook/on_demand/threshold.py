@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from workbook.errors import WorkbookError
-from workbook.evaluation.statistics import MIN_QUERIES
+from workbook.evaluation import statistics
+from workbook.evaluation.statistics import MIN_QUERIES, Interval
 from workbook.on_demand import combined, curve
-from workbook.on_demand.two_searches import Asked
+from workbook.on_demand.two_searches import Asked, Twice
 
 
 class Rule(NamedTuple):
@@ -41,21 +43,39 @@ class Rule(NamedTuple):
 
 def by_share(items: Asked | None, share: float) -> Rule:
     """Ask again for a share of the known items, the weakest. Raises WorkbookError for too few of these."""
-    signals = _checked(items).signals
-    weakness = combined.weakness(signals, signals).sort_values(ascending=False)
+    found = _checked(items)
+    weakness = found.weakness.sort_values(ascending=False)
     count = round(share * len(weakness))
-    return Rule(float(weakness.iloc[count - 1]) if count else np.inf, signals)
+    return Rule(float(weakness.iloc[count - 1]) if count else np.inf, found.signals)
 
 
 def by_loss(items: Asked | None, most: float) -> Rule:
-    """Ask again for as few known items as lose at most so much NDCG@10 against asking all of them again."""
+    """Ask again for as few known items as lose less than `most` of NDCG@10 against asking all of them again."""
     found = _checked(items)
-    weakness = combined.weakness(found.signals, found.signals)
-    counts = np.arange(len(weakness) + 1)
-    scores = [curve.after(found, curve.weakest(weakness, count / len(weakness))).mean() for count in counts]
-    enough = np.array(scores) >= found.second.mean() - most
-    count = counts[~enough].max(initial=-1) + 1  # from here on, whatever is asked beside
-    return by_share(found, count / len(weakness))
+    n, weakness = len(found.gain), found.weakness
+    shares = [count / n for count in range(n + 1)]
+    lost = [(curve.after(found, curve.weakest(weakness, share)) - found.second).mean() for share in shares]
+    return by_share(found, curve.needed(lost, most, shares))
+
+
+def rows(measured: Twice, rules: Mapping[str, Rule]) -> pd.DataFrame:
+    """What each rule does on the judged queries, in the long format of `results`, its name as `scenario`.
+
+    The share it asks again, the share of the gain that this buys, and the difference from asking all.
+    """
+    made, found = [], measured.queries
+    for name, rule in rules.items():
+        asks = rule.asks(found.signals).astype(float)
+        lost = statistics.mean_difference(curve.after(found, asks), found.second)
+        told = {"queries asked again": statistics.mean(asks), "gain bought": curve.bought(found, asks)}
+        told |= {
+            "ndcg@10 difference": lost,
+            "weakness asked from": Interval(rule.limit, np.nan, np.nan, len(rule.among)),
+        }
+        made += [
+            {**measured.names, "scenario": name, "metric": metric, **each._asdict()} for metric, each in told.items()
+        ]
+    return pd.DataFrame(made)
 
 
 def _checked(items: Asked | None) -> Asked:

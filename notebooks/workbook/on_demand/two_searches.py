@@ -17,7 +17,7 @@ from workbook.corpora.corpora import Corpus
 from workbook.errors import WorkbookError
 from workbook.evaluation import corpus_facts, evaluation, results, stopwatch
 from workbook.experiments.rankings import DEPTH, RetrievalMethod, with_halves
-from workbook.on_demand import signals
+from workbook.on_demand import combined, signals
 from workbook.on_demand.signals import FirstSearch
 from workbook.qdrant import engine
 from workbook.qdrant.bm25 import Idf
@@ -46,6 +46,11 @@ class Asked(NamedTuple):
         """What the second search finds more, of each query."""
         return self.second - self.first
 
+    @property
+    def weakness(self) -> pd.Series:
+        """How weak each first search is among these."""
+        return combined.weakness(self.signals, self.signals)
+
 
 class Twice(NamedTuple):
     """What was measured: judged queries, known items (None if too few documents have words enough), and seconds.
@@ -60,6 +65,11 @@ class Twice(NamedTuple):
     items: Asked | None
     seconds: dict[str, np.ndarray]
     key: str
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What rows call it."""
+        return {"corpus": self.corpus, "method": self.methods[0], "against": self.methods[1], "key": self.key}
 
 
 def measure(
@@ -104,6 +114,7 @@ def search_first(
     `idf` has counted the documents' words; `kept`: vectors of the texts may be found encoded.
     """
     rows, words = method.encode(texts, "query", kept)
+    rows[~method.encoder.knows(texts)] = 0  # finds nothing; those that are kept have it already
     found = with_halves(index, rows, words, Search.named(method.search), method.fusion, ids)
     return FirstSearch(*found, words, idf)
 
