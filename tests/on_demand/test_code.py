@@ -7,10 +7,9 @@ import pytest
 import qdrant_client
 import sentence_transformers
 from qdrant_client import QdrantClient, models
-from workbook.on_demand import code, signals, threshold
+from workbook.on_demand import code, combined, signals, threshold
 from workbook.on_demand.signals import FirstSearch
-from workbook.qdrant import bm25
-from workbook.qdrant.bm25 import Idf
+from workbook.qdrant.bm25 import Idf, Sparse
 from workbook.qdrant.engine import Hits
 
 
@@ -60,16 +59,15 @@ def pasted(sample, methods, measured, monkeypatch):
 
 
 def test_the_printed_code_asks_again_where_the_rule_does(sample, measured, pasted):
-    rule = threshold.by_share(measured.items, 0.5)
+    rule = threshold.by_share(measured.items.signals, 0.5)
     space, weakness = pasted(rule.limit), rule.weakness(measured.queries.signals)
     for text, wanted in zip(sample.query_texts, weakness, strict=True):
         found = space["search"](text)
         assert len(found) == 10
         words = space["bm25"].embed_query(text)
-        three = space["first_ten"](
-            space["table"].encode(text), {"indices": list(words.indices), "values": list(words.values)}
-        )
-        own = space["weakness"](*three)
+        said = {"indices": list(words.indices), "values": list(words.values)}
+        three = space["first_search"](space["table"].encode(text), said)
+        own = space["weakness"](*three, said)
         assert own == pytest.approx(wanted, abs=0.1), "ten items make coarse steps"
         assert (text in space["transformer"].asked) == (own >= rule.limit)
     assert 0 < len(space["transformer"].asked) < len(sample.queries)
@@ -89,14 +87,12 @@ def test_the_ends_and_a_text_without_a_known_word(sample, pasted):
 def test_each_line_is_the_signal_that_it_is_named_for():
     random = np.random.default_rng(0)
     three = [Hits(random.permutation(20)[None, :10], -np.sort(-random.random((1, 10))), 0.0) for _ in range(3)]
-    table = signals.of(FirstSearch(*three, [bm25.Sparse([], [])], Idf()))
-    points = [
-        [
-            SimpleNamespace(id=int(key), score=float(score))
-            for key, score in zip(each.ids[0], each.scores[0], strict=True)
-        ]
-        for each in three
-    ]
-    names = dict(zip(("dense", "sparse", "fused"), points, strict=True))
+    table = signals.of(FirstSearch(*three, [Sparse([7, 8], [1, 1])], Idf()))
+    names = {
+        name: [SimpleNamespace(score=float(score)) for score in each.scores[0]]
+        for name, each in zip(("dense", "sparse", "fused"), three, strict=True)
+    }
+    assert set(code.LINES) == set(combined.CHOSEN)
     for name, line in code.LINES.items():
-        assert eval(line, {"np": np, **names}) == pytest.approx(table[name][0]), name  # noqa: S307 (our own line)
+        assert eval(line, {"words": {"indices": [7, 8]}, **names}) == pytest.approx(table[name][0])  # noqa: S307
+    assert eval(code.LINES["BM25's top score a word"], {"sparse": []}) == 0  # noqa: S307

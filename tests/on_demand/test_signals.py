@@ -30,6 +30,7 @@ def test_signals_by_hand():
     [row] = signals.of(first_search(ids, scores, words, fused, ["water money"])).to_dict("records")
     assert row["top score"] == pytest.approx(0.9) and row["spread of the top ten"] == pytest.approx(0.8)
     assert row["variance of the top ten"] == pytest.approx(np.var(scores[0][:10]))
+    assert row["BM25's top score a word"] == pytest.approx(9 / 2)
     assert row["top fused score"] == pytest.approx(1.2) and row["spread of the fused top ten"] == pytest.approx(0.9)
     assert row["agreement with BM25"] == 4
     assert row["number of words"] == 2 and row["share of known words"] == 1
@@ -59,7 +60,7 @@ def test_fewer_than_ten_results_and_equal_scores():
 
 def test_words_that_find_nothing_leave_what_the_vectors_say():
     found = first_search([[1, 2]], [[0.5, 0.3]], by_words=hits([[-1, -1]], [[-np.inf, -np.inf]]))
-    assert signals.agreement(found) == 0 and np.isfinite(signals.of(found)).all(axis=None)
+    assert signals.agreement(found) == signals.bm25_score(found) == 0 and np.isfinite(signals.of(found)).all(axis=None)
 
 
 def test_a_query_that_the_vectors_know_nothing_of_is_the_weakest_by_every_signal():

@@ -11,13 +11,13 @@ from workbook.on_demand.two_searches import Twice
 @pytest.mark.parametrize("share", [0, 0.1, 0.3, 1])
 def test_the_share_that_is_asked_for_is_got_on_the_items_themselves(share):
     items = made_up(noise=0.3)
-    rule = threshold.by_share(items, share)
+    rule = threshold.by_share(items.signals, share)
     assert rule.asks(items.signals).mean() == pytest.approx(share, abs=0.006), "but for equal ones"
 
 
 def test_a_new_search_is_judged_by_the_items():
     items = made_up()
-    rule = threshold.by_share(items, 0.3)
+    rule = threshold.by_share(items.signals, 0.3)
     weak = made_up(50).signals - 100  # all of them below most items
     assert rule.asks(weak).all() and not rule.asks(made_up(50).signals + 150).any()
     assert rule.weakness(weak).equals(combined.weakness(weak, items.signals))
@@ -32,28 +32,28 @@ def test_the_fewest_that_lose_less():
 def test_a_query_without_a_known_word_is_asked_again_whatever_the_rule():
     items = made_up()
     unknown = items.signals[:1] * 0 - np.inf
-    for rule in (threshold.by_share(items, 0), threshold.by_loss(items, 1), threshold.Rule(2.0, items.signals)):
+    for rule in (threshold.by_share(items.signals, 0), threshold.by_loss(items, 1), threshold.Rule(2.0, items.signals)):
         assert rule.asks(unknown).all()
-    assert threshold.by_share(items, 0.3).why(unknown) == ["no word that the table of vectors knows"]
+    assert threshold.by_share(items.signals, 0.3).why(unknown) == ["no word that the table of vectors knows"]
 
 
 def test_why_names_the_lowest_signal():
     items = made_up()
-    found = items.signals[150:151].assign(**{"agreement with BM25": 19.5})
-    assert threshold.by_share(items, 0.3).why(found) == ["agreement with BM25: lower than 90% of earlier searches"]
+    found = items.signals[150:151].assign(**{"top fused score": 19.5})
+    assert threshold.by_share(items.signals, 0.3).why(found) == ["top fused score: lower than 90% of earlier searches"]
 
 
 @pytest.mark.parametrize("items", [None, made_up(9)])
 def test_without_known_items_the_threshold_must_be_given(items):
-    for rule in (threshold.by_share, threshold.by_loss):
+    for rule, given in ((threshold.by_share, items and items.signals), (threshold.by_loss, items)):
         with pytest.raises(WorkbookError, match=r"known items are too few to set a threshold by .* give threshold"):
-            rule(items, 0.3)
+            rule(given, 0.3)
 
 
 def test_rows_say_what_was_asked_again_and_bought():
     items, found = made_up(), made_up()
     measured = Twice("made up", ("static", "transformer"), found, items, {}, "key")
-    rows = threshold.rows(measured, {"a quarter": threshold.by_share(items, 0.25)}).set_index("metric")
+    rows = threshold.rows(measured, {"a quarter": threshold.by_share(items.signals, 0.25)}).set_index("metric")
     assert rows["value"].to_dict() == pytest.approx(
         {"queries asked again": 0.25, "gain bought": 0.5, "ndcg@10 difference": -0.05, "weakness asked from": 0.7525}
     )

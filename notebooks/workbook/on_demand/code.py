@@ -10,13 +10,10 @@ from workbook.qdrant import bm25, edge, engine
 from workbook.qdrant.bm25 import Bm25
 
 STEPS = 21  # quantiles of each signal that are printed
-LINES = {  # how a signal is computed from the points of the three searches, each best first
+LINES = {  # how each signal is computed from the points of the three searches, best first
     "top score": "dense[0].score",
-    "spread of the top ten": "dense[0].score - dense[-1].score",
-    "variance of the top ten": "np.var([each.score for each in dense])",
+    "BM25's top score a word": 'sparse[0].score / len(words["indices"]) if sparse else 0',
     "top fused score": "fused[0].score",
-    "spread of the fused top ten": "fused[0].score - fused[-1].score",
-    "agreement with BM25": "len({each.id for each in dense} & {each.id for each in sparse})",
 }
 
 
@@ -30,8 +27,10 @@ def search_twice(
     """
     steps = np.linspace(0, 1, STEPS)
     among = {name: np.quantile(rule.among[name].replace(-np.inf, np.nan).dropna(), steps) for name in CHOSEN}
-    ranks = "".join(f'    "{name}": [{", ".join(f"{each:.4g}" for each in own)}],\n' for name, own in among.items())
-    lines = "".join(f'        "{name}": {LINES[name]},\n' for name in CHOSEN)
+    ranks = "".join(
+        f"    {json.dumps(name)}: [{', '.join(f'{each:.4g}' for each in own)}],\n" for name, own in among.items()
+    )
+    lines = "".join(f"        {json.dumps(name)}: {LINES[name]},\n" for name in CHOSEN)
     fused = f"models.Fusion.{fusion.upper()}"
     return f"""\
 import os
@@ -52,16 +51,16 @@ AMONG = {{  # known items: each signal from its lowest to its highest value, in 
 LIMIT = {rule.limit:.3f}  # the weakness, from 0 to 1, from which on a query is asked again
 
 
-def first_ten(vector, words):
+def first_search(vector, words):
     near = {{"query": vector.tolist()}}
     said = {{"query": models.SparseVector(**words), "using": "{edge.WORDS}"}}
     both = [models.Prefetch(**each, limit={engine.CANDIDATES}) for each in (near, said)]
     fused = {{"prefetch": both, "query": models.FusionQuery(fusion={fused}), "with_payload": True}}
-    asked = [models.QueryRequest(**each, limit=10) for each in (near, said, fused)]
+    asked = [models.QueryRequest(**each, limit=limit) for each, limit in ((near, 1), (said, 1), (fused, 10))]
     return [found.points for found in client.query_batch_points({json.dumps(collection)}, asked)]
 
 
-def weakness(dense, sparse, fused):
+def weakness(dense, sparse, fused, words):
     signals = {{
 {lines}    }}
     ranks = [np.interp(value, AMONG[name], np.linspace(1, 0, {STEPS})) for name, value in signals.items()]
@@ -72,8 +71,8 @@ def search(text):
     asked = bm25.embed_query(text)
     words = {{"indices": list(asked.indices), "values": list(asked.values)}}
     if {{*table[0].tokenizer.encode(text, add_special_tokens=False).tokens}} - {{"[UNK]", "<unk>"}}:  # it knows a word
-        dense, sparse, fused = first_ten(table.encode(text), words)
-        if dense and weakness(dense, sparse, fused) < LIMIT:
+        dense, sparse, fused = first_search(table.encode(text), words)
+        if dense and weakness(dense, sparse, fused, words) < LIMIT:
             return fused
-    return first_ten(transformer.encode(text), words)[-1]
+    return first_search(transformer.encode(text), words)[-1]
 """

@@ -12,7 +12,7 @@ import pandas as pd
 from workbook.errors import WorkbookError
 from workbook.names import COMBINED
 
-CHOSEN = ("spread of the top ten", "top fused score", "spread of the fused top ten", "agreement with BM25")
+CHOSEN = ("top score", "BM25's top score a word", "top fused score")  # how good the best document of each ranking is
 
 
 def weakness(found: pd.DataFrame, among: pd.DataFrame, names: Sequence[str] = CHOSEN) -> pd.Series:

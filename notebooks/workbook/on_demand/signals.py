@@ -19,7 +19,7 @@ TOP = 10  # results that a signal looks at, or as many as there are
 class FirstSearch(NamedTuple):
     """What a first search found for some queries: best first by vectors, by words, and fused (ids, scores: (q, limit)).
 
-    `words` are those of each query, and `documents_with`, for each of them, how many documents have it and its IDF.
+    `words` are those of each query; `idf` has counted those of the documents. `two_searches.search_first` makes it.
     """
 
     by_vectors: Hits
@@ -29,12 +29,13 @@ class FirstSearch(NamedTuple):
     idf: Idf
 
 
-def of(found: FirstSearch) -> pd.DataFrame:
-    """Every signal of every query: (queries, SIGNALS). All are -inf for a query that the vectors found nothing for.
+def of(found: FirstSearch, names: Sequence[str] = ()) -> pd.DataFrame:
+    """The signals of every query, all or those named: (queries, signals).
 
-    That is one without a word that the model knows, or whose documents all score alike: it is asked again first of all.
+    All are -inf for a query that the vectors found nothing for: one without a word that the model knows, or whose
+    documents all score alike. It is asked again first of all.
     """
-    table = pd.DataFrame({name: signal(found) for name, signal in SIGNALS.items()}, dtype=float)
+    table = pd.DataFrame({name: SIGNALS[name](found) for name in names or SIGNALS}, dtype=float)
     table[(found.by_vectors.ids < 0).all(axis=1)] = -np.inf
     return table
 
@@ -52,6 +53,11 @@ def spread(found: FirstSearch) -> np.ndarray:
 def variance(found: FirstSearch) -> np.ndarray:
     """Variance of the ten best cosines."""
     return _best(found.by_vectors).var(axis=1).filled(0)
+
+
+def bm25_score(found: FirstSearch) -> np.ndarray:
+    """BM25's score of its best document, for each distinct word of the query: 0 where words find nothing."""
+    return _best(found.by_words)[:, 0].filled(0) / np.maximum(length(found), 1)
 
 
 def fused_score(found: FirstSearch) -> np.ndarray:
@@ -91,6 +97,7 @@ SIGNALS: dict[str, Callable[[FirstSearch], np.ndarray]] = {
     "top score": top_score,
     "spread of the top ten": spread,
     "variance of the top ten": variance,
+    "BM25's top score a word": bm25_score,
     "top fused score": fused_score,
     "spread of the fused top ten": fused_spread,
     "agreement with BM25": agreement,

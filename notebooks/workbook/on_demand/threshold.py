@@ -41,21 +41,32 @@ class Rule(NamedTuple):
         ]  # fmt: skip
 
 
-def by_share(items: Asked | None, share: float) -> Rule:
-    """Ask again for a share of the known items, the weakest. Raises WorkbookError for too few of these."""
-    found = _checked(items)
-    weakness = found.weakness.sort_values(ascending=False)
+def by_share(found: pd.DataFrame | None, share: float) -> Rule:
+    """Ask again for a share of known items, given the signals of their first searches; they need no second one.
+
+    Raises WorkbookError for too few of these.
+    """
+    if found is None or len(found) < MIN_QUERIES:
+        raise WorkbookError(
+            f"{0 if found is None else len(found)} known items are too few to set a threshold by ({MIN_QUERIES} are "
+            f"the least): give threshold, the weakness from 0 to 1 from which on a query is asked again"
+        )
+    weakness = combined.weakness(found, found).sort_values(ascending=False)
     count = round(share * len(weakness))
-    return Rule(float(weakness.iloc[count - 1]) if count else np.inf, found.signals)
+    return Rule(float(weakness.iloc[count - 1]) if count else np.inf, found)
 
 
 def by_loss(items: Asked | None, most: float) -> Rule:
-    """Ask again for as few known items as lose less than `most` of NDCG@10 against asking all of them again."""
-    found = _checked(items)
-    n, weakness = len(found.gain), found.weakness
+    """Ask again for as few known items as lose less than `most` of NDCG@10 against asking all of them again.
+
+    Raises WorkbookError for too few of these.
+    """
+    if items is None:
+        return by_share(None, 0)
+    n, weakness = len(items.gain), items.weakness
     shares = [count / n for count in range(n + 1)]
-    lost = [(curve.after(found, curve.weakest(weakness, share)) - found.second).mean() for share in shares]
-    return by_share(found, curve.needed(lost, most, shares))
+    lost = [(curve.after(items, curve.weakest(weakness, share)) - items.second).mean() for share in shares]
+    return by_share(items.signals, curve.needed(lost, most, shares))
 
 
 def rows(measured: Twice, rules: Mapping[str, Rule]) -> pd.DataFrame:
@@ -76,12 +87,3 @@ def rows(measured: Twice, rules: Mapping[str, Rule]) -> pd.DataFrame:
             {**measured.names, "scenario": name, "metric": metric, **each._asdict()} for metric, each in told.items()
         ]
     return pd.DataFrame(made)
-
-
-def _checked(items: Asked | None) -> Asked:
-    if items is None or len(items.first) < MIN_QUERIES:
-        raise WorkbookError(
-            f"{0 if items is None else len(items.first)} known items are too few to set a threshold by ({MIN_QUERIES} "
-            f"are the least): give threshold, the weakness from 0 to 1 from which on a query is asked again"
-        )
-    return items
