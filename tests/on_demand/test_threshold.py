@@ -5,7 +5,7 @@ import pytest
 from two_asked import made_up
 from workbook.errors import WorkbookError
 from workbook.on_demand import combined, threshold
-from workbook.on_demand.two_searches import Twice
+from workbook.on_demand.two_searches import Asked, Twice
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.3, 1])
@@ -53,8 +53,29 @@ def test_without_known_items_the_threshold_must_be_given(items):
 def test_rows_say_what_was_asked_again_and_bought():
     items, found = made_up(), made_up()
     measured = Twice("made up", ("static", "transformer"), found, items, {}, "key")
-    rows = threshold.rows(measured, {"a quarter": threshold.by_share(items.signals, 0.25)}).set_index("metric")
+    rows = threshold.rows(measured, {"a quarter": (threshold.by_share(items.signals, 0.25), found)}).set_index("metric")
     assert rows["value"].to_dict() == pytest.approx(
         {"queries asked again": 0.25, "gain bought": 0.5, "ndcg@10 difference": -0.05, "weakness asked from": 0.7525}
     )
     assert set(rows["scenario"]) == {"a quarter"} and (rows["n"] == 200).all()
+
+
+def test_rules_are_set_on_known_items_and_on_the_other_half_of_the_queries():
+    found = made_up(noise=0.3)
+    measured = Twice("made up", ("static", "transformer"), found, made_up(100), {}, "key")
+    made = threshold.rules(measured, 0.3, 0.01)
+    assert list(made) == ["30% of known items", "known items lose less than 0.01", "30% of earlier queries"]
+    rule, later = made["30% of earlier queries"]
+    assert not {*rule.among.index} & {*later.first.index} and len(rule.among) + len(later.first) == 200
+    assert rule.asks(later.signals).mean() == pytest.approx(0.3, abs=0.1)
+    assert all(len(queries.first) == 200 for _, queries in list(made.values())[:2])
+
+
+def test_few_queries_set_no_rule_and_a_given_one_needs_no_items():
+    few = Asked(*(each[:5] for each in made_up()))
+    measured = Twice("made up", ("static", "transformer"), few, made_up(100), {}, "key")
+    assert len(threshold.rules(measured, 0.3, 0.01)) == 2
+    [(rule, queries)] = threshold.rules(measured._replace(items=None), 0.3, 0.01, given=0.5).values()
+    assert rule.limit == 0.5 and rule.among is few.signals and queries is few
+    with pytest.raises(WorkbookError, match="0 known items are too few"):
+        threshold.rules(measured._replace(items=None), 0.3, 0.01)

@@ -69,13 +69,36 @@ def by_loss(items: Asked | None, most: float) -> Rule:
     return by_share(items.signals, curve.needed(lost, most, shares))
 
 
-def rows(measured: Twice, rules: Mapping[str, Rule]) -> pd.DataFrame:
-    """What each rule does on the judged queries, in the long format of `results`, its name as `scenario`.
+def rules(
+    measured: Twice, share: float, most: float, given: float = 0.0, seed: int = 0
+) -> dict[str, tuple[Rule, Asked]]:  # fmt: skip
+    """Rules that need no judgement, by what they were set to, each with the queries to report on.
+
+    Set on known items to a share of these or to a loss below `most`; and to a share of half of the queries, drawn by
+    seed, which the other half reports on. Or the one rule that is `given`, if that is above 0.
+    """
+    found, items = measured.queries, measured.items
+    if given:
+        return {"threshold as given": (Rule(given, (items or found).signals), found)}
+    made = {
+        f"{share:.0%} of known items": (by_share(items and items.signals, share), found),
+        f"known items lose less than {most:g}": (by_loss(items, most), found),
+    }
+    earlier, later = (
+        Asked(*(each.iloc[places] for each in found)) for places in statistics.halves(len(found.gain), seed)
+    )
+    if len(earlier.gain) >= MIN_QUERIES:
+        made[f"{share:.0%} of earlier queries"] = by_share(earlier.signals, share), later
+    return made
+
+
+def rows(measured: Twice, set_to: Mapping[str, tuple[Rule, Asked]]) -> pd.DataFrame:
+    """What each of `rules` does on judged queries, in the long format of `results`, its name as `scenario`.
 
     The share it asks again, the share of the gain that this buys, and the difference from asking all.
     """
-    made, found = [], measured.queries
-    for name, rule in rules.items():
+    made = []
+    for name, (rule, found) in set_to.items():
         asks = rule.asks(found.signals).astype(float)
         lost = statistics.mean_difference(curve.after(found, asks), found.second)
         told = {"queries asked again": statistics.mean(asks), "gain bought": curve.bought(found, asks)}
