@@ -48,7 +48,7 @@ def needed(found: Found, margin: float) -> list[str]:
 
 
 def gains(found: Found) -> pd.DataFrame:
-    """What asking again buys over corpora by each choice of queries, and on each corpus, in the long format of `results`.
+    """What asking again buys over corpora by each choice of queries, and on each corpus, as rows of `results`.
 
     Of first searches that were measured on several.
     """

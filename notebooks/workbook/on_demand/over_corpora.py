@@ -11,9 +11,10 @@ from workbook.evaluation.statistics import NORMAL, Interval
 from workbook.names import COMBINED
 from workbook.on_demand import combined, curve
 from workbook.on_demand.curve import TOLD
+from workbook.on_demand.signals import BY_BOTH, BY_VECTORS, BY_WORDS
 from workbook.on_demand.two_searches import Asked
 
-LEFT_OUT = "best alone on the other corpora, combined"  # as many signals as `combined` has
+LEFT_OUT = "signals chosen on the other corpora"
 ALL, MEAN, NEW = "all corpora", "mean over corpora", "a new corpus"
 
 
@@ -32,18 +33,19 @@ def bought(found: Sequence[Asked], weaknesses: Sequence[pd.Series], share: float
 
 
 def best_alone(found: Sequence[Asked]) -> list[str]:
-    """As many signals as are combined: those that alone buy the most on these corpora, over the shares TOLD of."""
-    worth = {}
-    for name in found[0].signals:
+    """Of each ranking the signal that alone buys the most on these corpora, over the shares TOLD of."""
+
+    def worth(name: str) -> float:
         own = [combined.weakness(each.signals, each.signals, [name]) for each in found]
-        worth[name] = sum(bought(found, own, share).value for share in TOLD)
-    return sorted(worth, key=worth.get, reverse=True)[: len(combined.CHOSEN)]
+        return sum(bought(found, own, share).value for share in TOLD)
+
+    return [max(names, key=worth) for names in (BY_VECTORS, BY_WORDS, BY_BOTH)]
 
 
 def signals(found: Mapping[str, Asked]) -> pd.DataFrame:
     """What each choice of queries buys over all corpora, in the long format of `results`, by signals as `variant`.
 
-    The combined signals were chosen on corpora such as these. LEFT_OUT was not: for each corpus, the others chose.
+    Which signals are combined was chosen on such corpora. LEFT_OUT was not: for each corpus, the others chose.
     """
     asked = list(found.values())
     choices = {name: [combined.choices(each.signals)[name] for each in asked] for name in [COMBINED, *asked[0].signals]}
