@@ -67,7 +67,7 @@ def rows(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) ->
     made = []
     for name, choose in choices.items():
         scores = [choose(share) for share in shares]
-        for share, own, lost in zip(shares, scores, differences(found, scores), strict=True):
+        for share, own, lost in zip(shares, scores, differences(found, scores, shares), strict=True):
             facts = {"variant": name, "asked": share}
             made.append({**facts, "metric": "ndcg@10", **statistics.mean(own)._asdict()})
             made.append({**facts, "metric": "ndcg@10 difference", **lost._asdict()})
@@ -94,15 +94,15 @@ def table(found: pd.DataFrame) -> pd.DataFrame:
 
 def losses(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> list[Interval]:
     """Paired differences from asking every query with attention, when the weakest are asked: for each share."""
-    return differences(found, [after(found, weakest(weakness, share)) for share in shares])
+    return differences(found, [after(found, weakest(weakness, share)) for share in shares], shares)
 
 
-def differences(found: Asked, scores: Sequence[pd.Series]) -> list[Interval]:
-    """Paired differences from asking every query with attention; exactly none where that is what was done."""
-    same = [own.equals(found.second) for own in scores]
-    pairs = [(own, found.second) for own, alike in zip(scores, same, strict=True) if not alike]
+def differences(found: Asked, scores: Sequence[pd.Series], shares: Sequence[float]) -> list[Interval]:
+    """Paired differences of the scores at each share from asking every query with attention: none where all were."""
+    all_of = [share == 1 and own.equals(found.second) for own, share in zip(scores, shares, strict=True)]
+    pairs = [(own, found.second) for own, asked in zip(scores, all_of, strict=True) if not asked]
     measured, n = iter(statistics.differences(pairs)), len(found.second)
-    return [Interval(0.0, 0.0, 0.0, n, 0.0) if alike else next(measured) for alike in same]
+    return [Interval(0.0, 0.0, 0.0, n, 0.0) if asked else next(measured) for asked in all_of]
 
 
 def needed(lost: Sequence[float], margin: float, shares: Sequence[float] = SHARES) -> float:
