@@ -18,7 +18,7 @@ def rows():
 def test_a_table_shows_ranges_where_there_are_any(rows):
     table = tables.table(rows, ["model"], ["ndcg@10", "bytes per vector"]).data
     assert table.loc["a"].tolist() == ["0.600 [0.500, 0.700]", "1,256"]
-    assert table.loc["b"].tolist() == ["0.5000 [0.4000, 0.6000]", ""]
+    assert table.loc["b"].tolist() == ["0.500 [0.400, 0.600]", ""]
     assert table.columns.tolist() == ["NDCG@10", "bytes per vector"]
 
 
