@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from published_run import publish_several
-from workbook.conclusions import across, asked, decisions, run_rows
+from workbook.conclusions import across, asked, asked_again, decisions, run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
 from workbook.runs import outcomes
@@ -45,7 +45,7 @@ def test_every_question_of_the_verdict_that_has_an_effect_is_asked(concluded):
     found = concluded(SIX)
     assert [one.question for one in found.answers] == [
         across.QUALITY, across.WORDS, across.TRAINING, across.QUERIES, across.HYBRID, across.CUT, across.QUANTIZED,
-        across.RESCORED, across.FASTER,
+        across.RESCORED, asked_again.QUESTION, across.FASTER,
     ]  # fmt: skip
     pairs = [(each.one, each.other) for each in found.compared]
     assert len(set(pairs)) == len(pairs)

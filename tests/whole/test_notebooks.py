@@ -251,8 +251,8 @@ def test_07_asks_the_weakest_queries_again(smoke):
         assert value(curve, asked=asked) == pytest.approx(others_ndcg(others, label))
     asked = rows[rows["metric"] == "queries asked again"].set_index("scenario")["value"]
     assert {"30% of known items", "known items lose less than 0.01", "30% of earlier queries"} == set(asked.index)
-    ms = rows[(rows["metric"] == "mean query ms") & (rows["method"] == first)].sort_values("asked")["value"].tolist()
-    assert ms == sorted(ms) and len(ms) == 3
+    never, some, _ = rows[(rows["metric"] == "mean query ms") & (rows["method"] == first)].sort_values("asked")["value"]
+    assert never < some, "some of the queries are searched twice"
     text = json.dumps(outputs_of(smoke[1], "07_when_to_pay_attention"))
     assert "On sample, tiny-transformer is needed for" in text and "client.query_batch_points" in text
 
@@ -346,7 +346,9 @@ def test_a_profile_needs_no_more_than_its_parameters(tmp_path, beir_folder, monk
     beir_folder.with_name("another").mkdir()
     (beir_folder.with_name("another") / "corpus.jsonl").touch()
     content = plan.read(plan.PLAN)
+    claim = {"01_static_vs_transformer", "05_train_your_own", "08_should_you_pay_attention", ACROSS}
     without = {"scale": set(EVERY) - {"02_encoding_speed"}, "suite": {"02_encoding_speed", "06_your_data"}}
+    without["default"] = set(EVERY) - claim
     for profile in content["profiles"]:
         planned = parts.of(content, profile, {}, [])
         several = profile in ("suite", "article")

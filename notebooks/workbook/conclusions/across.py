@@ -134,7 +134,8 @@ def main(compared: Sequence[Comparison]) -> Comparison | None:
 def leading(compared: Sequence[Comparison]) -> list[Comparison]:
     """What a front page shows: each method against the transformer, both alone, and both with BM25 by one fusion."""
     rivals = {each.other for each in [main(compared)] if each} | {e.other for e in compared if e.question == QUALITY}
-    return [each for each in compared if each.other in rivals and (JOINED in each.one) == (JOINED in each.other)]
+    alike = [each for each in compared if each.other in rivals and (JOINED in each.one) == (JOINED in each.other)]
+    return [each for each in alike if each.question in (QUALITY, WORDS, TRAINING, QUERIES, HYBRID)]
 
 
 def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[Answer]:
