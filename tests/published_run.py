@@ -70,7 +70,8 @@ def asked_again(content: str = "sha") -> pd.DataFrame:
     }  # fmt: skip
     about = {"corpus": content, "methods": [{"label": label} for label in labels]}
     record = results.remember("attention", about, lambda: values)
-    facts = {"corpus": "made", "method": labels[0], "against": labels[1], "asked": 0.3, "key": record["key"]}
+    facts = {"corpus": "made", "model": None, "method": labels[0], "against": labels[1], "asked": 0.3}
+    facts["key"] = record["key"]
     return pd.DataFrame([{**facts, "metric": "ndcg@10 difference", "value": -0.01, "n": N}])
 
 

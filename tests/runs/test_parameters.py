@@ -25,6 +25,10 @@ SCALE = {
     "waiting": 2, "seed": 0, "scale_repeats": 1, "fit_from": 0, "vocabularies": [], "node_ram_gb": 64,
     "index_settings": ["float32", "binary"], "engine_name": "edge", "server": {},
 }  # fmt: skip
+ON_DEMAND = {
+    **MODELS, "engine_name": "edge", "corpus": "sample", "candidates": [{}], "fusion": "dbsf", "share": 0.3,
+    "max_loss": 0.01, "threshold": 0.0, "seed": 0, "repeats": 2, "strict": False,
+}  # fmt: skip
 EXPLORER = {
     **MODELS, "dimensions": [20], "settings": ["float32", "binary"], "custom_model": "", "top": 5, "hnsw_ef": 0,
     "fusion": "dbsf", "language": "english", "query": "bats",
@@ -41,7 +45,8 @@ KINDS = [
     ("is not a list with something in it", [[]], "words batch_sizes documents seeds candidates settings searches"),
     ("names something twice", [[8, 8]], "dimensions words batch_sizes vocabularies sizes documents seeds candidates"),
     ("is not a number above 0", [0, -64, True, "x"], "round_seconds node_ram_gb"),
-    ("is not a number between 0 and 1", [0, 1, 1.5, True], "margin"),
+    ("is not a number between 0 and 1", [0, 1, 1.5, True], "margin share max_loss"),
+    ("is not a number between 0 and 1", [1, -0.5, 1.5, "x"], "threshold"),
     ("is neither true nor false", [1, "x", None], "words_once strict"),
     ("is not a text", ["", " ", ["x"]], "query language"),
     ("is not a text", [" ", ["x"]], "judged collection vector_name text_field run labelled_split"),
@@ -128,6 +133,13 @@ BAD = {
         ("server", "nonsense", "parameter server: 'nonsense' is not"),
         ("server", {"shard_number": 3}, "parameter server is for engine_name server, not edge"),
     ],
+    "on demand": [
+        ("candidates", [{"epochs": 0}], "epochs must be"),
+        ("transformer_model", "tiny-static", "give two models"),
+        ("fusion", "sum", "unknown fusion 'sum'"),
+        ("share", 30, "is not a number between 0 and 1"),
+        ("engine_name", "server", "needs QDRANT_URL"),
+    ],
     "explorer": [
         ("custom_model", "tiny-static", "give one of its own"),
         ("static_model", "tiny-transformer", "give two models"),
@@ -151,7 +163,14 @@ def good(tmp_path, monkeypatch):
         "text_field": "text", "probes": 10, "server": {},
         "margin": 0.02,
     }  # fmt: skip
-    return {"quality": QUALITY, "training": TRAINING, "scale": SCALE, "own": own, "explorer": EXPLORER}
+    return {
+        "quality": QUALITY,
+        "training": TRAINING,
+        "scale": SCALE,
+        "own": own,
+        "explorer": EXPLORER,
+        "on demand": ON_DEMAND,
+    }
 
 
 @pytest.mark.parametrize(
@@ -167,6 +186,8 @@ def good(tmp_path, monkeypatch):
         ("scale", {"round_seconds": 1, "node_ram_gb": 0.5, "vocabularies": [100]}),
         ("own", {}),
         ("own", {"transformer_model": "", "corpus": "sample", "columns": {}}),
+        ("on demand", {}),
+        ("on demand", {"engine_name": "memory", "threshold": 0.6, "fusion": "rrf"}),
         ("explorer", {}),
         ("explorer", {"transformer_model": "", "dimensions": [], "settings": ["binary"]}),
     ],

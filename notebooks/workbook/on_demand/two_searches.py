@@ -20,7 +20,7 @@ from workbook.evaluation.statistics import Interval
 from workbook.experiments.rankings import DEPTH, RetrievalMethod, with_halves
 from workbook.on_demand import combined, signals
 from workbook.on_demand.signals import FirstSearch
-from workbook.qdrant import engine
+from workbook.qdrant import engine, server
 from workbook.qdrant.bm25 import Idf
 from workbook.qdrant.engine import Hits, Index, Search
 
@@ -97,6 +97,7 @@ def measure(
         "corpus": corpus.sha256, "methods": [first.identity(), second.identity()], "engine": engine_name,
         "among": among, "seed": seed, "items": ITEMS, "timed": TIMED, "repeats": repeats,
         "signals": list(signals.SIGNALS), "candidates": engine.CANDIDATES,
+        **({"server": server.identity()} if engine_name == "server" else {}),
     }  # fmt: skip
     items = corpus_facts.known_items(corpus, ITEMS, seed, among)
     work = partial(_measure, corpus, items, (first, second), engine_name, repeats)
