@@ -166,7 +166,8 @@ def _tokens(text: str, tokens: Sequence[str], shares: np.ndarray, whole: float) 
 
 
 def _token(token: str, share: float, depth: float, whole: float) -> str:
-    colour = f"color-mix(in srgb, var(--jp-brand-color1, #1976d2) {round(DEEPEST * abs(depth))}%, transparent)"
+    deep = round(DEEPEST * abs(depth))
+    colour = f"color-mix(in srgb, var(--jp-brand-color1, #1976d2) {deep}%, var(--jp-layout-color1, #fff))"
     under = ";text-decoration:underline" if share < 0 else ""
     percent = _percent(share, whole)
     number = percent if whole and abs(share / whole) >= 0.005 else ""
