@@ -208,7 +208,7 @@ def test_a_card_says_what_its_scores_mean(facts, said):
 
 def test_the_rank_of_the_right_answer_is_told_of_each_method_that_answered():
     found = [Found(1, "d", "", "", 0.5, 1, True)]
-    first = Answer("hybrid", "static + BM25", "m", found=found, ranked=["d"], right=1)
+    first = Answer("hybrid", "static + BM25", "m", fusion="rrf", found=found, ranked=["d"], right=1)
     lost = Answer("BM25", "word search (BM25)", "", found=found, ranked=["x"] * 30)
     silent = Answer("custom", "trained", "", problem="none")
     status = text_of(explorer_html.status([first, lost, silent], "how", 1))

@@ -221,7 +221,8 @@ def test_the_end_says_what_was_found_and_how_to_make_the_report(project, monkeyp
     end = ["", "Not settled on x: one against two.", "", "Make the report, in seconds: make report PROFILE=mixed"]
     assert capsys.readouterr().out.splitlines()[-4:] == end
     said.problems.append("notebook 05 was run elsewhere")
-    assert "\n\nnotebook 05 was run elsewhere\n" in outcomes.concluded("mixed", {}, ["good"])
+    told = outcomes.concluded("mixed", {}, ["good"])
+    assert "\nNot settled on x: one against two.\nIncomplete: notebook 05 was run elsewhere\n" in told
     runner.run("mixed", {}, ["good"], project / "runs.yaml")
     assert "Make the report" not in capsys.readouterr().out, "of one notebook"
 
@@ -230,7 +231,8 @@ def test_the_end_says_why_there_is_no_answer(data):
     told = outcomes.concluded(
         "smoke", {"corpus": "sample"}, ["01_static_vs_transformer", "08_should_you_pay_attention"]
     )
-    assert re.match(r"\nNo answer: .+\n\nMake the report, in seconds: make report PROFILE=smoke CORPUS=sample$", told)
+    what = "it was not run, or not to its end."
+    assert re.fullmatch(rf"\nNot measured.*\nIncomplete: 01_.*{what}\n\nMake .*: make report .*CORPUS=sample", told)
     told = outcomes.concluded("smoke", {}, ["08_should_you_pay_attention"])
     assert told == "\nMake the report, in seconds: make report PROFILE=smoke"
 

@@ -99,12 +99,12 @@ class Explorer:
         before those it is no part of, and shows it; see `judged.example`. The static model is the one fused with BM25.
         """
         ranks = {way: self._judged.ranks(self._all_ranked(way)) for way in (HYBRID, *self._alone)}
-        own = CUSTOM if self.custom else STATIC
         found = {}
-        for way, label in ((own, "Static"), (TRANSFORMER, self.title(TRANSFORMER)), (BM25, "Word search")):
+        for way in self._alone:
+            label = {TRANSFORMER: self.title(way), BM25: "Word search"}.get(way, "Static")
             others = [ranks[other] for other in self._alone if other != way]
             others += [ranks[HYBRID]] * (way == TRANSFORMER)
-            if way in ranks and (text := judged.example(self.corpus.query_texts, ranks[way], others, self.top)):
+            if text := judged.example(self.corpus.query_texts, ranks[way], others, self.top):
                 found[f"{label} wins"] = text
         return found
 

@@ -38,8 +38,10 @@ STYLE = """<style>
   width: max-content; }
 .workbook-why { border-left: 2px solid var(--jp-border-color1, #bbb); padding-left: 8px; }
 .workbook-tokens { display: flex; flex-wrap: wrap; gap: 2px; max-height: 260px; overflow-y: auto; }
-.workbook-tokens span { border-radius: 3px; font-size: 13px; line-height: 1.25; padding: 1px 4px; text-align: center; }
-.workbook-tokens small { display: block; font-size: 10px; min-height: 1.2em; }
+.workbook-tokens span { background: color-mix(in srgb, var(--jp-brand-color1, #1976d2) calc(var(--deep) * 1%),
+  var(--jp-layout-color1, #fff)); border-radius: 3px; font-size: 13px; line-height: 1.25; padding: 1px 4px;
+  text-align: center; }
+.workbook-tokens small { display: block; font-size: 10px; }
 .workbook-why table { border-collapse: collapse; font-size: 12px; margin: 0; }
 .workbook-why th, .workbook-why td { border: 0; padding: 2px 5px 2px 0; text-align: left; }
 .workbook-why th, .workbook-why .number { overflow-wrap: normal; white-space: nowrap; }
@@ -66,7 +68,7 @@ def status(answers: Sequence[Answer], how: str, milliseconds: float, built: str 
     `how` is where the controls stand, `built` what had to be built first.
     """
     answered = [answer for answer in answers if not answer.problem]
-    ranks = [f"{answer.title} <b>{answer.right or f'below {len(answer.ranked)}'}</b>" for answer in answered]
+    ranks = [f"{escape(answer.title)} <b>{answer.right or f'below {len(answer.ranked)}'}</b>" for answer in answered]
     right = f"<p>Right answer at rank: {', '.join(ranks)}.</p>" if any(answer.right for answer in answered) else ""
     methods = "method" if len(answered) == 1 else "methods"
     line = f"{len(answered)} {methods} answered in {milliseconds:.0f} ms: {escape(how)}.{escape(built)}"
@@ -166,12 +168,10 @@ def _tokens(text: str, tokens: Sequence[str], shares: np.ndarray, whole: float) 
 
 
 def _token(token: str, share: float, depth: float, whole: float) -> str:
-    deep = round(DEEPEST * abs(depth))
-    colour = f"color-mix(in srgb, var(--jp-brand-color1, #1976d2) {deep}%, var(--jp-layout-color1, #fff))"
     under = ";text-decoration:underline" if share < 0 else ""
-    percent = _percent(share, whole)
-    number = percent if whole and abs(share / whole) >= 0.005 else ""
-    return f'<span style="background:{colour}{under}">{escape(token)}<small>{number}</small></span>'
+    is_told = whole and abs(share / whole) >= 0.005
+    number = f"<small>{_percent(share, whole)}</small>" if is_told else ""
+    return f'<span style="--deep:{round(DEEPEST * abs(depth))}{under}">{escape(token)}{number}</span>'
 
 
 def _percent(share: float, whole: float) -> str:

@@ -253,12 +253,11 @@ def concluded(profile: str, overrides: Mapping[str, str], notebooks: Collection[
     if measured:
         try:
             found = conclude(run_name(profile, overrides), measured)
-            lines = ["", found.problems[0] if found.problems else found.claim]
-        except WorkbookError as error:  # a notebook failed, and left no rows
-            lines = ["", f"No answer: {error}"]
-    return "\n".join(
-        [*lines, "", f"The report: {command_of(profile, overrides).replace('run-notebooks', 'report', 1)}"]
-    )
+            lines = ["", found.claim, *(f"Incomplete: {problem}" for problem in found.problems)]
+        except WorkbookError as error:
+            lines = ["", f"Incomplete: {error}"]
+    command = command_of(profile, overrides).replace("run-notebooks", "report", 1)
+    return "\n".join([*lines, "", f"Make the report, in seconds: {command}"])
 
 
 def _shown(path: Path) -> str:
