@@ -1,4 +1,4 @@
-"""The package behind the notebooks: ten rooms, each with one purpose. Data flows down; nobody imports from below.
+"""The package behind the notebooks: eleven rooms, each with one purpose. Data flows down; nobody imports from below.
 
 corpora      documents, queries, judgements; your own files; pairs to train on
 qdrant       quantization settings, engines, existing collections and shards
@@ -6,6 +6,7 @@ embedding    models and their files; texts to vectors
 evaluation   scores, intervals, times; records and rows
 experiments  the measurements, a file for each: the grid, retrieval methods, losses, footprint, speed, ingest ...
 training     train a static model on documents, and measure what was trained
+on_demand    which queries need attention: signals, the curve, a threshold, what it costs
 conclusions  from the rows of a run to verdicts, advice and forecasts
 figures      from rows to tables and pictures
 explorer     live search in JupyterLab

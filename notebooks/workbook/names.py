@@ -58,6 +58,9 @@ DISTILLED = "distilled"
 TRAINED = "trained"  # the model with the settings that were chosen, which the others are compared with
 # A table of queries for documents as the transformer encoded them, before and after it is trained
 ALIGNED, STATIC_QUERY = "aligned query", "static query"
+# How queries are chosen to be asked again with attention: by signals of the first search together, see `on_demand`; and
+# what these are compared with
+COMBINED, CHANCE, BEST = "signals combined", "by chance", "at best"
 NOWHERE, INDEXING, ALWAYS = "nowhere", "when indexing", "always"  # where a method needs attention
 # The notebooks that measure nothing: they read the rows of the others, the second those of several corpora
 VERDICT, ACROSS = "08_should_you_pay_attention", "09_across_corpora"

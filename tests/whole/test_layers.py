@@ -12,7 +12,7 @@ import workbook
 PACKAGE = Path(workbook.__file__).parent
 ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 FLOW = [room for room in re.findall(r"^(\w+)  ", workbook.__doc__, re.MULTILINE) if room in ROOMS]
-MOST = 30  # arrows between rooms
+MOST = 36  # arrows between rooms
 
 
 def imported(source: str) -> set[tuple[str, ...]]:
@@ -62,7 +62,7 @@ def test_a_room_has_no_circle_inside():
 
 
 def test_rooms_and_files_are_small():
-    assert len(ROOMS) == 10
+    assert len(ROOMS) == 11
     files = [list((PACKAGE / room).glob("[!_]*.py")) for room in [*ROOMS, "."]]
     assert max(map(len, files)) <= 12
 

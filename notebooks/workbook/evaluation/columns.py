@@ -41,6 +41,7 @@ COLUMNS = {
     "part": Column("what of the whole: a phase, a part of an index, a group of queries", words="{}"),
     "against": Column("what a difference or a ratio is against: a model, a method", words="against {}"),
     "against_model": Column("the model that `against` is, whatever its number format"),
+    "asked": Column("share of queries that are asked again with attention", NUMBER, "{:.0%} of queries asked again"),
     "margin": Column("the NDCG@10 that a choice was allowed to lose", NUMBER),
     "note": Column("what a reader has to know of the value; never selected by", words="{}"),
     "metric": Column("name of what is measured, in METRICS"),

@@ -4,7 +4,7 @@ Words are those of `near_duplicates`: without case, each character a word in scr
 query's words are weighed by their IDF in the documents, so that "the" counts little.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import numpy as np
@@ -71,14 +71,15 @@ def agreement(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]], dept
     )
 
 
-def known_items(corpus: Corpus, count: int = 200, seed: int = 0) -> Corpus:
+def known_items(corpus: Corpus, count: int = 200, seed: int = 0, among: Collection[str] | None = None) -> Corpus:
     """Ask for documents by words of their own: SPAN words in a row, at most half, are the query and are left out.
 
-    `count` documents are drawn by seed; all are searched, under their ids. Fewer where not so many have enough words
-    between spaces, and perhaps no query at all.
+    `count` documents are drawn by seed, of those with the ids `among` if these are given; all are searched, under
+    their ids. Fewer where not so many have enough words between spaces, and perhaps no query at all.
     """
     random = np.random.default_rng(seed)
-    documents, queries, keys = dict(corpus.documents), {}, corpus.document_ids
+    documents, queries = dict(corpus.documents), {}
+    keys = [key for key in corpus.document_ids if among is None or key in among]
     for place in random.permutation(len(keys)):
         if len(queries) == count:
             break

@@ -101,5 +101,10 @@ METRICS = {
     "top ten in common": Metric("best ten documents in common", 2),
     "known-item ndcg@10": Metric("own words searched: NDCG@10"),
     "known-item share kept": Metric("own words searched: share of NDCG@10 kept", 2),
+    "gain bought": Metric("share of attention's gain that is bought", 2),
+    "queries asked again": Metric("share of queries asked again", 2),
+    "weakness asked from": Metric("weakness from which on a query is asked again", 3),
+    "mean query ms": Metric("a query on average (ms)", 2, repeats=False),
+    "slowest query ms": Metric("95th percentile (ms)", 2, repeats=False),
     "held-out ndcg@10": Metric("NDCG@10 on held-out anchors"),
 }

@@ -184,6 +184,14 @@ def by_both(
 
     A query that one half finds nothing for goes by the other alone.
     """
+    return with_halves(index, queries, words, search, fusion, document_ids)[-1]
+
+
+def with_halves(
+    index: Index, queries: np.ndarray, words: Sequence[Sparse], search: Search, fusion: str,
+    document_ids: Sequence[str],
+) -> tuple[Hits, Hits, Hits]:  # fmt: skip
+    """The rankings by vectors and by words, and as `by_both` fuses them."""
     engine.check_fusion(fusion)
     depth = min(engine.CANDIDATES, index.n)
     legs = [
@@ -192,7 +200,8 @@ def by_both(
     ]
     cut = [(ids[:, :depth], scores[:, :depth]) for ids, scores in legs]
     _prove_fused(index, queries, words, search, fusion, legs)
-    return fused(cut, fusion)
+    one, other = (Hits(*each, 0.0) for each in cut)
+    return one, other, fused(cut, fusion)
 
 
 def fused(legs: Sequence[tuple[np.ndarray, np.ndarray]], fusion: str) -> Hits:

@@ -61,6 +61,10 @@ class Idf:
             for each in queries
         ]
 
+    def having(self, query: Sparse) -> np.ndarray:
+        """How many documents have each of a query's words: (words,)."""
+        return np.array([self._having[word] for word in query.indices], dtype=int)
+
     def _of(self, word: int) -> float:
         having = self._having[word]
         return float(np.log(1 + (self._documents - having + 0.5) / (having + 0.5)))

@@ -175,10 +175,12 @@ def _check_grid(settings: list[str], searches: list[str]) -> None:
 
 
 def _check_training(values: Mapping[str, Any]) -> None:
-    engine.check(values["engine_name"], ["float32", "binary"], ["exact", "full-ef"])
-    for settings in (*values["candidates"], *values["ablations"].values()):
+    for settings in (*values["candidates"], *values.get("ablations", {}).values()):
         if not settings.get("width"):
             vectors.check_dimensions(values["static_model"], settings.get("dimensions") or [])
+    if "ablations" not in values:
+        return
+    engine.check(values["engine_name"], ["float32", "binary"], ["exact", "full-ef"])
     taken = values["transformer_model"], f"with {values['labelled_split']} labels"
     for label in values["ablations"]:
         checks.check_label(label, taken)
