@@ -1,5 +1,6 @@
 """The explorer without its widgets: rankings against numpy, moves against whole float32 vectors, what is refused."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -234,3 +235,19 @@ def test_examples_are_judged_queries_that_their_method_wins(explorer, corpus):
         own = right.pop(ways[label])
         rivals = {way: rank for way, rank in right.items() if way in ways.values()}
         assert own <= 5 and all(rank is None or own < rank for rank in rivals.values())
+
+
+def test_a_weak_query_would_be_asked_again_and_says_why(explorer, corpus):
+    asked = [text for text in corpus.query_texts if explorer.again(text)]
+    assert len(asked) == pytest.approx(0.3 * len(corpus.queries), abs=1.5)
+    assert re.fullmatch(r".+: lower than \d+% of earlier searches", explorer.again(asked[0]))
+    assert explorer.again("zzzz qqqq") == "no word that the table of vectors knows"
+
+
+def test_without_a_transformer_or_with_few_queries_nothing_is_asked_again(corpus, data):
+    few = dict(list(corpus.queries.items())[:9])
+    small = replace(corpus, queries=few, qrels={query: corpus.qrels[query] for query in few})
+    for chosen, models in ((corpus, (None, None)), (small, (None, encoders.load("tiny-transformer")))):
+        made = Explorer(chosen, encoders.load("tiny-static"), *models, dimensions=[64], settings=["float32"])
+        assert made.again("zzzz qqqq") == ""
+        made.close()

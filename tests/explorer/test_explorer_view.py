@@ -104,6 +104,13 @@ def test_typing_and_moving_a_slider_change_the_results(view):
     assert 'class="workbook-mark moved"' in shown(view, "results")
 
 
+def test_a_query_that_would_be_asked_again_is_marked(view, monkeypatch):
+    assert "asked again" not in shown(view, "status")
+    monkeypatch.setattr(view._explorer, "again", lambda query: f"{query} is weak")
+    monkeypatch.setattr(view._explorer, "title", lambda way: "MiniLM")
+    assert f"Would be asked again with MiniLM: {QUERY} is weak." in view.answer(QUERY).status
+
+
 def test_what_would_do_nothing_is_greyed_out(view):
     assert view.rescore.disabled and view.oversampling.disabled
     view.setting.value = "binary"
@@ -159,7 +166,8 @@ def test_text_of_documents_and_queries_is_escaped():
     lost = Answer("custom", evil, evil, problem=evil)
     pages = [
         explorer_html.columns([answer, lost], 5, {("static", evil): ""}), explorer_html.problem(evil),
-        explorer_html.status([answer], evil, 1, evil), explorer_html.explanation(parts, answer, found[0]),
+        explorer_html.status([answer], evil, 1, evil), explorer_html.again(evil, evil),
+        explorer_html.explanation(parts, answer, found[0]),
     ]  # fmt: skip
     for page in pages:
         assert "<img" not in page and "&lt;img" in page

@@ -6,7 +6,6 @@ asked for, in a second or so, and kept. No widgets: see `explorer_view`.
 
 from __future__ import annotations
 
-import re
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +21,9 @@ from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, stopwatch
 from workbook.experiments import grid, rankings
+from workbook.experiments.rankings import RetrievalMethod
 from workbook.explorer import contributions, judged
+from workbook.explorer.again import Again
 from workbook.explorer.contributions import Contributions
 from workbook.explorer.explored import (
     BM25,
@@ -38,7 +39,7 @@ from workbook.explorer.explored import (
     Found,
 )  # fmt: skip
 from workbook.explorer.judged import Judged
-from workbook.names import with_bm25
+from workbook.names import plain, with_bm25
 from workbook.progress import bar
 from workbook.qdrant import bm25, engine, quantization
 from workbook.qdrant.bm25 import Bm25, Sparse
@@ -75,6 +76,8 @@ class Explorer:
         with ExitStack() as self._stack:
             self._index_whole()
             self._bytes_of_words = round(self._of_words.disk_bytes().get("words", 0) / self._of_words.n)
+            method = RetrievalMethod(HYBRID, self.hybrid, self._bm25, fusion, setting="float32", search="exact")
+            self._again = Again(self._of_words, method, corpus, self._words) if transformer else None
             self.ready(self.dimensions[-1], self.settings[0])
             self.ask(corpus.query_texts[0], self.dimensions[-1], self.settings[0])  # warm
             self._stack = self._stack.pop_all()
@@ -108,6 +111,10 @@ class Explorer:
                 found[f"{label} wins"] = text
         return found
 
+    def again(self, query: str) -> str:
+        """Why a query that is not empty would be asked again with the transformer; empty if it would not be."""
+        return self._again.why(query) if self._again else ""
+
     def title(self, way: str) -> str:
         """A method in plain words."""
         if way in (BM25, HYBRID):
@@ -116,7 +123,7 @@ class Explorer:
             return "static (trained on this corpus)"
         name = self.encoder(way).name
         if way == TRANSFORMER:
-            return re.sub(r"^all-([A-Za-z]+)-.*", r"\1", name)
+            return plain(name)
         return "static (distilled)" if name == "static-distilled" else f"static ({name})"
 
     def encoder(self, way: str) -> Encoder | None:

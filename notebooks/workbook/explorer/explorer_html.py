@@ -75,6 +75,11 @@ def status(answers: Sequence[Answer], how: str, milliseconds: float, built: str 
     return f'<div class="{IGNORED}" role="status">{right}<p class=quiet>{line}</p></div>'
 
 
+def again(model: str, why: str) -> str:
+    """That a query would be asked again with a transformer, and why."""
+    return f'<p class="{IGNORED}">Would be asked again with {escape(model)}: {escape(why)}.</p>'
+
+
 def meaning(answer: Answer) -> str:
     """What the scores of an answer are, in a sentence."""
     if answer.fusion == "rrf":

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from workbook.errors import WorkbookError
 from workbook.explorer import explorer_html
-from workbook.explorer.explored import MAIN, Answer, Found
+from workbook.explorer.explored import MAIN, TRANSFORMER, Answer, Found
 from workbook.explorer.explorer import Explorer
 from workbook.qdrant.quantization import SETTINGS
 
@@ -73,6 +73,8 @@ class View:
         how += f", rescored, oversampling {self.oversampling.value}" if rescore else ""
         first = f" First, {built} indexes were built in {asked - started:.1f} s." if built else ""
         status = explorer_html.status(answers, how, 1000 * (time.perf_counter() - asked), first)
+        if why := self._explorer.again(query):
+            status += explorer_html.again(self._explorer.title(TRANSFORMER), why)
         return Page(status, results, answers)
 
     def _example(self, label: str, text: str) -> widgets.Button:
