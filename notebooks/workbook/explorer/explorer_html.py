@@ -20,6 +20,8 @@ DEEPEST = 55  # percent of the accent colour in the most heavily shaded token: t
 
 STYLE = """<style>
 .workbook-explorer { color: var(--jp-ui-font-color1, #111); font-family: var(--jp-ui-font-family, sans-serif); }
+.workbook-explorer .widget-html, .workbook-explorer .widget-html-content { max-width: 100%; min-width: 0; }
+.workbook-explorer .widget-html-content { line-height: 1.5; }
 .workbook-columns { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); }
 .workbook-columns section { border: 1px solid var(--jp-border-color1, #bbb); border-radius: 6px;
   padding: 8px 12px; background: var(--jp-layout-color1, #fff); line-height: 1.4; overflow-wrap: anywhere; }
@@ -44,7 +46,7 @@ STYLE = """<style>
 .workbook-tokens small { display: block; font-size: 10px; }
 .workbook-why table { border-collapse: collapse; font-size: 12px; margin: 0; }
 .workbook-why th, .workbook-why td { border: 0; padding: 2px 5px 2px 0; text-align: left; }
-.workbook-why th, .workbook-why .number { overflow-wrap: normal; white-space: nowrap; }
+.workbook-why .number { overflow-wrap: normal; white-space: nowrap; }
 .workbook-why .number { font-variant-numeric: tabular-nums; text-align: right; }
 </style>"""
 

@@ -29,7 +29,7 @@ class View:
 
     def __init__(self, explorer: Explorer, query: str):
         self._explorer = explorer
-        style, wide = {"description_width": "initial"}, {"width": "100%"}
+        style, wide = {"description_width": "initial"}, {"width": "auto"}
         slider = partial(widgets.SelectionSlider, style=style, layout=widgets.Layout(width="255px"))
         check = partial(widgets.Checkbox, indent=False, layout={"width": "auto", "margin": "2px 16px 2px 2px"})
         row = partial(widgets.HBox, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
