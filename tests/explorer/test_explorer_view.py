@@ -166,7 +166,7 @@ def test_text_of_documents_and_queries_is_escaped():
     lost = Answer("custom", evil, evil, problem=evil)
     pages = [
         explorer_html.columns([answer, lost], 5, {("static", evil): ""}), explorer_html.problem(evil),
-        explorer_html.status([answer], evil, 1, evil), explorer_html.again(evil, evil),
+        explorer_html.status([answer], evil, 1, evil, evil),
         explorer_html.explanation(parts, answer, found[0]),
     ]  # fmt: skip
     for page in pages:

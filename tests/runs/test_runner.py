@@ -193,18 +193,19 @@ def test_how_long_encoding_takes_is_told_by_the_pace_of_the_same_model(data, mon
 
 
 def test_before_the_first_notebook_each_step_of_the_speed_test_is_told_with_the_time_left(data, monkeypatch, capsys):
-    clock = iter([0.0, 0.0, 90.0, 120.0])
+    clock = iter([100.0, 220.0, 460.0])
     monkeypatch.setattr(runner.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(runner.ingest_runs, "measure", lambda _: None)
     monkeypatch.setattr(runner.ingest_runs, "check_room", lambda _: None)
-    jobs = [ingest_job(n) for n in (1_000, 3_000, 1_000)]
+    jobs = [ingest_job(n) for n in (500, 1_000, 3_000, 1_000)]
     monkeypatch.setattr(runner.parameters, "scale_jobs", lambda _: jobs)
     runner.fetch([Part("x", "", [plan.Job("02_speed", {"documents": []}, 60)])])
     assert capsys.readouterr().out.splitlines() == [
         "[0/1] checking the models",
-        "[0/1] preparing the speed test, 1 of 3: 1,000 documents",
-        "[0/1] preparing the speed test, 2 of 3: 3,000 documents, about 6 min left",
-        "[0/1] preparing the speed test, 3 of 3: 1,000 documents, less than a minute left",
+        "[0/1] preparing the speed test, 1 of 4: 500 documents",
+        "[0/1] preparing the speed test, 2 of 4: 1,000 documents",
+        "[0/1] preparing the speed test, 3 of 4: 3,000 documents, about 8 min left",
+        "[0/1] preparing the speed test, 4 of 4: 1,000 documents, about 2 min left",
     ]
 
 

@@ -108,6 +108,7 @@ def slider(page, name):
 
 def test_the_explorer_answers_what_is_typed_and_where_sliders_stand(page, put):
     run_all(page, put("explore", TINY))
+    shoot(page, "lab-explore-first")
     explorer, query = page.locator(".workbook-explorer"), page.locator(".workbook-query input")
     results, status = page.locator(".workbook-results"), page.locator(".workbook-status")
     columns = results.locator("section")

@@ -64,22 +64,18 @@ def problem(text: str) -> str:
     return f'<p class="{IGNORED}" role="status">{escape(text[:1].upper() + text[1:])}.</p>'
 
 
-def status(answers: Sequence[Answer], how: str, milliseconds: float, built: str = "") -> str:
+def status(answers: Sequence[Answer], how: str, milliseconds: float, built: str = "", again: str = "") -> str:
     """Where each method has the right answer, if the query is judged; below, how many answered and in what time.
 
-    `how` is where the controls stand, `built` what had to be built first.
+    `how` is where the controls stand, `built` what had to be built first, `again` why the query would be asked again.
     """
     answered = [answer for answer in answers if not answer.problem]
     ranks = [f"{escape(answer.title)} <b>{answer.right or f'below {len(answer.ranked)}'}</b>" for answer in answered]
     right = f"<p>Right answer at rank: {', '.join(ranks)}.</p>" if any(answer.right for answer in answered) else ""
     methods = "method" if len(answered) == 1 else "methods"
+    marked = f"<p>{escape(again)}</p>" if again else ""
     line = f"{len(answered)} {methods} answered in {milliseconds:.0f} ms: {escape(how)}.{escape(built)}"
-    return f'<div class="{IGNORED}" role="status">{right}<p class=quiet>{line}</p></div>'
-
-
-def again(model: str, why: str) -> str:
-    """That a query would be asked again with a transformer, and why."""
-    return f'<p class="{IGNORED}">Would be asked again with {escape(model)}: {escape(why)}.</p>'
+    return f'<div class="{IGNORED}" role="status">{right}{marked}<p class=quiet>{line}</p></div>'
 
 
 def meaning(answer: Answer) -> str:

@@ -67,14 +67,14 @@ class View:
         except WorkbookError as error:
             return Page(explorer_html.problem(str(error)))
         shown = [answer for answer in answers if self.more.value or answer.way in MAIN]
-        why = {(answer.way, each.id): self._why(answer, query, each) for answer in shown for each in answer.found}
-        results = explorer_html.columns(shown, self._explorer.top, why)
+        explained = {(answer.way, each.id): self._why(answer, query, each) for answer in shown for each in answer.found}
+        results = explorer_html.columns(shown, self._explorer.top, explained)
         how = f"{self.dimension.value} dimensions, {self.setting.value}"
         how += f", rescored, oversampling {self.oversampling.value}" if rescore else ""
         first = f" First, {built} indexes were built in {asked - started:.1f} s." if built else ""
-        status = explorer_html.status(answers, how, 1000 * (time.perf_counter() - asked), first)
-        if why := self._explorer.again(query):
-            status += explorer_html.again(self._explorer.title(TRANSFORMER), why)
+        why = self._explorer.again(query)
+        again = f"Would be asked again with {self._explorer.title(TRANSFORMER)}: {why}." if why else ""
+        status = explorer_html.status(answers, how, 1000 * (time.perf_counter() - asked), first, again)
         return Page(status, results, answers)
 
     def _example(self, label: str, text: str) -> widgets.Button:

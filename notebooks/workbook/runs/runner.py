@@ -127,10 +127,13 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
             parameters.try_model(model)
     found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)], tell)
     lost |= _encode_all(found, tell)
-    documents, started = [job.n for job in large], time.perf_counter()
+    documents, left = [job.n for job in large], ""
     for done, each in enumerate(large):
-        spent = time.perf_counter() - started
-        left = kept.about(spent * sum(documents[done:]) / sum(documents[:done])) if done else ""
+        if done == 1:  # the first has also started a process and loaded the model
+            started = time.perf_counter()
+        elif done:
+            spent = time.perf_counter() - started
+            left = kept.about(spent * sum(documents[done:]) / sum(documents[1:done]))
         tell(f"preparing the speed test, {done + 1} of {len(large)}: {each.n:,} documents{left}")
         ingest_runs.measure(each)
     contents = {part.run: " ".join(corpus.sha256 for _, corpus in searched) for part, searched in found}
@@ -190,8 +193,10 @@ def _load_all(planned: list[Part], tell: Callable[[str], None]) -> tuple[list, d
             for values in {
                 json.dumps(parameters.searched(values), sort_keys=True): values for values in searching
             }.values():
-                tell(f"reading the corpus {Path(values['corpus']).name}")
+                own_data = " as your data" * ("columns" in values)
+                tell(f"reading the corpus {Path(values['corpus']).name}{own_data}")
                 own.append((values, parameters.load_corpus(values)))
+            tell("reading the models")
             for values in searching:
                 parameters.check_read_later(values)
         except WorkbookError as error:
