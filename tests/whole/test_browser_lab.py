@@ -108,8 +108,10 @@ def slider(page, name):
 
 def test_the_explorer_answers_what_is_typed_and_where_sliders_stand(page, put):
     run_all(page, put("explore", TINY))
+    query = page.locator(".workbook-query input")
+    expect(query).to_be_in_viewport()  # and so it is where one looks when it is there
     shoot(page, "lab-explore-first")
-    explorer, query = page.locator(".workbook-explorer"), page.locator(".workbook-query input")
+    explorer = page.locator(".workbook-explorer")
     results, status = page.locator(".workbook-results"), page.locator(".workbook-status")
     columns = results.locator("section")
     main = ["static (tiny-static) + BM25", "tiny-transformer", "word search (BM25)"]

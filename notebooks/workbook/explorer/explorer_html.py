@@ -51,6 +51,30 @@ STYLE = """<style>
 </style>"""
 
 
+READING = """<h4>How to read it</h4>
+<p><b>Try</b> asks a judged query that one method wins: it has the right answer before the others. For judged queries
+the line above the cards says at which rank each method has the right answer.</p>
+<p><b>Cards</b>: a static model with word search, which needs no attention; a transformer; word search (BM25).
+<b>why?</b> takes a static model's match apart: its score is a sum over pairs of a query's and a document's token. A
+transformer's is not. Scores of two cards cannot be compared: each card says at its end what its scores mean.</p>
+<p><b>Dimensions</b> and <b>Compression</b> make the vectors smaller, <b>Rescore</b> sorts the best of the compressed
+ones by the original vectors, <b>Oversampling</b> lets it read more of them. A mark says how a document moved against whole
+float32 vectors searched exactly. The first search at a new position builds its indexes.</p>
+<p><b>Asked again</b>: of the queries that come with the corpus, the weakest first searches are asked again.</p>
+<h4>What this does not show</h4>
+<p>A few queries that one types oneself decide nothing: the other notebooks measure. The queries to try were chosen
+because a method wins them. The milliseconds are of single queries on this machine, search the engine's own part. Codes
+of few bits give many documents one score; which of them comes first, or is cut off, is chance, and so may be a move.
+What is taken apart is the cosine of float32 vectors, which codes only approximate. Whether a pair of tokens should count as
+much is for the reader to say.</p>"""
+
+
+def reading(ran: str) -> str:
+    """How to read it all, folded, with what ran, which is HTML."""
+    more = f"<h4>What ran</h4>{ran}" if ran else ""
+    return f'<details class="{IGNORED}"><summary>How to read it</summary>{READING}{more}</details>'
+
+
 def columns(answers: Sequence[Answer], top: int, why: Mapping[tuple[str, str], str]) -> str:
     """A card for each answer, side by side; where the window is narrow, below each other.
 

@@ -25,9 +25,12 @@ class Page(NamedTuple):
 
 
 class View:
-    """Widgets around an explorer; `root` is what a notebook shows. The first query is answered at once."""
+    """Widgets around an explorer; `root` is what a notebook shows. The first query is answered at once.
 
-    def __init__(self, explorer: Explorer, query: str):
+    `ran`: what ran, as HTML, for the end.
+    """
+
+    def __init__(self, explorer: Explorer, query: str, ran: str = ""):
         self._explorer = explorer
         style, wide = {"description_width": "initial"}, {"width": "auto"}
         slider = partial(widgets.SelectionSlider, style=style, layout=widgets.Layout(width="255px"))
@@ -47,9 +50,9 @@ class View:
             widget.add_class(f"workbook-{name}")
         controls = [self.dimension, self.setting, self.rescore, self.oversampling, self.more]
         tries = [row([widgets.HTML("Try:"), *self.examples])] if self.examples else []
-        self.root = widgets.VBox(
-            [widgets.HTML(explorer_html.STYLE), self.query, *tries, row(controls), self._status, self._results]
-        )
+        parts = [self.query, *tries, row(controls), self._status, self._results]
+        style, reading = (widgets.HTML(each) for each in (explorer_html.STYLE, explorer_html.reading(ran)))
+        self.root = widgets.VBox([style, *parts, reading])
         self.root.add_class("workbook-explorer")
         for widget in (self.query, *controls):
             widget.observe(self._ask, "value")
