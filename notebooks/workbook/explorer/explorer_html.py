@@ -58,15 +58,15 @@ the line above the cards says at which rank each method has the right answer.</p
 <b>why?</b> takes a static model's match apart: its score is a sum over pairs of a query's and a document's token. A
 transformer's is not. Scores of two cards cannot be compared: each card says at its end what its scores mean.</p>
 <p><b>Dimensions</b> and <b>Compression</b> make the vectors smaller, <b>Rescore</b> sorts the best of the compressed
-ones by the original vectors, <b>Oversampling</b> lets it read more of them. A mark says how a document moved against whole
-float32 vectors searched exactly. The first search at a new position builds its indexes.</p>
+ones by the original vectors, <b>Oversampling</b> lets it read more of them. A mark says how a document moved against
+whole float32 vectors searched exactly. The first search at a new position builds its indexes.</p>
 <p><b>Asked again</b>: of the queries that come with the corpus, the weakest first searches are asked again.</p>
 <h4>What this does not show</h4>
 <p>A few queries that one types oneself decide nothing: the other notebooks measure. The queries to try were chosen
 because a method wins them. The milliseconds are of single queries on this machine, search the engine's own part. Codes
 of few bits give many documents one score; which of them comes first, or is cut off, is chance, and so may be a move.
-What is taken apart is the cosine of float32 vectors, which codes only approximate. Whether a pair of tokens should count as
-much is for the reader to say.</p>"""
+What is taken apart is the cosine of float32 vectors, which codes only approximate. Whether a pair of tokens should
+count as much is for the reader to say.</p>"""
 
 
 def reading(ran: str) -> str:
