@@ -167,6 +167,15 @@ def test_texts_are_encoded_ahead_with_the_models_that_search_them(data, monkeypa
     assert encoded == [("sample", "tiny-static"), ("sample", "tiny-transformer")]
 
 
+def test_what_is_encoded_is_not_told_again(data, capsys):
+    values = {"corpus": "sample", "static_model": "tiny-static", "transformer_model": "", "engine_name": "edge"}
+    told = []
+    for _ in range(2):
+        runner.fetch([Part("x", "", [plan.Job("01_first", values, 60)])])
+        told.append("encoding the texts of sample with tiny-static" in capsys.readouterr().out)
+    assert told == [True, False]
+
+
 def test_a_model_with_random_weights_is_timed_and_its_texts_are_not_encoded_ahead(data, monkeypatch):
     monkeypatch.setattr(grid, "encode", lambda *_: pytest.fail("encoded"))
     values = {"corpus": "sample", "static_model": "mpnet-shape-random", "engine_name": "edge"}

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,7 +21,8 @@ import psutil
 from workbook import locks, paths, redact
 from workbook.conclusions import run_rows
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders, model_files
+from workbook.embedding import encoders, model_files, vectors
+from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.experiments import grid, ingest_runs
 from workbook.names import plain
@@ -119,7 +119,10 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     ]
     for job in large:
         ingest_runs.check_room(job)
-    tell = partial(_tell, len(jobs))
+
+    def tell(what: str) -> None:
+        print(f"[0/{len(jobs)}] {what}", flush=True)
+
     tell("checking the models")
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         model_files.check_reachable(model)
@@ -140,12 +143,8 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     return contents, lost
 
 
-def _tell(notebooks: int, what: str) -> None:
-    print(f"[0/{notebooks}] {what}", flush=True)
-
-
 def _encode_all(found: list[tuple[Part, list]], tell: Callable[[str], None]) -> dict[str, str]:
-    """Encode what each part searches with each of its models, and tell about how long the rest will take.
+    """Encode what each part searches with each of its models, unless it is, and tell about how long the rest takes.
 
     Returns what is wrong with corpora that cannot be encoded, by run. Raises WorkbookError if there is only one corpus.
     """
@@ -158,7 +157,7 @@ def _encode_all(found: list[tuple[Part, list]], tell: Callable[[str], None]) -> 
         for number, (part, searched) in enumerate(found, start=1)
         for values, corpus in searched
         for name in parameters.searched_with(values)
-        if not models[name].speed_only
+        if not (models[name].speed_only or _is_encoded(corpus, models[name]))
     ]
     pace = kept.Pace()
     for place, (number, part, corpus, encoder) in enumerate(todo):
@@ -177,6 +176,12 @@ def _encode_all(found: list[tuple[Part, list]], tell: Callable[[str], None]) -> 
             print(f"      cannot be used: {error}", flush=True)
         pace.note(encoder, _texts(corpus), time.perf_counter() - started)
     return lost
+
+
+def _is_encoded(corpus: Corpus, encoder: Encoder) -> bool:
+    """Whether nothing is left to encode."""
+    both = (corpus.document_texts, "document"), (corpus.query_texts, "query")
+    return all(vectors.is_kept(encoder, texts, role) for texts, role in both)
 
 
 def _texts(corpus: Corpus) -> list[str]:
