@@ -194,12 +194,12 @@ def _load_all(planned: list[Part], tell: Callable[[str], None]) -> tuple[list, d
     for part in planned:
         searching = [job.parameters for job in part.jobs if "corpus" in job.parameters]
         own = []
+        for name in dict.fromkeys(Path(values["corpus"]).name for values in searching):
+            tell(f"reading the corpus {name}")
         try:
             for values in {
                 json.dumps(parameters.searched(values), sort_keys=True): values for values in searching
             }.values():
-                own_data = " as your data" * ("columns" in values)
-                tell(f"reading the corpus {Path(values['corpus']).name}{own_data}")
                 own.append((values, parameters.load_corpus(values)))
             tell("reading the models")
             for values in searching:
