@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from workbook.conclusions import run_rows
 from workbook.evaluation import results, statistics
+from workbook.on_demand.signals import SIGNALS
 
 N = 100  # queries
 SCORES = {  # mean NDCG@10 of each way to search; queries differ alike in all of them
@@ -55,6 +56,22 @@ def baselines(
         stored = {"setting": setting, "search": "exact"} if model else {}
         found.append({**names, **stored, "metric": "indexed documents/s", "value": 2_000.0})
     return pd.DataFrame(found)
+
+
+def asked_again(content: str = "sha") -> pd.DataFrame:
+    """Rows of notebook 07, and the searches that they name: those whose top scores are lowest gain most."""
+    labels = "static query + BM25 (dbsf)", "slow + BM25 (dbsf)"
+    first, second = map(scores, labels)
+    order = np.argsort(np.argsort(first - second)).astype(float)
+    asked = {"queries": list(range(N)), "signals": dict.fromkeys(SIGNALS, order.tolist())}
+    values = {
+        "queries": {**asked, "first": first.tolist(), "second": second.tolist()}, "items": None,
+        "seconds": {"first": [[0.001]], "signals": [[0.001]], "second": [[0.02]]},
+    }  # fmt: skip
+    about = {"corpus": content, "methods": [{"label": label} for label in labels]}
+    record = results.remember("attention", about, lambda: values)
+    facts = {"corpus": "made", "method": labels[0], "against": labels[1], "asked": 0.3, "key": record["key"]}
+    return pd.DataFrame([{**facts, "metric": "ndcg@10 difference", "value": -0.01, "n": N}])
 
 
 def row(metric: str, value: float, low: float = np.nan, high: float = np.nan, n: int = N, **facts: object) -> dict:
@@ -124,6 +141,7 @@ def rows(content: str = "sha") -> dict[str, pd.DataFrame]:
                 row("megabytes", 15.0, n=1, model="custom-made-queries-1"),
             ]),
         ]),
+        "07_when_to_pay_attention": asked_again(content),
         "06_your_data": pd.DataFrame([
             row("ndcg@10 difference", 0.0, -0.03, 0.01, model="fast", dimension=64, setting="binary",
                 search="rescore-x3", key="0a0a", **chosen)

@@ -11,7 +11,7 @@ from workbook.evaluation import results
 
 NOTEBOOKS = [
     "01_static_vs_transformer", "02_encoding_speed", "03_matryoshka_dimensions", "04_quantization_vs_ndcg",
-    "05_train_your_own", "06_your_data",
+    "05_train_your_own", "06_your_data", "07_when_to_pay_attention",
 ]  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def test_figures_are_written(smoke):
     names |= {"encoding-speed", "encode-and-index", "growth"}
     names |= {"oversampling", "heat-map-tiny-static", "heat-map-tiny-transformer"}
     names |= {"training", "training-steps", "training-matryoshka"}
-    names |= {"baselines", "training-baselines", "your-baselines", "your-settings"}
+    names |= {"baselines", "training-baselines", "on-demand", "your-baselines", "your-settings"}
     names |= {"answer", "answer-comparisons"}
     assert {file.name for file in (smoke[1] / "figures").iterdir()} == {f"sample-{name}.png" for name in names}
 
@@ -242,6 +242,28 @@ def test_06_recommends_nothing_by_25_queries_and_says_what_would_decide(smoke):
     assert rows["scenario"].isna().all() and statistics.REPORTED not in set(rows["part"])
 
 
+def test_07_asks_the_weakest_queries_again(smoke):
+    rows = rows_of("07_when_to_pay_attention")
+    first, second = "static query + BM25 (dbsf)", "tiny-transformer + BM25 (dbsf)"
+    curve = rows[(rows["method"] == first) & (rows["metric"] == "ndcg@10") & (rows["variant"] == "signals combined")]
+    others = rows_of("05_train_your_own")
+    for asked, label in ((0, first), (1, second)):
+        assert value(curve, asked=asked) == pytest.approx(others_ndcg(others, label))
+    asked = rows[rows["metric"] == "queries asked again"].set_index("scenario")["value"]
+    assert {"30% of known items", "known items lose less than 0.01", "30% of earlier queries"} == set(asked.index)
+    ms = rows[(rows["metric"] == "mean query ms") & (rows["method"] == first)].sort_values("asked")["value"].tolist()
+    assert ms == sorted(ms) and len(ms) == 3
+    text = json.dumps(outputs_of(smoke[1], "07_when_to_pay_attention"))
+    assert "On sample, tiny-transformer is needed for" in text and "client.query_batch_points" in text
+
+
+def others_ndcg(rows, label):
+    """The score that the method of notebook 05 has of the measurement that its rows name."""
+    key = rows[(rows["method"] == label) & (rows["metric"] == "indexed documents/s")]["key"].iloc[0]
+    [found] = [each for each in results.read("baselines", key)["values"]["ways"] if each["label"] == label]
+    return sum(found["judgements"]["ndcg@10"]) / len(found["judgements"]["ndcg@10"])
+
+
 def test_08_answers_every_question_from_the_rows(smoke):
     outputs = outputs_of(smoke[1], "08_should_you_pay_attention")
     text = json.dumps(outputs, ensure_ascii=False)
@@ -285,7 +307,7 @@ def test_figures_say_in_words_what_they_show(smoke):
 
 def test_quality_agrees_between_the_notebooks(smoke):
     facts = {"model": "tiny-static", "dimension": 64, "search": "exact", "metric": "ndcg@10"}
-    found = {value(rows_of(name), **facts) for name in NOTEBOOKS if name[:2] not in ("02", "08")}
+    found = {value(rows_of(name), **facts) for name in NOTEBOOKS if name[:2] not in ("02", "07", "08")}
     assert len(found) == 1
 
 

@@ -68,10 +68,15 @@ def compare(abouts: Mapping[str, Asked]) -> list[Comparison]:
     for place, (question, one, other, _) in enumerate(questions):
         effects = {name: own[place] for name, own in measured.items() if own[place]}
         if effects:
-            each = Comparison(question, one, other, effects, None)
-            many = len(each.known) >= FEWEST
-            found.append(each._replace(overall=meta_analysis.pool(list(each.known.values()))) if many else each)
+            found.append(comparison(question, one, other, effects))
     return found
+
+
+def comparison(question: str, one: str, other: str, effects: dict[str, Interval]) -> Comparison:
+    """The effects on corpora, by name, with the overall effect where there are enough of them."""
+    each = Comparison(question, one, other, effects, None)
+    many = len(each.known) >= FEWEST
+    return each._replace(overall=meta_analysis.pool(list(each.known.values()))) if many else each
 
 
 def _questions(abouts: Mapping[str, Asked]) -> list[tuple[str, str, str, Effect]]:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from workbook.figures.plots import STYLE, caption, set_title
-from workbook.names import BEST, CHANCE, COMBINED
+from workbook.names import BEST, CHANCE, COMBINED, plain
 
 CHOICES = {CHANCE: ("--", "#888888"), BEST: (":", "#555555")}  # beside the signals
 
@@ -24,11 +24,11 @@ def curves(rows: pd.DataFrame, told: str) -> Figure:
             signals = own[own["variant"] == COMBINED].sort_values("asked")
             axis.axhline(0, color="#333333", lw=1)
             axis.fill_between(signals["asked"], signals["low"], signals["high"], color="C0", alpha=0.2, lw=0)
-            axis.plot(signals["asked"], signals["value"], marker="o", ms=4, color="C0", label=f"chosen by {COMBINED}")
+            axis.plot(signals["asked"], signals["value"], marker="o", ms=3.5, color="C0", label=f"chosen by {COMBINED}")
             for name, (dashes, color) in CHOICES.items():
                 line = own[own["variant"] == name].sort_values("asked")
                 axis.plot(line["asked"], line["value"], ls=dashes, color=color, lw=1.5, label=f"chosen {name}")
-            axis.set_title(f"first {method},\nthen {against}", fontsize=10)
+            axis.set_title(f"first {plain(method)},\nthen {plain(against)}", fontsize=10)
             axis.set(xlabel="queries asked again", xlim=(-0.02, 1.02))
             axis.xaxis.set_major_formatter(PercentFormatter(1))
         axes[0][0].set_ylabel("NDCG@10, against asking every query\nwith attention")

@@ -9,7 +9,7 @@ from workbook.on_demand.threshold import Rule
 from workbook.qdrant import bm25, edge, engine
 from workbook.qdrant.bm25 import Bm25
 
-STEPS = 21  # quantiles of each signal that are printed
+STEPS = 11  # quantiles of each signal that are printed
 LINES = {  # how each signal is computed from the points of the three searches, best first
     "top score": "dense[0].score",
     "BM25's top score a word": 'sparse[0].score / len(words["indices"]) if sparse else 0',
@@ -41,12 +41,12 @@ from qdrant_client import QdrantClient, models
 from sentence_transformers import SentenceTransformer
 
 client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
-table = SentenceTransformer({json.dumps(table)}, device="cpu")  # of queries, for documents that the transformer encoded
+# a table of queries, for documents that the transformer encoded
+table = SentenceTransformer({json.dumps(table)}, device="cpu")
 transformer = SentenceTransformer({json.dumps(transformer)})
-bm25 = edge.Bm25(
-    edge.Bm25Config(k={bm25.K}, b={bm25.B}, avg_len={words.average_length:.1f}, language={json.dumps(words.language)})
-)
-AMONG = {{  # known items: each signal from its lowest to its highest value, in steps of as many items
+how = edge.Bm25Config(k={bm25.K}, b={bm25.B}, avg_len={words.average_length:.1f}, language={json.dumps(words.language)})
+bm25 = edge.Bm25(how)
+AMONG = {{  # each signal of earlier searches, from the lowest to the highest, in steps of as many
 {ranks}}}
 LIMIT = {rule.limit:.3f}  # the weakness, from 0 to 1, from which on a query is asked again
 

@@ -9,7 +9,7 @@ from workbook.evaluation.statistics import Interval
 from workbook.names import BEST, CHANCE, COMBINED
 from workbook.on_demand.two_searches import Asked
 
-SHARES = tuple(tenths / 10 for tenths in range(11))
+SHARES = tuple(twentieths / 20 for twentieths in range(21))
 TOLD = (0.1, 0.3, 0.5)  # shares whose part of the gain is told
 
 
@@ -27,7 +27,7 @@ def weakest(weakness: pd.Series, share: float) -> pd.Series:
 
 def after(found: Asked, asked: pd.Series) -> pd.Series:
     """NDCG@10 of each query when those `asked` (0 to 1 of each) are searched again."""
-    return found.first + asked * found.gain
+    return (found.first + asked * found.gain).where(asked < 1, found.second)  # without a rounding error
 
 
 def bought(found: Asked, asked: pd.Series) -> Interval:
@@ -57,18 +57,20 @@ def rows(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) ->
     """The curve in the long format of `results`: a row for each choice of queries, share `asked` and metric.
 
     The weakest are chosen, or by CHANCE, or as the BEST choice would be. NDCG@10 of all queries, and its paired
-    difference from asking all of them with attention, whose intervals are widened until they hold together.
+    difference from asking all of them with attention; of each choice, the intervals hold together.
     """
-    scores = {}
-    for share in shares:
-        scores[COMBINED, share] = after(found, weakest(weakness, share))
-        scores[CHANCE, share], scores[BEST, share] = at_random(found, share), at_best(found, share)
+    choices = {
+        COMBINED: lambda share: after(found, weakest(weakness, share)),
+        CHANCE: lambda share: at_random(found, share),
+        BEST: lambda share: at_best(found, share),
+    }
     made = []
-    lost = statistics.differences([(own, found.second) for own in scores.values()])
-    for ((name, share), own), difference in zip(scores.items(), lost, strict=True):
-        facts = {"variant": name, "asked": share}
-        made.append({**facts, "metric": "ndcg@10", **statistics.mean(own)._asdict()})
-        made.append({**facts, "metric": "ndcg@10 difference", **difference._asdict()})
+    for name, choose in choices.items():
+        scores = [choose(share) for share in shares]
+        for share, own, lost in zip(shares, scores, differences(found, scores, shares), strict=True):
+            facts = {"variant": name, "asked": share}
+            made.append({**facts, "metric": "ndcg@10", **statistics.mean(own)._asdict()})
+            made.append({**facts, "metric": "ndcg@10 difference", **lost._asdict()})
     return pd.DataFrame(made)
 
 
@@ -91,8 +93,16 @@ def table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def losses(found: Asked, weakness: pd.Series, shares: Sequence[float] = SHARES) -> list[Interval]:
-    """Paired differences from asking every query with attention, for each share; widened for their number."""
-    return statistics.differences([(after(found, weakest(weakness, share)), found.second) for share in shares])
+    """Paired differences from asking every query with attention, when the weakest are asked: for each share."""
+    return differences(found, [after(found, weakest(weakness, share)) for share in shares], shares)
+
+
+def differences(found: Asked, scores: Sequence[pd.Series], shares: Sequence[float]) -> list[Interval]:
+    """Paired differences of the scores at each share from asking every query with attention: none where all were."""
+    all_of = [share == 1 and own.equals(found.second) for own, share in zip(scores, shares, strict=True)]
+    pairs = [(own, found.second) for own, asked in zip(scores, all_of, strict=True) if not asked]
+    measured, n = iter(statistics.differences(pairs)), len(found.second)
+    return [Interval(0.0, 0.0, 0.0, n, 0.0) if asked else next(measured) for asked in all_of]
 
 
 def needed(lost: Sequence[float], margin: float, shares: Sequence[float] = SHARES) -> float:

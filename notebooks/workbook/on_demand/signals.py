@@ -93,18 +93,16 @@ def rarest_word(found: FirstSearch) -> np.ndarray:
     )  # fmt: skip
 
 
-SIGNALS: dict[str, Callable[[FirstSearch], np.ndarray]] = {
-    "top score": top_score,
-    "spread of the top ten": spread,
-    "variance of the top ten": variance,
-    "BM25's top score a word": bm25_score,
-    "top fused score": fused_score,
-    "spread of the fused top ten": fused_spread,
-    "agreement with BM25": agreement,
-    "number of words": length,
-    "share of known words": known_words,
+# by what they look at: the ranking by vectors, words, or both
+BY_VECTORS = {"top score": top_score, "spread of the top ten": spread, "variance of the top ten": variance}
+BY_WORDS = {
+    "BM25's top score a word": bm25_score, "number of words": length, "share of known words": known_words,
     "rarest word": rarest_word,
-}
+}  # fmt: skip
+BY_BOTH = {
+    "top fused score": fused_score, "spread of the fused top ten": fused_spread, "agreement with BM25": agreement
+}  # fmt: skip
+SIGNALS: dict[str, Callable[[FirstSearch], np.ndarray]] = {**BY_VECTORS, **BY_WORDS, **BY_BOTH}
 
 
 def _best(hits: Hits) -> np.ma.MaskedArray:

@@ -95,17 +95,17 @@ def rules(
 def rows(measured: Twice, set_to: Mapping[str, tuple[Rule, Asked]]) -> pd.DataFrame:
     """What each of `rules` does on judged queries, in the long format of `results`, its name as `scenario`.
 
-    The share it asks again, the share of the gain that this buys, and the difference from asking all.
+    The share it asks again, the share of a gain that this buys, and the difference from asking all.
     """
     made = []
     for name, (rule, found) in set_to.items():
         asks = rule.asks(found.signals).astype(float)
-        lost = statistics.mean_difference(curve.after(found, asks), found.second)
-        told = {"queries asked again": statistics.mean(asks), "gain bought": curve.bought(found, asks)}
-        told |= {
-            "ndcg@10 difference": lost,
-            "weakness asked from": Interval(rule.limit, np.nan, np.nan, len(rule.among)),
-        }
+        told = {"queries asked again": statistics.mean(asks)}
+        if found.added.low > 0:
+            told["gain bought"] = curve.bought(found, asks)
+        told["ndcg@10 difference"] = statistics.mean_difference(curve.after(found, asks), found.second)
+        if np.isfinite(rule.limit):
+            told["weakness asked from"] = Interval(rule.limit, np.nan, np.nan, len(rule.among))
         made += [
             {**measured.names, "scenario": name, "metric": metric, **each._asdict()} for metric, each in told.items()
         ]

@@ -15,7 +15,8 @@ import pandas as pd
 
 from workbook.corpora.corpora import Corpus
 from workbook.errors import WorkbookError
-from workbook.evaluation import corpus_facts, evaluation, results, stopwatch
+from workbook.evaluation import corpus_facts, evaluation, results, statistics, stopwatch
+from workbook.evaluation.statistics import Interval
 from workbook.experiments.rankings import DEPTH, RetrievalMethod, with_halves
 from workbook.on_demand import combined, signals
 from workbook.on_demand.signals import FirstSearch
@@ -45,6 +46,11 @@ class Asked(NamedTuple):
     def gain(self) -> pd.Series:
         """What the second search finds more, of each query."""
         return self.second - self.first
+
+    @property
+    def added(self) -> Interval:
+        """What attention adds to NDCG@10 on average, paired by query."""
+        return statistics.mean_difference(self.second, self.first)
 
     @property
     def weakness(self) -> pd.Series:

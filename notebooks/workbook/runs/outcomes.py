@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workbook import paths
-from workbook.conclusions import across, answers, asked, run_rows, summary
+from workbook.conclusions import across, answers, asked, asked_again, run_rows, summary
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import Answer
 from workbook.conclusions.asked import Asked
@@ -55,6 +55,7 @@ class Conclusions(NamedTuple):
 
     `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all, and `compared`
     has their comparisons. `rows` are those of `summary.rows`, `scores` and `advice` what they say; None for no advice.
+    `needed` says how many queries need attention; empty where notebook 07 was not run.
     """
 
     evidence: Evidence
@@ -67,6 +68,7 @@ class Conclusions(NamedTuple):
     rows: pd.DataFrame
     scores: list[Score]
     advice: Advice | None
+    needed: list[str]
 
     @property
     def transformer(self) -> str:
@@ -219,14 +221,15 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
         evidence = run_rows.together(run, {corpus: found[corpus] for corpus in several})
     abouts = several or dict(list(abouts.items())[:1])
     about = next(iter(abouts.values()))
-    compared = across.compare(abouts) if len(abouts) > 1 else []
+    twice = asked_again.measured(abouts)
+    compared = [*across.compare(abouts), *asked_again.compare(twice)] if len(abouts) > 1 else []
     said = summary.claim_over(compared, margin) if compared else summary.claim(about)
     answered = across.answer(compared, abouts) if compared else answers.answer(about)
     rows = summary.rows(abouts, compared)
     scores = summary.scores(rows, about.transformer)
     advice = summary.advice(abouts, compared, scores)
-    intervals = summary.intervals(abouts, compared)
-    return Conclusions(evidence, problems, said, intervals, answered, abouts, compared, rows, scores, advice)
+    intervals, needed = summary.intervals(abouts, compared), asked_again.needed(twice, margin)
+    return Conclusions(evidence, problems, said, intervals, answered, abouts, compared, rows, scores, advice, needed)
 
 
 def verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:
