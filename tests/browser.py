@@ -32,6 +32,30 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 
+# Contrast as WCAG 2 has it, of all text shown in an element, as [text, ratio]. Colours are opaque; figures are not text
+CONTRAST = """(within = "body") => {
+  const colour = (text) => text.match(/[\\d.]+/g)
+    .map((value, at) => (text.startsWith("color(srgb") && at < 3 ? 255 : 1) * value);
+  const luminance = (rgb) => rgb.slice(0, 3).map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const found = colour(getComputedStyle(element).backgroundColor);
+      if (found.length < 4 || found[3] > 0) return found;
+    }
+  };
+  const walker = document.createTreeWalker(document.querySelector(within), NodeFilter.SHOW_TEXT);
+  const ratios = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || !element.checkVisibility()) continue;
+    const both = [colour(getComputedStyle(element).color), behind(element)].map(luminance);
+    ratios.push([node.data.trim(), (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05)]);
+  }
+  return ratios;
+}"""
+
 
 class Lab(NamedTuple):
     """A running JupyterLab: its address, its token, and the folder whose notebooks it shows."""

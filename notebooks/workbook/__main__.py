@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    print(f"profile {options.profile}: checking what it asks for", flush=True)  # the libraries take seconds to load
     return runs.runner.run(options.profile, _overrides(options), options.notebook)
 
 

@@ -1,5 +1,6 @@
 """The explorer without its widgets: rankings against numpy, moves against whole float32 vectors, what is refused."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,8 @@ from workbook.corpora import corpora
 from workbook.corpora.corpora import Document
 from workbook.embedding import encoders, vectors
 from workbook.errors import WorkbookError
-from workbook.explorer.explorer import BM25, CUSTOM, HYBRID, STATIC, TRANSFORMER, Explorer
+from workbook.explorer.explored import BM25, CUSTOM, HYBRID, MAIN, STATIC, TRANSFORMER
+from workbook.explorer.explorer import Explorer
 from workbook.qdrant import engine
 
 QUERY = "where can I borrow money"
@@ -53,7 +55,7 @@ def exact(corpus, model, dimension):
 
 def test_every_way_answers_with_its_ranking_scores_and_sizes(explorer, corpus):
     answers = by_way(explorer.ask(QUERY, 64, "float32"))
-    assert list(answers) == [STATIC, CUSTOM, TRANSFORMER, BM25, HYBRID]
+    assert list(answers) == [*MAIN, STATIC, CUSTOM] == [HYBRID, TRANSFORMER, BM25, STATIC, CUSTOM]
     for way in (STATIC, TRANSFORMER):
         ids, scores = exact(corpus, explorer.encoder(way), 64)
         assert [each.id for each in answers[way].found] == ids[:5]
@@ -104,10 +106,11 @@ def test_without_a_trained_model_its_column_says_how_to_train_one(explorer):
 def test_a_trained_model_is_asked_and_fused_and_no_transformer_is_needed(corpus, data):
     made = Explorer(corpus, encoders.load("tiny-static"), other("mine", (64, 16)), dimensions=[40], settings=["binary"])
     answers = by_way(made.ask(QUERY, 40, "binary"))
-    assert list(answers) == [STATIC, CUSTOM, BM25, HYBRID]
+    assert list(answers) == [HYBRID, BM25, STATIC, CUSTOM]
     assert answers[HYBRID].model == "mine + BM25 (dbsf)"
     assert {way: answers[way].dimension for way in (STATIC, CUSTOM, HYBRID)} == {STATIC: 40, CUSTOM: 64, HYBRID: 64}
     assert made.indexes == 4, "of each model the setting, and whole float32 vectors to compare with"
+    assert made.title(HYBRID) == "static (trained on this corpus) + BM25"
     folders = [index._backend._path for index in made._indexes.values()]
     made.close()
     assert not any(folder.exists() for folder in folders)
@@ -144,8 +147,8 @@ def test_an_explained_match_has_the_score_it_was_ranked_by(explorer):
     [
         (("", 64, "float32"), "the query is empty"),
         ((" \n", 64, "float32"), "the query is empty"),
-        ((QUERY, 32, "float32"), "no index of float32 in 32 dimensions"),
-        ((QUERY, 64, "scalar-int8"), "no index of scalar-int8"),
+        ((QUERY, 32, "float32"), "no slider has float32 in 32 dimensions"),
+        ((QUERY, 64, "scalar-int8"), "no slider has scalar-int8"),
         ((QUERY, 64, "float32", True), "nothing to rescore"),
         ((QUERY, 64, "binary", False, 2.0), "oversampling without rescoring does nothing"),
     ],
@@ -182,3 +185,69 @@ def test_an_answer_says_whether_it_was_rescored(explorer):
     for rescore in (False, True):
         answers = explorer.ask(QUERY, 64, "binary", rescore)
         assert {answer.rescored for answer in answers if answer.bytes_per_vector} == {rescore}
+
+
+def test_a_position_of_the_sliders_is_built_when_it_is_asked_for_and_kept(corpus, data):
+    models = encoders.load("tiny-static"), None, encoders.load("tiny-transformer")
+    made = Explorer(corpus, *models, dimensions=DIMENSIONS, settings=SETTINGS)
+    assert made.indexes == 2, "more than whole float32 vectors"
+    assert (made.ready(16, "binary"), made.ready(16, "binary"), made.ready(64, "float32")) == (2, 0, 0)
+    made.ask(QUERY, 16, "float32")
+    assert made.indexes == 6
+    made.close()
+
+
+def test_methods_have_plain_names(explorer, data):
+    assert [explorer.title(way) for way in (HYBRID, STATIC, CUSTOM, BM25)] == [
+        "static (tiny-static) + BM25", "static (tiny-static)", "static (trained on this corpus)", "word search (BM25)"
+    ]  # fmt: skip
+    explorer = object.__new__(Explorer)
+    explorer.static, explorer.custom, explorer.transformer = (
+        other(name, (64,)) for name in ("static-distilled", "mine", "all-MiniLM-L6-v2")
+    )
+    explorer.hybrid = explorer.custom
+    assert [explorer.title(way) for way in (TRANSFORMER, STATIC)] == ["MiniLM", "static (distilled)"]
+
+
+def test_the_right_answer_of_a_judged_query_has_its_rank_in_every_method(explorer, corpus):
+    query, text = next(iter(corpus.queries.items()))
+    right = {key for key, grade in corpus.qrels[query].items() if grade > 0}
+    for answer in explorer.ask(f" {text.upper()}", 64, "float32")[:-1]:
+        ranks = [rank for rank, key in enumerate(answer.ranked, 1) if key in right]
+        assert answer.right == min(ranks, default=None)
+        assert [each.is_right for each in answer.found] == [each.id in right for each in answer.found]
+        assert [each.id for each in answer.found] == answer.ranked[:5]
+    assert {answer.right for answer in explorer.ask("zebra crossings", 64, "float32")} == {None}
+
+
+def test_rescored_no_more_is_ranked_than_is_shown(explorer):
+    answers = by_way(explorer.ask(QUERY, 16, "binary", True))
+    assert {way: len(answers[way].ranked) for way in (STATIC, TRANSFORMER)} == {STATIC: 5, TRANSFORMER: 5}
+
+
+def test_examples_are_judged_queries_that_their_method_wins(explorer, corpus):
+    examples = explorer.examples()
+    ways = {"Static wins": STATIC, "tiny-transformer wins": TRANSFORMER, "Word search wins": BM25}
+    assert examples and set(examples) <= set(ways)
+    for label, text in examples.items():
+        assert text in corpus.query_texts
+        right = {way: answer.right for way, answer in by_way(explorer.ask(text, 64, "float32")).items()}
+        own = right.pop(ways[label])
+        rivals = {way: rank for way, rank in right.items() if way in ways.values()}
+        assert own <= 5 and all(rank is None or own < rank for rank in rivals.values())
+
+
+def test_a_weak_query_would_be_asked_again_and_says_why(explorer, corpus):
+    asked = [text for text in corpus.query_texts if explorer.again(text)]
+    assert len(asked) == pytest.approx(0.3 * len(corpus.queries), abs=1.5)
+    assert re.fullmatch(r".+: lower than \d+% of earlier searches", explorer.again(asked[0]))
+    assert explorer.again("zzzz qqqq") == "no word that the table of vectors knows"
+
+
+def test_without_a_transformer_or_with_few_queries_nothing_is_asked_again(corpus, data):
+    few = dict(list(corpus.queries.items())[:9])
+    small = replace(corpus, queries=few, qrels={query: corpus.qrels[query] for query in few})
+    for chosen, models in ((corpus, (None, None)), (small, (None, encoders.load("tiny-transformer")))):
+        made = Explorer(chosen, encoders.load("tiny-static"), *models, dimensions=[64], settings=["float32"])
+        assert made.again("zzzz qqqq") == ""
+        made.close()

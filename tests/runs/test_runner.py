@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -165,6 +167,15 @@ def test_texts_are_encoded_ahead_with_the_models_that_search_them(data, monkeypa
     assert encoded == [("sample", "tiny-static"), ("sample", "tiny-transformer")]
 
 
+def test_what_is_encoded_is_not_told_again(data, capsys):
+    values = {"corpus": "sample", "static_model": "tiny-static", "transformer_model": "", "engine_name": "edge"}
+    told = []
+    for _ in range(2):
+        runner.fetch([Part("x", "", [plan.Job("01_first", values, 60)])])
+        told.append("encoding the texts of sample with tiny-static" in capsys.readouterr().out)
+    assert told == [True, False]
+
+
 def test_a_model_with_random_weights_is_timed_and_its_texts_are_not_encoded_ahead(data, monkeypatch):
     monkeypatch.setattr(grid, "encode", lambda *_: pytest.fail("encoded"))
     values = {"corpus": "sample", "static_model": "mpnet-shape-random", "engine_name": "edge"}
@@ -180,11 +191,67 @@ def test_how_long_encoding_takes_is_told_by_the_pace_of_the_same_model(data, mon
              for name, strict in (("one", False), ("two", True))]  # fmt: skip
     monkeypatch.setattr(runner.parameters, "load_corpus", lambda values: loaded(str(values["strict"])))
     runner.fetch(parts)
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("vectors")]
+    told = [line for line in capsys.readouterr().out.splitlines() if "encoding" in line]
     assert told == [
-        "vectors of tiny-static, one, corpus 1 of 2",
-        "vectors of tiny-static, two, corpus 2 of 2, about 7 minutes left",
+        "[0/2] encoding the texts of x with tiny-static, corpus 1 of 2",
+        "[0/2] encoding the texts of x with tiny-static, corpus 2 of 2, about 7 min left",
     ]
+    runner.fetch(parts)
+    told = [line for line in capsys.readouterr().out.splitlines() if "encoding" in line]
+    assert told[0].endswith("corpus 1 of 2, about 9 min left"), "what the earlier run took is not known"
+
+
+def test_before_the_first_notebook_each_step_of_the_speed_test_is_told_with_the_time_left(data, monkeypatch, capsys):
+    clock = iter([100.0, 220.0, 460.0])
+    monkeypatch.setattr(runner.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(runner.ingest_runs, "measure", lambda _: None)
+    monkeypatch.setattr(runner.ingest_runs, "check_room", lambda _: None)
+    jobs = [ingest_job(n) for n in (500, 1_000, 3_000, 1_000)]
+    monkeypatch.setattr(runner.parameters, "scale_jobs", lambda _: jobs)
+    runner.fetch([Part("x", "", [plan.Job("02_speed", {"documents": []}, 60)])])
+    assert capsys.readouterr().out.splitlines() == [
+        "[0/1] checking the models",
+        "[0/1] preparing the speed test, 1 of 4: 500 documents",
+        "[0/1] preparing the speed test, 2 of 4: 1,000 documents",
+        "[0/1] preparing the speed test, 3 of 4: 3,000 documents, about 8 min left",
+        "[0/1] preparing the speed test, 4 of 4: 1,000 documents, about 2 min left",
+    ]
+
+
+def ingest_job(n):
+    return runner.ingest_runs.Job("sample", n, "tiny-static", 64)
+
+
+def test_the_end_says_what_was_found_and_how_to_make_the_report(project, monkeypatch, capsys):
+    said = SimpleNamespace(problems=[], claim="Not settled on x: one against two.")
+    monkeypatch.setattr(outcomes, "measuring", lambda notebooks: list(notebooks))
+    monkeypatch.setattr(outcomes, "conclude", lambda run, notebooks: said)
+    monkeypatch.setattr(runner, "execute", lambda part, job: runner.Outcome(part.run, "", job.notebook, 1.0, ""))
+    run(project, "mixed")
+    end = ["", "Not settled on x: one against two.", "", "Make the report, in seconds: make report PROFILE=mixed"]
+    assert capsys.readouterr().out.splitlines()[-4:] == end
+    said.problems.append("notebook 05 was run elsewhere")
+    told = outcomes.concluded("mixed", {}, ["good"])
+    assert "\nNot settled on x: one against two.\nIncomplete: notebook 05 was run elsewhere\n" in told
+    runner.run("mixed", {}, ["good"], project / "runs.yaml")
+    assert "Make the report" not in capsys.readouterr().out, "of one notebook"
+
+
+def test_the_end_says_why_there_is_no_answer(data):
+    told = outcomes.concluded(
+        "smoke", {"corpus": "sample"}, ["01_static_vs_transformer", "08_should_you_pay_attention"]
+    )
+    what = "it was not run, or not to its end."
+    assert re.fullmatch(rf"\nNot measured.*\nIncomplete: 01_.*{what}\n\nMake .*: make report .*CORPUS=sample", told)
+    told = outcomes.concluded("smoke", {}, ["08_should_you_pay_attention"])
+    assert told == "\nMake the report, in seconds: make report PROFILE=smoke"
+
+
+def test_the_command_speaks_before_its_libraries_are_loaded(monkeypatch, capsys):
+    told = []
+    monkeypatch.setattr(runner, "run", lambda *_: told.append(capsys.readouterr().out) or 0)
+    __main__.main(["run", "--profile", "smoke"])
+    assert told == ["profile smoke: checking what it asks for\n"]
 
 
 def loaded(text):

@@ -64,7 +64,7 @@ def test_each_corpus_is_a_run_of_its_own_and_the_reader_runs_once(project, two, 
     assert told(project, name, READING) == f"told {name}\n"
     out = capsys.readouterr().out
     assert "[1/3] tiny: 01_first ..." in out and "[3/3] all corpora: 08_should" in out
-    assert "[2/3] two: 01_first, under two minutes left ..." in out
+    assert "[2/3] two: 01_first, less than a minute left ..." in out
 
 
 def test_a_notebook_that_fails_on_one_corpus_stops_nothing(project, two, capsys):

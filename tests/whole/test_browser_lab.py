@@ -7,7 +7,7 @@ import re
 import nbformat
 import numpy as np
 import pytest
-from browser import PATIENCE, WIDE, shoot
+from browser import CONTRAST, PATIENCE, PHONE, WIDE, shoot
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from playwright.sync_api import expect
@@ -43,9 +43,12 @@ def run_all(page, url):
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)")
     expect(prompts.first).to_have_text(RAN)
     expect(prompts.filter(has_text="[*]")).to_have_count(0, timeout=5 * PATIENCE * 1_000)  # a model may be distilled
+    if page.locator(".jp-Placeholder-prompt").count():  # of hidden code: such a notebook ends with something to see
+        last = page.locator(".jp-CodeCell").last.locator(".jp-OutputArea-output")
+        expect(last.first).to_be_attached(timeout=5 * PATIENCE * 1_000)
     expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     expect(prompts).to_have_text([RAN] * prompts.count())
@@ -89,6 +92,15 @@ STOPWATCH = """explorer => {
 }"""
 
 
+# No card reaches beyond the output of its cell
+WITHIN = """() => [...document.querySelectorAll(".workbook-columns section, .workbook-query")].every(each =>
+  each.getBoundingClientRect().right <= each.closest(".jp-OutputArea-output").getBoundingClientRect().right)"""
+# What a reader is told of a control: its own text, a label, or a description
+NAMED = """all => all.map(each => each.getAttribute("aria-label") || each.textContent.trim() || each.title
+  || [...(each.labels || [])].map(label => label.textContent.trim()).join("")
+  || (each.closest("label") || each.parentElement).textContent.trim() || each.placeholder)"""
+
+
 def slider(page, name):
     """The handle of one of the explorer's sliders: arrow keys move it."""
     return page.locator(".workbook-explorer .widget-slider").filter(has_text=name).locator(".noUi-handle")
@@ -96,47 +108,75 @@ def slider(page, name):
 
 def test_the_explorer_answers_what_is_typed_and_where_sliders_stand(page, put):
     run_all(page, put("explore", TINY))
-    explorer, query = page.locator(".workbook-explorer"), page.locator(".workbook-query input")
+    query = page.locator(".workbook-query input")
+    expect(query).to_be_in_viewport()  # and so it is where one looks when it is there
+    shoot(page, "lab-explore-first")
+    explorer = page.locator(".workbook-explorer")
     results, status = page.locator(".workbook-results"), page.locator(".workbook-status")
     columns = results.locator("section")
-    assert columns.locator("h3").all_inner_texts() == ["static", "custom", "transformer", "BM25", "hybrid"]
-    expect(columns.nth(1)).to_contain_text("To train one: make run-notebooks NOTEBOOK=05_train_your_own CORPUS=sample")
-    first = columns.nth(3).locator("li").first
+    main = ["static (tiny-static) + BM25", "tiny-transformer", "word search (BM25)"]
+    expect(columns.locator("h3")).to_have_text(main)
+    first = columns.nth(2).locator("li").first
     expect(first).to_contain_text("lenders")
-
+    for example in explorer.get_by_role("button").all():
+        example.click()
+        expect(status).to_contain_text("Right answer at rank: static (tiny-static) + BM25")
     query.fill("how does a glacier move")
     expect(first).not_to_contain_text("lenders")
 
-    rescore = explorer.locator("input[type=checkbox]")
+    more, rescore = (explorer.get_by_label(name) for name in ("+2 more", "Rescore"))
+    more.check()
+    expect(columns.locator("h3")).to_have_text([*main, "static (tiny-static)", "static (trained on this corpus)"])
+    expect(columns.nth(4)).to_contain_text("To train one: make run-notebooks NOTEBOOK=05_train_your_own CORPUS=sample")
+    widths = columns.evaluate_all("all => all.map(card => Math.round(card.getBoundingClientRect().width))")
+    assert len(set(widths)) == 1, "cards of different widths"
     expect(rescore).to_be_disabled()
+    static = columns.nth(3)
     slider(page, "Dimensions").press("ArrowLeft")
-    expect(columns.first).to_contain_text("32 dimensions, float32: 128 bytes per vector")
-    slider(page, "Quantization").press("End")
-    expect(columns.first).to_contain_text("32 dimensions, binary: 16 bytes per vector")
+    expect(static).to_contain_text("32 dimensions, float32: 128 bytes per vector")
+    slider(page, "Compression").press("End")
+    expect(static).to_contain_text("32 dimensions, binary: 16 bytes per vector")
     expect(results.locator(".workbook-mark.moved").first).to_be_visible()
     rescore.check()
-    best = columns.first.locator("li")
+    best = static.locator("li")
     expect(best.first).to_contain_text("score 0.")  # a cosine, no count of equal bits
     before = best.locator("b").all_inner_texts()
     slider(page, "Oversampling").press("End")
     expect(best.locator("b")).not_to_have_text(before)
 
-    matches = explorer.locator("option")
-    expect(matches.first).to_have_text(f"static {best.locator('b').first.inner_text()}")
-    explorer.locator("select").select_option(index=1)
-    _, title = best.nth(1).locator("b").inner_text().split(maxsplit=1)
-    expect(explorer.locator(".workbook-why h3")).to_contain_text(title)
-    shoot_whole(page, "lab-explore-light")
-    page.emulate_media(color_scheme="dark")
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
-    shoot_whole(page, "lab-explore-dark")
-    shoot_whole(page, "lab-explore-narrow", 600)
+    why = best.nth(1).locator("summary")
+    expect(best.nth(1).locator(".workbook-why")).to_be_hidden()
+    why.press("Enter")
+    expect(best.nth(1).locator(".workbook-why")).to_contain_text("pairs of tokens sum to")
+    more.uncheck()
+    look_at(page)
 
     query.fill(" ")
     expect(status).to_contain_text("The query is empty: type what you are looking for.")
     query.fill("zzzz")
-    expect(columns.nth(3)).to_contain_text("No document has a word of this query.")
+    expect(columns.nth(2)).to_contain_text("No document has a word of this query.")
     assert page.errors == []
+
+
+def look_at(page):
+    """The first example in light and dark, on a screen and a phone: it can be read, nothing is cut, all has a name."""
+    page.locator(".workbook-explorer").get_by_role("button").first.click()
+    page.locator(".workbook-explorer summary").first.click()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(scheme == "light").lower())
+        for width, height in (WIDE, PHONE):
+            page.set_viewport_size({"width": width, "height": height})
+            page.locator(".workbook-explorer").evaluate("explorer => explorer.scrollIntoView()")
+            shoot(page, f"lab-explore-{scheme}-{width}")
+            page.wait_for_function(WITHIN)
+        weak = page.evaluate(CONTRAST, ".workbook-explorer")
+        assert [(text, round(ratio, 2)) for text, ratio in weak if ratio < 4.5] == []
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    levels = page.locator(".workbook-explorer :is(h1, h2, h3, h4)").evaluate_all("all => all.map(h => +h.tagName[1])")
+    assert levels[0] == 3 and set(levels) <= {3, 4}
+    names = page.locator(".workbook-explorer :is(input, button, summary)").evaluate_all(NAMED)
+    assert names and all(names), "a control without a name"
 
 
 def test_how_soon_the_explorer_answers_in_the_page(page, put, lab, capsys):
@@ -151,7 +191,7 @@ def test_how_soon_the_explorer_answers_in_the_page(page, put, lab, capsys):
         for act in (
             lambda text=text: page.locator(".workbook-query input").fill(text),
             lambda key=("ArrowLeft", "ArrowRight")[number % 2]: slider(page, "Dimensions").press(key),
-            lambda key=("End", "Home")[number % 2]: slider(page, "Quantization").press(key),
+            lambda key=("End", "Home")[number % 2]: slider(page, "Compression").press(key),
         ):
             before = page.evaluate("spent.length")
             act()

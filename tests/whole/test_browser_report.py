@@ -4,7 +4,7 @@ import shutil
 from itertools import pairwise
 
 import pytest
-from browser import PHONE, WIDE, shoot
+from browser import CONTRAST, PHONE, WIDE, shoot
 from smoke import folders
 from workbook import __main__
 from workbook.names import ACROSS
@@ -13,28 +13,6 @@ from workbook.runs import plan
 pytestmark = pytest.mark.slow
 NOTEBOOKS = [name for name in plan.read(plan.PLAN)["profiles"]["smoke"]["notebooks"] if name != ACROSS]
 PAGES = ["index", *NOTEBOOKS]
-# Contrast as WCAG 2 has it, of all text that is shown, as [text, ratio]. Colours are opaque; figures are not text.
-CONTRAST = """() => {
-  const colour = (text) => text.match(/[\\d.]+/g).map(Number);
-  const luminance = (rgb) => rgb.slice(0, 3).map((value) => value / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (; element; element = element.parentElement) {
-      const found = colour(getComputedStyle(element).backgroundColor);
-      if (found.length < 4 || found[3] > 0) return found;
-    }
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const ratios = [];
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const element = node.parentElement;
-    if (!node.data.trim() || !element.checkVisibility()) continue;
-    const both = [colour(getComputedStyle(element).color), behind(element)].map(luminance);
-    ratios.push([node.data.trim(), (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05)]);
-  }
-  return ratios;
-}"""
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,7 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> n
     """
     if not texts:
         raise WorkbookError("no texts to encode")
-    # by hash: long texts are spread, so that the bar tells the time left right
-    distinct = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode()).digest())
-    identity = {**encoder.identity(role), "texts": texts_sha256(distinct), "n": len(distinct), "role": role}
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    folder = paths.DATA / "vectors" / f"{str(identity['model']).replace('/', '--')}-{key}"  # of who reads that role
+    folder, identity, distinct = _entry(encoder, texts, role)
     with locks.alone(folder):
         unfinished = folder.with_name(f"{folder.name}.shards")
         if not _is_complete(folder):
@@ -45,6 +41,21 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> n
         shutil.rmtree(unfinished, ignore_errors=True)
     number = {text: place for place, text in enumerate(distinct)}
     return np.load(folder / "vectors.npy", mmap_mode="r")[[number[text] for text in texts]]
+
+
+def is_kept(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> bool:
+    """Whether these texts were encoded before, so that `encode` finds them."""
+    return (_entry(encoder, texts, role)[0] / "manifest.json").is_file()
+
+
+def _entry(encoder: Encoder, texts: Sequence[str], role: Role) -> tuple[Path, dict, list[str]]:
+    """The folder of encoded texts, all that decides it, and the distinct texts in the order of their vectors."""
+    # by hash: long texts are spread, so that the bar tells the time left right
+    distinct = sorted(set(texts), key=lambda text: hashlib.sha256(text.encode()).digest())
+    identity = {**encoder.identity(role), "texts": texts_sha256(distinct), "n": len(distinct), "role": role}
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder = paths.DATA / "vectors" / f"{str(identity['model']).replace('/', '--')}-{key}"  # of who reads that role
+    return folder, identity, distinct
 
 
 def truncate(vectors: np.ndarray, dimension: int) -> np.ndarray:

@@ -1,19 +1,17 @@
-"""Several ways to search asked at once: what each finds, in how many milliseconds and bytes, and what a setting moved.
+"""Several methods asked at once: what each finds, in how many milliseconds and bytes, and what a setting moved.
 
-Every index that a slider can ask for is built and warmed up before the first question. No widgets: see
-`explorer_view`.
+Whole float32 vectors are indexed before the first question. Any other position of the sliders is built when it is first
+asked for, in a second or so, and kept. No widgets: see `explorer_view`.
 """
 
 from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,65 +21,43 @@ from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.evaluation import evaluation, stopwatch
 from workbook.experiments import grid, rankings
-from workbook.explorer import contributions
+from workbook.experiments.rankings import RetrievalMethod
+from workbook.explorer import contributions, judged
+from workbook.explorer.again import Again
 from workbook.explorer.contributions import Contributions
-from workbook.names import with_bm25
+from workbook.explorer.explored import (
+    BM25,
+    CUSTOM,
+    HYBRID,
+    NO_WORD,
+    REACH,
+    SNIPPET,
+    STATIC,
+    TRANSFORMER,
+    WORDS,
+    Answer,
+    Found,
+)  # fmt: skip
+from workbook.explorer.judged import Judged
+from workbook.names import plain, with_bm25
 from workbook.progress import bar
 from workbook.qdrant import bm25, engine, quantization
 from workbook.qdrant.bm25 import Bm25, Sparse
 from workbook.qdrant.engine import Index, Search
 from workbook.qdrant.quantization import SETTINGS
 
-STATIC, CUSTOM, TRANSFORMER, BM25, HYBRID = "static", "custom", "transformer", "BM25", "hybrid"
-REACH = 100  # ranks of the whole float32 vectors' ranking that are known
-SNIPPET = 180  # characters
-NO_WORD = "No document has a word of this query."
-
-
-class Found(NamedTuple):
-    """A ranked document; `was` is its rank by whole float32 vectors searched exactly, None below the first REACH."""
-
-    rank: int
-    id: str
-    title: str
-    snippet: str
-    score: float
-    was: int | None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one way to search found; `left` is what whole float32 vectors would have shown and it does not.
-
-    `bytes_per_vector` is 0 where there are no vectors, `bytes_of_words`, of the index of words for each document, where
-    there are no words; `problem` is why nothing was found, in a sentence.
-    """
-
-    way: str
-    model: str
-    dimension: int = 0
-    setting: str = ""
-    bytes_per_vector: int = 0
-    bytes_of_words: int = 0
-    encode_ms: float = 0
-    search_ms: float = 0
-    found: list[Found] = field(default_factory=list)
-    left: list[Found] = field(default_factory=list)
-    problem: str = ""
-    rescored: bool = False
-
 
 class Explorer:
-    """Static, custom and transformer model, BM25, and the custom or else the static model with BM25, on one corpus."""
+    """One corpus, searched by the custom or else the static model with BM25, a transformer, BM25, and static models."""
 
     def __init__(
         self, corpus: Corpus, static: Encoder, custom: Encoder | None = None, transformer: Encoder | None = None,
         dimensions: Sequence[int] = (), settings: Sequence[str] = ("float32", "scalar-int8", "binary-2bit", "binary"),
         top: int = 5, hnsw_ef: int = 0, fusion: str = "dbsf", language: str = "english",
     ):  # fmt: skip
-        """Build and warm up an index for each model, dimension and setting; without dimensions, the static model's own.
+        """Index whole float32 vectors of each model, and warm up; without dimensions, the static model's own.
 
-        A model that lacks a dimension takes the nearest it has. `top`: results of each way; `hnsw_ef`: 0 for the
+        A model that lacks a dimension takes the nearest it has. `top`: results of each method; `hnsw_ef`: 0 for the
         engine's default. Raises WorkbookError, leaving nothing behind, for what cannot be built.
         """
         self.corpus, self.static, self.custom, self.transformer = corpus, static, custom, transformer
@@ -92,18 +68,63 @@ class Explorer:
         self._hnsw_ef, self._fusion = hnsw_ef or None, fusion
         self._ids = corpus.document_ids
         self._bm25 = Bm25(bm25.average_words(corpus.document_texts), language)
+        self._judged = Judged(corpus)
+        self._vectors: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # of documents and of judged queries, by model
         self._indexes: dict[tuple[str, int, str], Index] = {}
-        with ExitStack() as stack:
-            self._build(stack)
-            self._of_words = self._indexes[self.hybrid.name, self.hybrid.dimensions, "float32"]
+        for encoder in self.models:
+            quantization.check(self.settings, [self._nearest(encoder, dimension) for dimension in self.dimensions])
+        with ExitStack() as self._stack:
+            self._index_whole()
             self._bytes_of_words = round(self._of_words.disk_bytes().get("words", 0) / self._of_words.n)
-            self._warm_up()
-            self.close = weakref.finalize(self, stack.pop_all().close)  # at the latest when Python ends
+            method = RetrievalMethod(HYBRID, self.hybrid, self._bm25, fusion, setting="float32", search="exact")
+            self._again = Again(self._of_words, method, corpus, self._words) if transformer else None
+            self.ready(self.dimensions[-1], self.settings[0])
+            self.ask(corpus.query_texts[0], self.dimensions[-1], self.settings[0])  # warm
+            self._stack = self._stack.pop_all()
+        self.close = weakref.finalize(self, self._stack.close)  # at the latest when Python ends
 
     @property
     def indexes(self) -> int:
-        """Number of indexes built."""
+        """Number of indexes built so far."""
         return len(self._indexes)
+
+    def ready(self, dimension: int, setting: str) -> int:
+        """Build the indexes of a position of the sliders, where they are not; how many were built."""
+        before = self.indexes
+        for encoder in self.models:
+            self._index(encoder, self._nearest(encoder, dimension), setting)
+        return self.indexes - before
+
+    def examples(self) -> dict[str, str]:
+        """A judged query for each of these that has one: static wins, the transformer wins, word search wins.
+
+        Each method searches whole float32 vectors exactly, or words. A method wins where it ranks the right answer
+        before those it is no part of, and shows it; see `judged.example`. The static model is the one fused with BM25.
+        """
+        ranks = {way: self._judged.ranks(self._all_ranked(way)) for way in (HYBRID, *self._alone)}
+        found = {}
+        for way in self._alone:
+            label = {TRANSFORMER: self.title(way), BM25: "Word search"}.get(way, "Static")
+            others = [ranks[other] for other in self._alone if other != way]
+            others += [ranks[HYBRID]] * (way == TRANSFORMER)
+            if text := judged.example(self.corpus.query_texts, ranks[way], others, self.top):
+                found[f"{label} wins"] = text
+        return found
+
+    def again(self, query: str) -> str:
+        """Why a query that is not empty would be asked again with the transformer; empty if it would not be."""
+        return self._again.why(query) if self._again else ""
+
+    def title(self, way: str) -> str:
+        """A method in plain words."""
+        if way in (BM25, HYBRID):
+            return WORDS if way == BM25 else f"{self.title(CUSTOM if self.custom else STATIC)} + BM25"
+        if way == CUSTOM:
+            return "static (trained on this corpus)"
+        name = self.encoder(way).name
+        if way == TRANSFORMER:
+            return plain(name)
+        return "static (distilled)" if name == "static-distilled" else f"static ({name})"
 
     def encoder(self, way: str) -> Encoder | None:
         """The model of a way to search; None for BM25, and where there is no such model."""
@@ -112,12 +133,13 @@ class Explorer:
     def ask(
         self, query: str, dimension: int, setting: str, rescore: bool = False, oversampling: float | None = None
     ) -> list[Answer]:
-        """Search in every way. Scores are those of the engine: cosines, BM25's, fused ones, or counts of equal bits.
+        """Ask every method, those of MAIN first. Scores are the engine's own; `explorer_html.meaning` says of what.
 
         Raises WorkbookError for an empty query, a dimension or setting that was not built, and for a search that the
         engine would ignore: rescoring float32 vectors, oversampling without rescoring.
         """
         self._check(query, dimension, setting, rescore)
+        self.ready(dimension, setting)
         search = Search(self._hnsw_ef, rescore=rescore, oversampling=oversampling)
         # one thread: more wait for each other in a text this short
         with stopwatch.threads(1):
@@ -126,17 +148,17 @@ class Explorer:
                 for each in self.models
             }
         words = _timed(partial(self._bm25.queries, [query]))
-        by_vectors = partial(self._by_vectors, asked, dimension, setting, search)
+        by_vectors = partial(self._by_vectors, query, asked, dimension, setting, search)
         untrained = (
             f"No model trained on {self.corpus.name} is in data/models. To train one: "
             f"make run-notebooks NOTEBOOK=05_train_your_own CORPUS={self.corpus.name}"
         )
         return [
-            by_vectors(STATIC),
-            by_vectors(CUSTOM) if self.custom else Answer(CUSTOM, "", problem=untrained),
-            *([by_vectors(TRANSFORMER)] if self.transformer else []),
-            self._by_words(*words),
             by_vectors(HYBRID, *words),
+            *([by_vectors(TRANSFORMER)] if self.transformer else []),
+            self._by_words(query, *words),
+            by_vectors(STATIC),
+            by_vectors(CUSTOM) if self.custom else Answer(CUSTOM, self.title(CUSTOM), "", problem=untrained),
         ]
 
     def explain(self, way: str, query: str, document: str, dimension: int) -> Contributions:
@@ -154,40 +176,59 @@ class Explorer:
             return dimension
         return min(encoder.matryoshka, key=lambda own: (abs(own - dimension), -own))
 
-    def _build(self, stack: ExitStack) -> None:
-        """Build an index for each dimension and setting; whole float32 always: other rankings are compared with its."""
-        wanted = {}
-        for encoder in self.models:
-            sizes = [self._nearest(encoder, dimension) for dimension in self.dimensions]
-            quantization.check(self.settings, sizes)
-            wanted[encoder] = list(dict.fromkeys([(encoder.dimensions, "float32"), *product(sizes, self.settings)]))
-        words = self._bm25.documents(self.corpus.document_texts)
-        total = sum(map(len, wanted.values()))
-        with bar(total=total, desc=f"indexes of {self.corpus.name}", unit="index") as progress:
-            for encoder, keys in wanted.items():
-                whole, _ = grid.encode(self.corpus, encoder)
-                for dimension, setting in keys:
-                    rows = vectors.truncate(whole, dimension)
-                    index = engine.build(rows, setting, words=words if encoder is self.hybrid else None)
-                    self._indexes[encoder.name, dimension, setting] = stack.enter_context(index)
-                    progress.update()
+    @property
+    def _alone(self) -> list[str]:
+        """The methods that a query is won between: the static model that is fused, the transformer, BM25."""
+        return [CUSTOM if self.custom else STATIC, *([TRANSFORMER] if self.transformer else []), BM25]
 
-    def _warm_up(self) -> None:
-        query = self.corpus.query_texts[0]
-        for dimension, setting in product(self.dimensions, self.settings):
-            for rescore in {False, setting != "float32"}:
-                self.ask(query, dimension, setting, rescore)
+    @property
+    def _of_words(self) -> Index:
+        """The index that BM25 alone searches."""
+        return self._indexes[self.hybrid.name, self.hybrid.dimensions, "float32"]
+
+    def _index_whole(self) -> None:
+        """Index whole float32 vectors of each model: all other rankings are compared with theirs."""
+        self._words = self._bm25.documents(self.corpus.document_texts)
+        with bar(total=len(self.models), desc=f"indexes of {self.corpus.name}", unit="index") as progress:
+            for encoder in self.models:
+                self._vectors[encoder.name] = grid.encode(self.corpus, encoder)
+                self._index(encoder, encoder.dimensions, "float32")
+                progress.update()
+
+    def _index(self, encoder: Encoder, dimension: int, setting: str) -> Index:
+        """The index of a model's vectors, built if it is not yet; the one that is fused has the words too."""
+        key = encoder.name, dimension, setting
+        if key not in self._indexes:
+            rows = vectors.truncate(self._vectors[encoder.name][0], dimension)
+            built = engine.build(rows, setting, words=self._words if encoder is self.hybrid else None)
+            self._indexes[key] = self._stack.enter_context(built)
+        return self._indexes[key]
+
+    def _all_ranked(self, way: str) -> Iterator[list[str]]:
+        """Ids of the first REACH of each judged query, by whole float32 vectors, words or both."""
+        words = self._bm25.queries(self.corpus.query_texts)
+        if way == BM25:
+            hits = rankings.by_words(self._of_words, words, REACH)
+        else:
+            encoder = self.encoder(way)
+            index = self._indexes[encoder.name, encoder.dimensions, "float32"]
+            rows, exact = vectors.truncate(self._vectors[encoder.name][1], encoder.dimensions), Search(exact=True)
+            if way == HYBRID:
+                hits = index.fuse(rows, words, REACH, exact, self._fusion)
+            else:
+                hits = rankings.by_vectors(index, rows, REACH, exact)
+        return evaluation.order_ties(hits.ids, hits.scores, self._ids, REACH)
 
     def _check(self, query: str, dimension: int, setting: str, rescore: bool) -> None:
         if not query.strip():
             raise WorkbookError("the query is empty: type what you are looking for")
         if dimension not in self.dimensions or setting not in self.settings:
-            raise WorkbookError(f"no index of {setting} in {dimension} dimensions was built: give it at the start")
+            raise WorkbookError(f"no slider has {setting} in {dimension} dimensions: give it at the start")
         if rescore and not SETTINGS[setting].config:
             raise WorkbookError(f"{setting} vectors are the originals: there is nothing to rescore")
 
     def _by_vectors(
-        self, asked: dict[str, tuple], dimension: int, setting: str, search: Search, way: str,
+        self, query: str, asked: Mapping[str, tuple], dimension: int, setting: str, search: Search, way: str,
         words: list[Sparse] | None = None, words_seconds: float = 0,
     ) -> Answer:  # fmt: skip
         """Search by a model's vectors, or, given words, by these too; `asked`: see `ask`."""
@@ -197,7 +238,7 @@ class Explorer:
         if not (rows.any() and known):
             unknown = f"{encoder.name} knows no word of this query."
             if not words:
-                return Answer(way, name, problem=unknown)
+                return Answer(way, self.title(way), name, problem=unknown)
             name, rows = f"BM25 alone: {unknown}", np.zeros_like(rows)
         own = self._nearest(encoder, dimension)
         index = self._indexes[encoder.name, own, setting]
@@ -207,30 +248,36 @@ class Explorer:
             cut = vectors.truncate(rows, index.dimension)
             return index.fuse(cut, words, limit, search, self._fusion) if words else index.search(cut, limit, search)
 
-        hits = find(index, self.top, search)
-        found, left = self._compared(hits, find(whole, REACH, Search(exact=True)))
-        sizes = index.bytes_per_vector, self._bytes_of_words if words else 0
-        milliseconds = 1000 * (seconds + words_seconds), 1000 * hits.seconds
-        problem = "" if found else NO_WORD
-        return Answer(way, name, own, setting, *sizes, *milliseconds, found, left, problem, search.rescore)
-
-    def _by_words(self, words: list[Sparse], seconds: float) -> Answer:
-        hits = rankings.by_words(self._of_words, words, self.top)
-        found, _ = self._compared(hits, hits)
+        # rescored, more results would be another search: of more candidates
+        hits = find(index, self.top if search.rescore else REACH, search)
+        parts = self._compared(query, hits, find(whole, REACH, Search(exact=True)))
         return Answer(
-            BM25, "", bytes_of_words=self._bytes_of_words, encode_ms=1000 * seconds, search_ms=1000 * hits.seconds,
-            found=found, problem="" if found else NO_WORD,
+            way, self.title(way), name, own, setting, index.bytes_per_vector, self._bytes_of_words if words else 0,
+            1000 * (seconds + words_seconds), 1000 * hits.seconds, rescored=search.rescore,
+            fusion=self._fusion if words else "", **parts,
         )  # fmt: skip
 
-    def _compared(self, hits: engine.Hits, reference: engine.Hits) -> tuple[list[Found], list[Found]]:
-        """The documents of one query, and those of the reference's first that are not among them."""
+    def _by_words(self, query: str, words: list[Sparse], seconds: float) -> Answer:
+        hits = rankings.by_words(self._of_words, words, REACH)
+        return Answer(
+            BM25, self.title(BM25), "", bytes_of_words=self._bytes_of_words, encode_ms=1000 * seconds,
+            search_ms=1000 * hits.seconds, **self._compared(query, hits, hits),
+        )  # fmt: skip
+
+    def _compared(self, query: str, hits: engine.Hits, reference: engine.Hits) -> dict[str, Any]:
+        """What an `Answer` has of one query's documents, and of those of the reference's first that it lacks."""
         now, before = self._ranked(hits), self._ranked(reference)
         was = {key: rank for rank, (key, _) in enumerate(before, 1)}
+        relevant, ranked = self._judged.relevant(query), [key for key, _ in now[:REACH]]
         first = enumerate(now[: self.top], 1)
-        found = [self._found(rank, key, score, was.get(key)) for rank, (key, score) in first]
+        found = [self._found(rank, key, score, was.get(key), key in relevant) for rank, (key, score) in first]
         shown = {each.id for each in found}
         first = enumerate(before[: self.top], 1)
-        return found, [self._found(rank, key, score, rank) for rank, (key, score) in first if key not in shown]
+        left = [self._found(rank, key, score, rank) for rank, (key, score) in first if key not in shown]
+        return {
+            "found": found, "left": left, "problem": "" if found else NO_WORD, "ranked": ranked,
+            "right": self._judged.rank(query, ranked),
+        }  # fmt: skip
 
     def _ranked(self, hits: engine.Hits) -> list[tuple[str, float]]:
         """Ids and scores, best first, equal scores by descending id."""
@@ -241,9 +288,9 @@ class Explorer:
         score_of = dict(zip(names, scores.tolist(), strict=True))
         return [(name, score_of[name]) for name in order]
 
-    def _found(self, rank: int, key: str, score: float, was: int | None) -> Found:
+    def _found(self, rank: int, key: str, score: float, was: int | None, is_right: bool = False) -> Found:
         title, text = self.corpus.documents[key]
-        return Found(rank, key, title, text if len(text) <= SNIPPET else f"{text[:SNIPPET]}…", score, was)
+        return Found(rank, key, title, text if len(text) <= SNIPPET else f"{text[:SNIPPET]}…", score, was, is_right)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -1,18 +1,26 @@
-"""What a run keeps of how a notebook ended: whether it need not be run again, and how long its rows took to measure."""
+"""What a run keeps: whether a notebook need not be run again, how long its rows took, and so how long a run will."""
 
 import hashlib
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from workbook import paths
 from workbook.embedding import encoders
+from workbook.embedding.encoders import Encoder
 from workbook.evaluation import results
+from workbook.names import ACROSS, VERDICT
 from workbook.runs import parameters
-from workbook.runs.outcomes import digest, error_of, executed_file
+from workbook.runs.outcomes import Outcome, digest, error_of, executed_file
 from workbook.runs.plan import Job
 
 PACKAGE = Path(__file__).parent.parent
+LONG = 1.0  # seconds of encoding, from which on they tell how long other texts take
+TRIED = 16  # texts of an encoder whose pace is not known, encoded to learn it
 
 
 class Kept(NamedTuple):
@@ -83,3 +91,69 @@ def _noted(run: str, notebook: str) -> dict[str, Any]:
 
 def _time_file(run: str, notebook: str) -> Path:
     return results.published_file(run, notebook).with_suffix(".time.json")
+
+
+class Left:
+    """How long the rest of a run takes: by the same notebooks on other corpora, or by an earlier run of it."""
+
+    def __init__(self, todo: Sequence[tuple[str, str]]):
+        """`todo`: run and notebook of all that will be run, in order."""
+        self._todo = list(todo)
+        self._before = {each: seconds for each in todo if (seconds := seconds_of(*each))}
+
+    def told(self, outcomes: Sequence[Outcome]) -> str:
+        """About how long is left after these outcomes, for what is printed; nothing where it is not known.
+
+        An earlier run may have measured what is now read: what took a share of its time then is taken to do so again.
+        """
+        ran: dict[str, list[float]] = {}
+        for outcome in outcomes:
+            if outcome.seconds and not outcome.error:
+                ran.setdefault(outcome.notebook, []).append(outcome.seconds)
+        both = [(one.seconds, self._before[one.run, one.notebook]) for one in outcomes if self._is_told(one)]
+        now, then = map(sum, zip(*both, strict=True)) if both else (1, 1)
+        rest = self._todo[len(outcomes) :]
+        known = [float(np.mean(ran[name])) if name in ran else self._before.get((run, name), 0) * now / then
+                 for run, name in rest]  # fmt: skip
+        if not all(seconds or name in (VERDICT, ACROSS) for seconds, (_, name) in zip(known, rest, strict=True)):
+            return ""
+        return about(sum(known), "about" if outcomes else "up to")
+
+    def _is_told(self, one: Outcome) -> bool:
+        return bool(one.seconds and not one.error and (one.run, one.notebook) in self._before)
+
+
+class Pace:
+    """Seconds that an encoder needs for texts, by their length: of this run or an earlier one, else tried on a few."""
+
+    def __init__(self):
+        self._file = paths.DATA / "results" / "pace.json"
+        try:
+            told = json.loads(self._file.read_text(encoding="utf-8"))
+            self._pace = {str(name): max(0.0, float(seconds)) for name, seconds in told.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            self._pace = {}
+
+    def seconds(self, encoder: Encoder, texts: Sequence[str]) -> float:
+        """About how long it takes to encode texts; 0 for a static model, which takes none to speak of, if not known."""
+        if encoder.name not in self._pace and encoder.kind != "static":
+            few = texts[:: max(1, len(texts) // TRIED)][:TRIED]
+            encoder.encode(few[:1], "document")  # load it
+            started = time.perf_counter()
+            encoder.encode(few, "document")
+            self._pace[encoder.name] = (time.perf_counter() - started) / sum(map(len, few))
+        return self._pace.get(encoder.name, 0) * sum(map(len, texts))
+
+    def note(self, encoder: Encoder, texts: Sequence[str], seconds: float) -> None:
+        """Keep how long it took, unless the texts were found encoded."""
+        if seconds > LONG:
+            self._pace[encoder.name] = seconds / sum(map(len, texts))
+        with paths.atomic(self._file) as temporary:
+            temporary.write_text(json.dumps(self._pace), encoding="utf-8")
+
+
+def about(seconds: float, how: str = "about") -> str:
+    """Time that is left, for what is printed; nothing where it is not known."""
+    if not seconds:
+        return ""
+    return f", {how} {round(seconds / 60)} min left" if seconds >= 60 else ", less than a minute left"

@@ -250,5 +250,18 @@ def verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], severa
     return "\n".join(lines)
 
 
+def concluded(profile: str, overrides: Mapping[str, str], notebooks: Collection[str]) -> str:
+    """What a run found, and the command that shows all of it, for the end of the terminal; `notebooks` are its own."""
+    lines, measured = [], measuring(notebooks)
+    if measured:
+        try:
+            found = conclude(run_name(profile, overrides), measured)
+            lines = ["", found.claim, *(f"Incomplete: {problem}" for problem in found.problems)]
+        except WorkbookError as error:
+            lines = ["", f"Incomplete: {error}"]
+    command = command_of(profile, overrides).replace("run-notebooks", "report", 1)
+    return "\n".join([*lines, "", f"Make the report, in seconds: {command}"])
+
+
 def _shown(path: Path) -> str:
     return str(path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path)

@@ -16,21 +16,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 
 from workbook import locks, paths, redact
 from workbook.conclusions import run_rows
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders, model_files
+from workbook.embedding import encoders, model_files, vectors
+from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.experiments import grid, ingest_runs
-from workbook.names import ACROSS, VERDICT
-from workbook.runs import parameters, parts
+from workbook.names import plain
+from workbook.runs import kept, parameters, parts
 from workbook.runs.kept import Kept, note_time
 from workbook.runs.outcomes import (
     Outcome,
     compare_all,
+    concluded,
     error_of,
     executed_file,
     forget,
@@ -43,7 +44,6 @@ from workbook.runs.parts import Part
 from workbook.runs.plan import PLAN, Job, read
 
 KERNEL = "python3"
-LONG = 1.0  # seconds of encoding, from which on their pace tells how long the rest takes
 # Bars belong to a terminal or JupyterLab; in an executed notebook they are noise.
 QUIET = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
@@ -73,6 +73,8 @@ def run(profile: str, overrides: Mapping[str, str], only: list[str], plan_file: 
             finished = {job.notebook: part.corpus_of(job) for job in part.jobs if job.notebook in ended}
             expected += compare_all(plan, profile, overrides, finished, part.run)
     print(verdicts(name, outcomes, expected, several))
+    if not only:
+        print(concluded(profile, overrides, {job.notebook for part in planned for job in part.jobs}))
     return int(any(outcome.error for outcome in outcomes) or any(value.verdict == "FAIL" for value in expected))
 
 
@@ -82,41 +84,31 @@ def _execute_all(planned: list[Part], lost: Mapping[str, str], contents: Mapping
     `contents`: hashes of the corpora of those parts whose notebooks need not be run again, by run.
     """
     todo = [(part, job) for part in planned for job in part.jobs]
+    left = kept.Left([(part.run, job.notebook) for part, job in todo])
     outcomes: list[Outcome] = []
     for number, (part, job) in enumerate(todo, start=1):
         what = f"{part.name}: {job.notebook}" if len(planned) > 1 else job.notebook
-        print(f"[{number}/{len(todo)}] {what}{_left(outcomes, [each.notebook for _, each in todo])} ...", flush=True)
-        kept = Kept(part.run, job, contents.get(part.run, "") if part.corpus else "")
+        print(f"[{number}/{len(todo)}] {what}{left.told(outcomes)} ...", flush=True)
+        before = Kept(part.run, job, contents.get(part.run, "") if part.corpus else "")
         if part.run in lost:
             forget(part.run, job.notebook)
             outcomes.append(Outcome(part.run, part.name, job.notebook, 0.0, lost[part.run]))
-        elif kept.holds():
+        elif before.holds():
             outcomes.append(Outcome(part.run, part.name, job.notebook, 0.0, ""))
         else:
             outcomes.append(execute(part, job))
             if not outcomes[-1].error:
-                kept.write()
+                before.write()
         last = outcomes[-1]
         ended = "OK, as it was run before" if not (last.error or last.seconds) else f"OK ({last.seconds:.0f} s)"
         print(f"      {'FAILED: ' + last.error if last.error else ended}", flush=True)
     return outcomes
 
 
-def _left(outcomes: list[Outcome], notebooks: list[str]) -> str:
-    """About how long the rest of a run takes, judged by the same notebooks on other corpora; nothing where none ran."""
-    ran: dict[str, list[float]] = {}
-    for outcome in outcomes:
-        if outcome.seconds and not outcome.error:
-            ran.setdefault(outcome.notebook, []).append(outcome.seconds)
-    rest = notebooks[len(outcomes) :]
-    if not all(name in ran or name in (VERDICT, ACROSS) for name in rest) or not outcomes:
-        return ""
-    return _about(sum(np.mean(ran[name]) for name in rest if name in ran) or 1)
-
-
 def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     """Get ready what takes long, here where its progress can be seen: corpora, encoded texts, runs of many documents.
 
+    Each step is printed, with the time that is left of it where that is known.
     Returns hashes of the corpora by run, and by run what is wrong with those that cannot be used, if others can.
     Raises WorkbookError, before the first text is encoded, if none can, for a model that cannot be opened, a hub out of
     reach, a corpus that is there twice, and more documents than the machine has room for.
@@ -127,21 +119,32 @@ def fetch(planned: list[Part]) -> tuple[dict[str, str], dict[str, str]]:
     ]
     for job in large:
         ingest_runs.check_room(job)
+
+    def tell(what: str) -> None:
+        print(f"[0/{len(jobs)}] {what}", flush=True)
+
+    tell("checking the models")
     for model in sorted({job.parameters.get(name, "") for job in jobs for name in parameters.MODELS} - {""}):
         model_files.check_reachable(model)
         if model not in encoders.MODELS or encoders.load(model).folder:
             parameters.try_model(model)
-    found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)])
-    lost |= _encode_all(found)
-    for each in large:
-        print(f"{each.label}, time {each.repeat + 1}: encode, store and index", flush=True)
+    found, lost = _load_all([part for part in planned if any("corpus" in job.parameters for job in part.jobs)], tell)
+    lost |= _encode_all(found, tell)
+    documents, left = [job.n for job in large], ""
+    for done, each in enumerate(large):
+        if done == 1:  # the first has also started a process and loaded the model
+            started = time.perf_counter()
+        elif done:
+            spent = time.perf_counter() - started
+            left = kept.about(spent * sum(documents[done:]) / sum(documents[1:done]))
+        tell(f"preparing the speed test, {done + 1} of {len(large)}: {each.n:,} documents{left}")
         ingest_runs.measure(each)
     contents = {part.run: " ".join(corpus.sha256 for _, corpus in searched) for part, searched in found}
     return contents, lost
 
 
-def _encode_all(found: list[tuple[Part, list]]) -> dict[str, str]:
-    """Encode what each part searches with each of its models, and print about how long the rest will take.
+def _encode_all(found: list[tuple[Part, list]], tell: Callable[[str], None]) -> dict[str, str]:
+    """Encode what each part searches with each of its models, unless it is, and tell about how long the rest takes.
 
     Returns what is wrong with corpora that cannot be encoded, by run. Raises WorkbookError if there is only one corpus.
     """
@@ -154,15 +157,15 @@ def _encode_all(found: list[tuple[Part, list]]) -> dict[str, str]:
         for number, (part, searched) in enumerate(found, start=1)
         for values, corpus in searched
         for name in parameters.searched_with(values)
-        if not models[name].speed_only
+        if not (models[name].speed_only or _is_encoded(corpus, models[name]))
     ]
-    pace: dict[str, float] = {}  # seconds a character of each model, where it took long enough to tell
+    pace = kept.Pace()
     for place, (number, part, corpus, encoder) in enumerate(todo):
         if part.run in lost:
             continue
-        left = sum(pace.get(model.name, 0) * _characters(other) for _, _, other, model in todo[place:])
-        of_all = f", {part.name}, corpus {number} of {len(found)}" * (len(found) > 1)
-        print(f"vectors of {encoder.name}{of_all}{_about(left)}", flush=True)
+        left = kept.about(sum(pace.seconds(model, _texts(other)) for _, _, other, model in todo[place:]))
+        of_all = f", corpus {number} of {len(found)}" * (len(found) > 1)
+        tell(f"encoding the texts of {corpus.name} with {plain(encoder.name)}{of_all}{left}")
         started = time.perf_counter()
         try:
             grid.encode(corpus, encoder)
@@ -171,34 +174,34 @@ def _encode_all(found: list[tuple[Part, list]]) -> dict[str, str]:
                 raise
             lost[part.run] = str(error)
             print(f"      cannot be used: {error}", flush=True)
-        if (seconds := time.perf_counter() - started) > LONG:
-            pace[encoder.name] = seconds / _characters(corpus)
+        pace.note(encoder, _texts(corpus), time.perf_counter() - started)
     return lost
 
 
-def _characters(corpus: Corpus) -> int:
-    return sum(map(len, [*corpus.document_texts, *corpus.query_texts]))
+def _is_encoded(corpus: Corpus, encoder: Encoder) -> bool:
+    """Whether nothing is left to encode."""
+    both = (corpus.document_texts, "document"), (corpus.query_texts, "query")
+    return all(vectors.is_kept(encoder, texts, role) for texts, role in both)
 
 
-def _about(seconds: float) -> str:
-    """Time that is left, for what is printed; nothing where it is not known."""
-    if not seconds:
-        return ""
-    return f", about {seconds / 60:.0f} minutes left" if seconds >= 90 else ", under two minutes left"
+def _texts(corpus: Corpus) -> list[str]:
+    return [*corpus.document_texts, *corpus.query_texts]
 
 
-def _load_all(planned: list[Part]) -> tuple[list, dict[str, str]]:
+def _load_all(planned: list[Part], tell: Callable[[str], None]) -> tuple[list, dict[str, str]]:
     """Load what each part searches: parts with (parameters, corpus), and what is wrong with the others, by run."""
     found, lost, loaded = [], {}, {}
     for part in planned:
         searching = [job.parameters for job in part.jobs if "corpus" in job.parameters]
         own = []
+        for name in dict.fromkeys(Path(values["corpus"]).name for values in searching):
+            tell(f"reading the corpus {name}")
         try:
             for values in {
                 json.dumps(parameters.searched(values), sort_keys=True): values for values in searching
             }.values():
-                print(f"corpus {Path(values['corpus']).name}", flush=True)
                 own.append((values, parameters.load_corpus(values)))
+            tell("reading the models")
             for values in searching:
                 parameters.check_read_later(values)
         except WorkbookError as error:
