@@ -1,7 +1,6 @@
 """A run as the runner, the report and the README see it: its name, its files, how it ended, what its rows conclude."""
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -12,20 +11,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workbook import paths
-from workbook.conclusions import across, answers, asked, run_rows
+from workbook.conclusions import across, answers, asked, run_rows, summary
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import Answer
 from workbook.conclusions.asked import Asked
 from workbook.conclusions.run_rows import Evidence
+from workbook.conclusions.summary import Advice, Score
 from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
-from workbook.runs import parameters
-from workbook.runs.plan import Job
 
 UNFINISHED = "the notebook did not run to its end"
-PACKAGE = Path(__file__).parent.parent
 LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
 LONGEST_LIST = 100  # characters of names of several corpora; longer ones are told by their number and a hash
 
@@ -54,60 +51,27 @@ class Outcome(NamedTuple):
 
 
 class Conclusions(NamedTuple):
-    """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used.
+    """What the rows of a run conclude: a claim, the line it rests on, the answers, and what keeps rows from being used.
 
     `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all, and `compared`
-    has their comparisons.
+    has their comparisons. `rows` are those of `summary.rows`, `scores` and `advice` what they say; None for no advice.
     """
 
     evidence: Evidence
     problems: list[str]
-    headline: str
+    claim: str
+    intervals: str
     answers: list[Answer]
     asked: dict[str, Asked]
     compared: list[Comparison]
-
-
-class Kept(NamedTuple):
-    """A notebook of a run of several corpora, and the hash of its corpus: whether it need not be run again.
-
-    Without a corpus, and with a server, where what was there yesterday need not be there today, it is always run.
-    """
-
-    run: str
-    job: Job
-    corpus: str
-
-    def holds(self) -> bool:
-        """Whether it ended well when all that decides it was the same, and its rows are still there."""
-        try:
-            executed = json.loads(executed_file(self.run, self.job.notebook).read_text(encoding="utf-8"))
-            results.read_rows(results.published_file(self.run, self.job.notebook))
-            return not error_of(executed) and self._file.read_text(encoding="utf-8") == self._inputs() != ""
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def write(self) -> None:
-        """Note what decided it, once it ended well."""
-        if inputs := self._inputs():
-            with paths.atomic(self._file) as temporary:
-                temporary.write_text(inputs, encoding="utf-8")
+    rows: pd.DataFrame
+    scores: list[Score]
+    advice: Advice | None
 
     @property
-    def _file(self) -> Path:
-        return results.published_file(self.run, self.job.notebook).with_suffix(".inputs")
-
-    def _inputs(self) -> str:
-        given = self.job.parameters
-        more = given.get("labelled_split") or given.get("other_corpus")  # whose content is not looked at here
-        if not self.corpus or more or given.get("engine_name") == "server":
-            return ""
-        sources = sorted([*PACKAGE.rglob("*.py"), paths.NOTEBOOKS / f"{self.job.notebook}.ipynb"])
-        sources += [paths.NOTEBOOKS / "workbook.mplstyle", paths.ROOT / "requirements.txt"]
-        sources += sorted((paths.ROOT / "data").glob("*.csv"))
-        models = [encoders.load(given[name]).revision for name in parameters.MODELS if given.get(name)]
-        told = [self.corpus, given, models, results.machine(), *map(_digest, filter(paths.is_file, sources))]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    def transformer(self) -> str:
+        """The name of the transformer that is compared with; empty if there is none."""
+        return next(iter(self.asked.values())).transformer
 
 
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
@@ -141,7 +105,7 @@ def corpus_name(value: str) -> str:
         return place.resolve().name
     qrels = sorted((place / "qrels").glob("*.tsv"))
     files = [place / "corpus.jsonl", place / "queries.jsonl", *qrels] if place.is_dir() else [place]
-    digests = [_digest(file) for file in filter(paths.is_file, files)]
+    digests = [digest(file) for file in filter(paths.is_file, files)]
     return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
@@ -176,7 +140,8 @@ def running_file(run: str, notebook: str) -> Path:
     return paths.DATA / "running" / run / f"{notebook}.ipynb"
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
     with lines.opened(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -252,12 +217,16 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
     several = {corpus: about for corpus, about in abouts.items() if about.transformer}
     if len(found) > 1 and several:
         evidence = run_rows.together(run, {corpus: found[corpus] for corpus in several})
-    if len(several) > 1:
-        compared = across.compare(several)
-        told = across.headline(compared, margin), across.answer(compared, several)
-        return Conclusions(evidence, problems, *told, several, compared)
-    [about] = list((several or abouts).values())[:1]
-    return Conclusions(evidence, problems, answers.headline(about), answers.answer(about), several or abouts, [])
+    abouts = several or dict(list(abouts.items())[:1])
+    about = next(iter(abouts.values()))
+    compared = across.compare(abouts) if len(abouts) > 1 else []
+    said = summary.claim_over(compared, margin) if compared else summary.claim(about)
+    answered = across.answer(compared, abouts) if compared else answers.answer(about)
+    rows = summary.rows(abouts, compared)
+    scores = summary.scores(rows, about.transformer)
+    advice = summary.advice(abouts, compared, scores)
+    intervals = summary.intervals(abouts, compared)
+    return Conclusions(evidence, problems, said, intervals, answered, abouts, compared, rows, scores, advice)
 
 
 def verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:
