@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from workbook import names
 from workbook.conclusions import published
 from workbook.corpora import beir_sets, corpora
 from workbook.embedding import encoders, models
@@ -14,6 +15,7 @@ from workbook.qdrant import quantization
 
 MINILM = {"corpus": "scifact", "model": "all-MiniLM-L6-v2", "setting": "float32", "search": "exact"}
 KEY = ["corpus", "model", "setting", "search"]
+SERIES = "Search Tuning"  # Qdrant's articles, with fused rankings
 
 
 def ours(value, low=0.6, high=0.7, **facts):
@@ -33,8 +35,9 @@ def compared(*rows):
     return published.compare(pd.DataFrame(rows)).set_index(KEY).sort_index(kind="stable")
 
 
-def row_of(table, **facts):
+def row_of(table, publisher="MTEB", **facts):
     own = table.loc[[tuple({**MINILM, **facts}[name] for name in KEY)]]
+    own = own[own["publisher"].isin([publisher]) | own["publisher"].isna()]
     assert len(own) == 1
     return own.iloc[0]
 
@@ -43,7 +46,7 @@ def test_the_published_values_are_about_things_the_workbook_knows():
     table = published.read_scores()
     assert set(table["corpus"]) <= set(corpora.BEIR)
     assert set(table["model"]) <= {*models.MODELS, "BM25"}
-    assert set(table["setting"]) <= {*quantization.SETTINGS, "sparse"}
+    assert set(table["setting"]) <= {*quantization.SETTINGS, "sparse", "fused"}
     assert set(zip(table["setting"], table["search"], strict=True)) == set(published.SEARCHED)
     assert not table.duplicated([*KEY, "publisher"]).any()
     assert table["value"].between(0, 1).all()
@@ -102,9 +105,32 @@ def test_bm25_of_a_notebook_is_compared_with_the_published():
     table = compared(
         ours(0.6), words, {**words, "method": "a + BM25 (rrf)", "value": 0.9}, {**words, "metric": "mrr@10"}
     )
-    found = table.loc[("scifact", "BM25")]
+    found = table.loc[("scifact", "BM25", "sparse", "exact")]
     assert found["publisher"].tolist() == ["MTEB", "Anserini"]
     assert found["verdict"].tolist() == ["in our interval"] * 2 and set(found["value"]) == {0.6834}
+
+
+def test_bm25_with_the_length_in_tokens_is_compared_with_those_who_counted_tokens():
+    words = ours(0.6834, model="", method=names.BM25_TOKENS, dimension=None, setting="", search="")
+    row = row_of(compared(ours(0.64508), words), SERIES, model="BM25", setting="sparse", search="tokens")
+    assert row["value"] == 0.6834 and row["theirs"] == 0.6886
+
+
+@pytest.mark.parametrize(("how", "theirs"), [("rrf", 0.7175), ("dbsf", 0.732)])
+def test_a_model_fused_with_bm25_is_compared_by_its_fusion(how, theirs):
+    both = ours(0.72, method=names.with_bm25(MINILM["model"], how), dimension=None)
+    elsewhere = [
+        {**both, "value": 0.1, "method": f"{both['method']}, one bit"},
+        {**both, "value": 0.2, "setting": "binary"},
+        {**both, "value": 0.3, "model": "static-distilled"},
+    ]
+    row = row_of(compared(*elsewhere, both, ours(0.64508)), SERIES, setting="fused", search=how)
+    assert row["value"] == 0.72 and row["difference"] == pytest.approx(0.72 - theirs)
+
+
+def test_fused_scores_are_no_reference_of_a_model_alone():
+    assert published.scores("scifact")["all-MiniLM-L6-v2"] == 0.64508
+    assert published.scores("arguana")["BM25"] == 0.49276
 
 
 def test_the_table_has_a_row_for_each_form_and_each_publisher_beside_ours():
@@ -116,6 +142,7 @@ def test_the_table_has_a_row_for_each_form_and_each_publisher_beside_ours():
         "here": "0.44393 [0.42000, 0.46000]", "queries": "300",
         "the article": "0.44393", "against the article": "+0.00000, same",
         "MTEB": "0.44410", "against MTEB": "\N{MINUS SIGN}0.00017, same", "Anserini": "", "against Anserini": "",
+        SERIES: "", f"against {SERIES}": "",
     }  # fmt: skip
     other = table.loc[("trec-covid", "one bit, HNSW, not rescored", model["model"])]
     assert other[["here", "queries", "the article", "against the article"]].tolist() == [

@@ -17,7 +17,8 @@ from workbook.evaluation.statistics import Interval
 from workbook.evaluation.stopwatch import Times
 from workbook.experiments import footprint
 from workbook.experiments.ingest_runs import Run, repeats_of
-from workbook.names import BM25, TRAINED, plain
+from workbook.names import BM25, BM25_TOKENS, TRAINED, plain, with_bm25
+from workbook.qdrant.engine import FUSIONS
 
 SCORES, CLAIMS = paths.ROOT / "data" / "published.csv", paths.ROOT / "data" / "claims.csv"
 CLAIM_COLUMNS = ["id", "claim", "value", "unit", "claimed on", "documents", "source"]
@@ -26,6 +27,9 @@ SEARCHED = {  # setting and search of what others publish, in words
     ("float32", "exact"): "float32, exact",
     ("binary", "default-ef"): "one bit, HNSW, not rescored",
     ("sparse", "exact"): "words",
+    ("sparse", "tokens"): "words, average length in tokens",
+    ("fused", "rrf"): "float32, with words by RRF",
+    ("fused", "dbsf"): "float32, with words by DBSF",
 }
 DIGITS = 5  # of a score, as others print it
 OURS = list(Interval._fields)
@@ -50,25 +54,31 @@ def scores(corpus: str) -> dict[str, float]:
     The first where there are several; nothing for a corpus nobody has published anything for.
     """
     frame = read_scores()
-    own = frame[(frame["corpus"] == corpus) & (frame["setting"] != "binary")]
+    own = frame[(frame["corpus"] == corpus) & frame["setting"].isin(["float32", "sparse"])]
     return own.drop_duplicates("model").set_index("model")["value"].to_dict()
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of a run that stand beside published values, of one or of several corpora: one of each, in SEARCHED.
 
-    They are NDCG@10 of whole vectors and of BM25, of models that others publish values of on that corpus. BM25 is
-    named as a published value of it is.
+    They are NDCG@10 of whole vectors, of BM25, and of both fused, of models that others publish values of on that
+    corpus. BM25 is named as a published value of it is.
     """
     rows = rows.reindex(columns=[*dict.fromkeys([*rows.columns, *_KEYS, *_PARTIAL, *OURS, "dimension"])])
     rows = rows[rows["metric"] == "ndcg@10"]
-    words = rows[rows["method"] == BM25].assign(model=BM25, dimension=0, setting="sparse", search="exact")
-    ours = pd.concat([rows[rows[_PARTIAL].isna().all(axis=1)], words])
-    widest = ours["dimension"] == ours.groupby("model")["dimension"].transform("max")
+    own = rows[rows[_PARTIAL].isna().all(axis=1)]
+    found = [own[own["dimension"] == own.groupby("model")["dimension"].transform("max")]]
+    for search, label in (("exact", BM25), ("tokens", BM25_TOKENS)):
+        found.append(rows[rows["method"] == label].assign(model=BM25, setting="sparse", search=search))
+    whole = rows[(rows["setting"] == "float32") & (rows["search"] == "exact")]
+    for how in FUSIONS:
+        named = [with_bm25(model, how) for model in whole["model"]]
+        found.append(whole[whole["method"] == named].assign(setting="fused", search=how))
+    ours = pd.concat(found)
     forms = pd.MultiIndex.from_frame(ours[["setting", "search"]]).isin(list(SEARCHED))
     of_whom = ["corpus", "model"]
     known = pd.MultiIndex.from_frame(ours[of_whom]).isin(pd.MultiIndex.from_frame(read_scores()[of_whom]))
-    return ours[widest & forms & known].drop_duplicates(_KEYS)
+    return ours[forms & known].drop_duplicates(_KEYS)
 
 
 def compare(rows: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +93,8 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
     table = published.merge(comparable(rows)[[*_KEYS, *OURS]], on=_KEYS, how="outer")
     table["difference"] = table["value"] - table["theirs"]
     table["verdict"] = [_verdict(row) for row in table.itertuples()]
-    order = {name: list(dict.fromkeys(published[name])) for name in ("corpus", "setting", "model", "publisher")}
+    columns = ("corpus", "setting", "search", "model", "publisher")
+    order = {name: list(dict.fromkeys(published[name])) for name in columns}
     order["setting"] = [setting for setting, _ in SEARCHED]
     return table.sort_values(list(order), key=lambda column: column.map(order[column.name].index, na_action="ignore"))
 
