@@ -209,7 +209,7 @@ def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataF
         {
             **_names(corpus, fast), "max_tokens": _limit(fast) if fast.max_tokens == other.max_tokens else None,
             "against": other.model, "against_model": other.plain_model,
-            "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(),
+            "note": results.instruction_set() or None, "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(),
         }
         for other in others
     )  # fmt: skip
@@ -229,6 +229,12 @@ def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
     yield {**names, "metric": "best batch", "value": speed.batch_size, "n": len(speed.seconds)}
     if speed.doubt:
         yield {**names, "note": speed.doubt, "metric": DOUBT, "value": 1, "n": len(speed.seconds)}
+    if not any(speed.tokenize_seconds):  # a library of its own tells no stages
+        return
+    alone = [
+        speed.texts / (seconds - part) for seconds, part in zip(speed.seconds, speed.tokenize_seconds, strict=True)
+    ]
+    yield {**names, "metric": "texts/s of the model alone", **Times.of(alone)._asdict()}
     for metric, stage in STAGES.items():
         share = [part / whole for part, whole in zip(getattr(speed, stage), speed.seconds, strict=True)]
         yield {**names, "metric": metric, **Times.of(share)._asdict()}
