@@ -46,8 +46,10 @@ def _readme(options: argparse.Namespace) -> int:
     planned = runs.parts.of(runs.plan.read(runs.plan.PLAN), profile, overrides, [], ask=False)
     notebooks = {job.notebook for part in planned for job in part.jobs}
     run, command = runs.outcomes.run_name(profile, overrides), runs.outcomes.command_of(profile, overrides)
-    runs.front_page.write(paths.ROOT / "README.md", run, command, runs.outcomes.measuring(notebooks))
-    print("the answer is written into README.md")
+    rows = paths.ROOT / "data" / "readme-rows.csv"
+    files = paths.ROOT / "README.md", paths.ROOT / "notebooks" / "README.md"
+    runs.front_page.write(*files, rows, run, command, runs.outcomes.measuring(notebooks))
+    print("the answer is written into README.md and notebooks/README.md, its rows into data/readme-rows.csv")
     return 0
 
 

@@ -4,6 +4,7 @@ A corpus or model is called as its folder, and two folders may have the same nam
 other content of that name is shown with the first letters of its hash. Measurements are stored by the content.
 """
 
+import re
 from collections.abc import Collection
 
 
@@ -36,6 +37,13 @@ def with_bm25(model: str, fusion: str) -> str:
     return f"{model} + {BM25} ({fusion})"
 
 
+def plain(label: str) -> str:
+    """The label of a method in plain words: MiniLM, trained static + BM25."""
+    for pattern, said in _PLAIN.items():
+        label = re.sub(pattern, said, label)
+    return label
+
+
 def attention(method: str, transformers: Collection[str]) -> str:
     """Where a method needs attention, by its label, with BM25 beside it or not; `transformers` are labels of these."""
     model = method.partition(f" + {BM25} (")[0]
@@ -53,5 +61,10 @@ ALIGNED, STATIC_QUERY = "aligned query", "static query"
 NOWHERE, INDEXING, ALWAYS = "nowhere", "when indexing", "always"  # where a method needs attention
 # The notebooks that measure nothing: they read the rows of the others, the second those of several corpora
 VERDICT, ACROSS = "08_should_you_pay_attention", "09_across_corpora"
+_PLAIN = {  # of parts of labels
+    r"^static-distilled, whole, float32$": "its whole float32 vector",
+    r"\ball-([A-Za-z]+)-[\w-]*v\d+\b": r"\1", rf"\b{TRAINED}\b": "trained static",
+    r"\bstatic-distilled\b": "distilled static", rf" \+ {BM25} \(\w+\)": f" + {BM25}",
+}  # fmt: skip
 CORPORA = Names()
 MODELS = Names(reserved=(BM25, BM25_TOKENS, BM25_BY_SHARD, TRAINED, DISTILLED, ALIGNED, STATIC_QUERY))

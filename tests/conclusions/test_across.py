@@ -7,7 +7,6 @@ from published_run import publish_several
 from workbook.conclusions import across, asked, decisions, run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
-from workbook.evaluation.statistics import Interval
 from workbook.runs import outcomes
 
 FUSED = "trained + BM25 (dbsf)"
@@ -70,22 +69,13 @@ def test_a_front_page_shows_each_method_against_the_transformer_by_one_fusion(co
     assert across.leading([]) == []
 
 
-def test_the_headline_says_what_holds_and_where(concluded):
-    text = concluded(SIX).headline
-    assert text.startswith("On these corpora, yes: trained + BM25 (dbsf) against slow + BM25 (dbsf): −0.0")  # noqa: RUF001
-    assert "on average, worse; worse on 6 of 6 corpora; a new corpus is expected between" in text
-    mixed = concluded(MIXED).headline
-    assert mixed.startswith("It depends on the corpus: ") and "; better on 3, worse on 3 of 6 corpora; " in mixed
-
-
 def test_few_corpora_say_what_they_cannot(concluded):
     found = concluded({name: SIX[name] for name in list(SIX)[:3]})
     each = comparison(found, FUSED, "slow + BM25 (dbsf)")
     assert each.overall is None and len(each.effects) == 3
     said = "3 corpora cannot tell what a new one would show: that takes 5 or more."
-    assert found.headline == f"{FUSED} against slow + BM25 (dbsf): worse on 3 of 3 corpora. {said}"
     assert all(said in one.text for one in found.answers if one.question != across.FASTER)
-    rows = across.rows([each])
+    rows = across.rows([each], found.asked)
     assert list(rows["corpus"]) == list(SIX)[:3] and "part" not in rows
 
 
@@ -94,15 +84,6 @@ def test_a_verdict_that_hangs_on_one_corpus_says_so(concluded):
     each = comparison(concluded(outlier), FUSED, "slow + BM25 (dbsf)")
     assert len({across.decide(rest, 0.01) for rest in each.overall.without}) > 1
     assert " (not without odd)" in across._told(each, 0.01)
-
-
-def test_the_headline_says_that_it_depends_only_where_corpora_contradict_each_other(concluded):
-    alike = {f"like{number}": {FUSED: 0.70, "slow + BM25 (rrf)": 0.5} for number in range(6)}
-    found = concluded(alike)
-    each = comparison(found, FUSED, "slow + BM25 (dbsf)")
-    assert across._should_you(each, 1e-9) == "Not settled"
-    apart = {"a": Interval(1, 0.9, 1.1, 9), "b": Interval(-1, -2, -0.5, 9)}
-    assert across._should_you(each._replace(effects={**each.effects, **apart}), 1e-9) == "It depends on the corpus"
 
 
 def test_facts_stand_beside_what_the_trained_model_has(concluded):
@@ -114,7 +95,7 @@ def test_facts_stand_beside_what_the_trained_model_has(concluded):
 def test_rows_say_what_each_is_of(concluded):
     found = concluded(SIX)
     each = comparison(found, FUSED, "slow + BM25 (dbsf)")
-    rows = across.rows([each])
+    rows = across.rows([each], found.asked)
     whole = rows[rows["corpus"].isna() & (rows["metric"] == "ndcg@10 difference")]
     assert list(whole["part"]) == ["mean over corpora", "a new corpus", *(f"mean without {name}" for name in SIX)]
     assert whole["value"].iloc[0] == each.overall.effect.value

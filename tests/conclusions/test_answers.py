@@ -7,7 +7,6 @@ from workbook.conclusions import answers, run_rows
 from workbook.conclusions import asked as asked_from
 from workbook.evaluation import results
 from workbook.experiments import encoding_speed
-from workbook.qdrant.engine import FUSIONS
 
 
 @pytest.fixture
@@ -124,42 +123,8 @@ def test_what_notebook_06_decided_is_repeated(asked):
     )
 
 
-@pytest.mark.parametrize(
-    ("trained", "slow", "said"),
-    [
-        (0.75, 0.7, "Not on this corpus: trained + BM25 (dbsf) is better than slow + BM25 (dbsf), +0.0"),
-        (0.7, 0.7, "are equal within 0.01"),
-        (0.6, 0.7, "On this corpus, yes: trained + BM25"),
-    ],
-)
-def test_the_headline_compares_like_with_like(asked, trained, slow, said):
-    fused = {"trained": trained, "slow": slow}
-    text = answers.headline(
-        asked(**{f"{name} + BM25 ({how})": score for name, score in fused.items() for how in FUSIONS})
-    )
-    assert said in text
-    assert "Against slow alone: " in text and "100 times as many documents a second" in text
-
-
-def test_the_fusion_that_favours_the_static_model_less_is_told(asked):
-    scores = {
-        "trained + BM25 (rrf)": 0.75,
-        "slow + BM25 (rrf)": 0.7,
-        "trained + BM25 (dbsf)": 0.6,
-        "slow + BM25 (dbsf)": 0.7,
-    }
-    assert "trained + BM25 (dbsf) is worse than slow + BM25 (dbsf)" in answers.headline(asked(**scores))
-
-
-def test_the_headline_is_not_settled_with_few_queries(asked):
-    about = asked()
-    few = about._replace(methods=[way._replace(judgements=way.judgements.head(5)) for way in about.methods])
-    assert answers.headline(few).startswith("Not settled with 5 queries")
-
-
-def test_without_a_trained_model_the_general_one_answers(asked):
+def test_without_a_trained_model_training_is_not_answered(asked):
     about = asked(without=("05_train_your_own",))
-    assert "fast + BM25 (dbsf) is worse than slow + BM25 (dbsf)" in answers.headline(about)
     assert told(about, "What does training on the corpus add?").text == "Not measured: run notebook 05."
 
 
@@ -174,7 +139,6 @@ def test_without_notebook_01_nothing_is_answered(asked):
     about = asked(without=("01_static_vs_transformer",))
     texts = [one.text for one in answers.answer(about)]
     assert texts[0] == "Not measured: run notebook 01." and texts[1] == "Not measured: run notebook 01 and 02."
-    assert answers.headline(about) == "Not measured: the ways to search of notebooks 01 and 05 are needed."
 
 
 def test_the_words_name_notebook_n_and_keys(asked):

@@ -13,6 +13,7 @@ from standin import skip_if_too_old
 from workbook.conclusions import code_snippets
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
+from workbook.qdrant import engine
 from workbook.qdrant.quantization import SETTINGS
 
 # the client asks for the version in a thread of its own, sometimes when the test is over
@@ -99,6 +100,50 @@ def test_the_query_code_searches_a_collection_and_changes_nothing(server, data):
     assert {path for method, path, *_ in server.asked[before:] if method != "GET"} == {
         "/collections/my-collection/points/query"
     }
+
+
+HYBRID = ["the bank of a river", "a savings account", "", "a mountain lake in winter"]
+
+
+def hybrid(setting, fusion, collection="my-collection"):
+    """Run the code that stores and searches vectors and words."""
+    encoder = encoders.load("tiny-static")
+    folder = str(encoders.folder_of(encoder))
+    search = "exact" if setting == "float32" else "rescore-x3"
+    code = code_snippets.hybrid_code(setting, 32, search, fusion, folder, encoder.dimensions, collection)
+    names = run(code)
+    names["store"](list(range(len(HYBRID))), HYBRID)
+    return names
+
+
+@pytest.mark.parametrize(("setting", "fusion", "told"), [
+    ("float32", "rrf", {"rrf": {"k": 2}}), ("binary", "dbsf", {"fusion": "dbsf"}),
+])  # fmt: skip
+def test_the_hybrid_code_stores_and_fuses_vectors_and_words(setting, fusion, told, server, data):
+    names = hybrid(setting, fusion)
+    assert [names["search"](text, limit=1)[0].payload["text"] for text in HYBRID if text] == [t for t in HYBRID if t]
+    names["client"].close()
+    body = server.asked[-1][2]
+    by_vector, by_words = body["prefetch"]
+    assert body["query"] == told and (by_words["using"], by_words["limit"]) == ("words", 100)
+    rescored = {"quantization": {"rescore": True, "oversampling": 3.0}}
+    assert by_vector.get("params") == (None if setting == "float32" else rescored)
+
+
+@pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no server")
+@pytest.mark.parametrize("fusion", engine.FUSIONS)
+@pytest.mark.parametrize("setting", ["float32", "binary"])
+def test_the_hybrid_code_runs_on_a_server(setting, fusion, data):
+    collection = f"workbook-snippet-hybrid-{setting}-{fusion}"
+    with_client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
+    with_client.delete_collection(collection)
+    try:
+        names = hybrid(setting, fusion, collection)
+        found = [names["search"](text, limit=1)[0].payload["text"] for text in HYBRID if text]
+        assert found == [text for text in HYBRID if text] and names["search"]("zzz qqq")
+        names["client"].close()
+    finally:
+        with_client.delete_collection(collection)
 
 
 @pytest.mark.skipif(not os.environ.get("QDRANT_URL"), reason="QDRANT_URL is not set: no server")

@@ -106,4 +106,4 @@ def test_the_report_leads_to_each_corpus(several):
     links = [link["href"] for link in soup.select("dl.answers dt a")]
     assert len(links) == COUNT and all((index.parent / link).is_file() for link in links)
     assert all((index.parent / link["href"]).is_file() for link in soup.select("dl.answers small a"))
-    assert outcomes.conclude("smoke+local").headline in soup.get_text()
+    assert outcomes.conclude("smoke+local").claim in soup.get_text()

@@ -67,7 +67,8 @@ def test_figures_are_written(smoke):
     names |= {"encoding-speed", "encode-and-index", "growth"}
     names |= {"oversampling", "heat-map-tiny-static", "heat-map-tiny-transformer"}
     names |= {"training", "training-steps", "training-matryoshka"}
-    names |= {"baselines", "training-baselines", "training-ladder", "your-baselines", "your-settings", "answer"}
+    names |= {"baselines", "training-baselines", "your-baselines", "your-settings"}
+    names |= {"answer", "answer-comparisons"}
     assert {file.name for file in (smoke[1] / "figures").iterdir()} == {f"sample-{name}.png" for name in names}
 
 

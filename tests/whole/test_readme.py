@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from workbook import paths
+from workbook import names, paths
 from workbook.embedding import encoders
 from workbook.runs import front_page, plan
 
@@ -55,4 +55,4 @@ def test_each_path_is_there(path):
 def test_an_answer_stands_between_the_marks():
     answer = README.split(front_page.BEGIN)[1].split(front_page.END)[0]
     assert answer.count("\n| ") > 5 and "Not measured" not in answer
-    assert front_page.plain("all-MiniLM-L6-v2") in answer and "all-MiniLM-L6-v2" in encoders.MODELS
+    assert names.plain("all-MiniLM-L6-v2") in answer and "all-MiniLM-L6-v2" in encoders.MODELS

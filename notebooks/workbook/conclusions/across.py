@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from workbook.conclusions import answers
-from workbook.conclusions.answers import HYBRID, MISSING, QUALITY, QUERIES, TRAINING, WORDS, Answer, times
+from workbook.conclusions.answers import HYBRID, QUALITY, QUERIES, TRAINING, WORDS, Answer, times
 from workbook.conclusions.asked import Asked, compressed, times_as_fast
 from workbook.errors import WorkbookError
 from workbook.evaluation import meta_analysis
@@ -120,16 +120,6 @@ def _of_compressed(notebook: str, name: str) -> Effect:
     return effect
 
 
-def headline(compared: Sequence[Comparison], margin: float) -> str:
-    """Should you pay attention? What the main comparison says."""
-    one = main(compared)
-    if not one:
-        return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
-    if not one.overall:
-        return f"{_told(one, margin)} {_too_few(len(one.known))}"
-    return f"{_should_you(one, margin)}: {_told(one, margin)}"
-
-
 def main(compared: Sequence[Comparison]) -> Comparison | None:
     """The static model and the transformer with BM25 beside both, by the fusion that favours the static model less."""
     alike = [each for each in compared if each.question == HYBRID and BM25 in each.other]
@@ -140,14 +130,6 @@ def leading(compared: Sequence[Comparison]) -> list[Comparison]:
     """What a front page shows: each method against the transformer, both alone, and both with BM25 by one fusion."""
     rivals = {each.other for each in [main(compared)] if each} | {e.other for e in compared if e.question == QUALITY}
     return [each for each in compared if each.other in rivals and (JOINED in each.one) == (JOINED in each.other)]
-
-
-def _should_you(each: Comparison, margin: float) -> str:
-    """The first words of the headline: corpora that contradict each other say so, and what is open stays open."""
-    verdicts = {decide(effect, margin) for effect in each.effects.values()}
-    said = {BETTER: "Not on these corpora", EQUAL: "Not on these corpora", WORSE: "On these corpora, yes"}
-    differ = {BETTER, WORSE} <= verdicts
-    return said.get(decide(each.overall.effect, margin), "It depends on the corpus" if differ else "Not settled")
 
 
 def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[Answer]:
@@ -235,15 +217,18 @@ def _best(abouts: Mapping[str, Asked]) -> str:
     return next((about.best for about in abouts.values() if about.best == TRAINED), next(iter(abouts.values())).static)
 
 
-def rows(found: Sequence[Comparison]) -> pd.DataFrame:
+def rows(found: Sequence[Comparison], abouts: Mapping[str, Asked]) -> pd.DataFrame:
     """The comparisons in the long format of `results`: each corpus, and overall, where `corpus` is missing.
 
-    `part` tells of a row over all corpora what it is of: the mean, a new corpus, or the mean without one corpus.
+    `part` tells of a row over all corpora what it is of: the mean, a new corpus, or the mean without one corpus. A key
+    is that of the measurement of what comes first in a comparison.
     """
     made = []
     for each in found:
         names = {"metric": "ndcg@10 difference", "scenario": each.question, "method": each.one, "against": each.other}
-        made += [{**names, "corpus": name, **effect._asdict()} for name, effect in each.effects.items()]
+        for name, effect in each.effects.items():
+            method = find(abouts[name].measured, each.one)
+            made.append({**names, "corpus": name, "key": method.key if method else None, **effect._asdict()})
         if each.overall:
             overall, n = each.overall, each.overall.effect.n
             made.append({**names, "part": "mean over corpora", **overall.effect._asdict()})

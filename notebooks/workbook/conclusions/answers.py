@@ -14,7 +14,7 @@ import pandas as pd
 from workbook import written
 from workbook.conclusions.asked import Asked, compressed, times_as_fast
 from workbook.evaluation import results, statistics
-from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, keeps, told, with_range
+from workbook.evaluation.statistics import Interval, keeps, told, with_range
 from workbook.experiments import encoding_speed, losses
 from workbook.experiments.retrieval_methods import MeasuredMethod
 from workbook.names import BM25, DISTILLED, STATIC_QUERY, TRAINED
@@ -55,27 +55,6 @@ def in_words(answered: list[Answer]) -> str:
     parts = [[written.escaped(part) for part in (one.question, one.text, _source(one))] for one in answered]
     told = "".join(f"<p><b>{question}</b> {text} <i>{source}</i></p>" for question, text, source in parts)
     return f'<div class="{written.IGNORED}">{told}</div>'
-
-
-def headline(about: Asked) -> str:
-    """Should you pay attention? With BM25 beside both, and against the transformer alone."""
-    transformer, pairs = about.method(about.transformer), about.alike()
-    if not (transformer and pairs):
-        return f"{MISSING}: the ways to search of notebooks 01 and 05 are needed."
-    best, both = pairs[0]
-    alike, alone = best.minus(both), best.minus(transformer)
-    first = {
-        BETTER: f"Not on this corpus: {best.label} is better than {both.label}",
-        EQUAL: f"Not on this corpus: {best.label} and {both.label} are equal within {about.margin:g}",
-        WORSE: f"On this corpus, yes: {best.label} is worse than {both.label}",
-        NOT_SETTLED: f"Not settled with {alike.n} queries: {best.label} against {both.label}",
-    }[decide(alike, about.margin)]
-    speed = times_as_fast(best, about.transformer, about.methods)
-    fast = f", and {times(speed)} as many documents a second, encoded (that in float32) and indexed" if speed else ""
-    return (
-        f"{first}, {alike.text(3, '+')} NDCG@10. "
-        f"Against {transformer.label} alone: {_judged(alone, about.margin)}{fast}."
-    )
 
 
 def times(ratio: float) -> str:

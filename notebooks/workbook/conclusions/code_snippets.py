@@ -7,9 +7,12 @@ and `always_ram`, which every server knows, not by their successor `memory`.
 
 import inspect
 import json
+from typing import NamedTuple
 
+from workbook.conclusions.summary import Advice
 from workbook.errors import WorkbookError
 from workbook.qdrant import engine, quantization
+from workbook.qdrant.edge import RRF_K
 from workbook.qdrant.engine import Search
 from workbook.qdrant.quantization import SETTINGS
 
@@ -121,6 +124,78 @@ def search(vector, limit=10):
 """
 
 
+def hybrid_code(
+    setting: str, dimension: int, search: str, fusion: str, folder: str, whole: int | None = None,
+    collection: str = "my-collection",
+) -> str:  # fmt: skip
+    """Source for qdrant-client: it creates a collection of vectors and words, and defines `store` and `search` by both.
+
+    `folder` is the model's; words are BM25's, by Qdrant Edge's own `Bm25`, `fusion` as in `engine.FUSIONS`. An exact
+    search becomes Qdrant's default one. All else as `client_code`.
+    """
+    from qdrant_client import models
+
+    how = _check(setting, dimension, "default-ef" if search == "exact" else search)
+    create = {
+        "collection_name": collection,
+        "vectors_config": models.VectorParams(size=dimension, distance=models.Distance.COSINE),
+        "sparse_vectors_config": Name('{"words": models.SparseVectorParams(modifier=models.Modifier.IDF)}'),
+    }
+    by_vector = {"query": _cut("vector", dimension, whole), "limit": engine.CANDIDATES}
+    if SETTINGS[setting].config:
+        create["vectors_config"].on_disk = True
+        in_ram = {family: {**options, "always_ram": True} for family, options in SETTINGS[setting].config.items()}
+        create["quantization_config"] = quantization.client_config(in_ram)
+        asked = models.QuantizationSearchParams(rescore=how.rescore, oversampling=how.oversampling)
+        by_vector["params"] = models.SearchParams(hnsw_ef=how.hnsw_ef, quantization=asked)
+    by_words = {"query": Name("sparse(asked)"), "using": "words", "limit": engine.CANDIDATES}
+    rrf = models.RrfQuery(rrf=models.Rrf(k=RRF_K))
+    how = rrf if fusion == "rrf" else models.FusionQuery(fusion=models.Fusion.DBSF)
+    legs = [_source("", _Call("Prefetch", leg), "models", 8, LINE) for leg in (by_vector, by_words)]
+    query = {
+        "collection_name": collection, "prefetch": Name("legs"), "query": how, "limit": Name("limit")
+    }  # fmt: skip
+    return f"""\
+import os
+
+import qdrant_edge as edge
+from qdrant_client import QdrantClient, models
+from sentence_transformers import SentenceTransformer
+
+client = QdrantClient(url=os.environ["QDRANT_URL"], api_key=os.environ.get("QDRANT_API_KEY"))
+model = SentenceTransformer({json.dumps(folder)}, device="cpu")
+{GROWN}{PLACES if SETTINGS[setting].config else ""}{_call("client.create_collection", create, "models")}
+
+
+def sparse(words):
+    return models.SparseVector(indices=list(words.indices), values=list(words.values))
+
+
+def store(ids, texts):  # all texts at once: BM25 needs their mean length
+    bm25 = edge.Bm25(edge.Bm25Config(avg_len=sum(len(text.split()) for text in texts) / len(texts)))
+    rows = zip(model.encode(texts){"" if whole in (None, dimension) else f"[:, :{dimension}]"}, texts, strict=True)
+    vectors = [{{"": vector, "words": sparse(bm25.embed_document(text))}} for vector, text in rows]
+    client.upload_collection({json.dumps(collection)}, vectors, [{{"text": text}} for text in texts], ids, wait=True)
+
+
+def search(text, limit=10):
+    vector, asked = model.encode(text).tolist(), edge.Bm25(edge.Bm25Config()).embed_query(text)
+    legs = [
+        {legs[0]},
+        {legs[1]},
+    ]
+    {_call("found = client.query_points", query, "models", 4)}
+    return found.points
+"""
+
+
+def of_advice(advice: Advice) -> str:
+    """Source of what is advised: its vectors and words, stored, searched and fused as they were measured."""
+    method, width = advice.method, advice.width
+    folder = f"data/models/{method.model}"
+    return hybrid_code(method.setting, method.dimension or width, method.search, advice.fusion, folder, width)
+
+
 def query_code(folder: str, documents: str, collection: str = "my-collection") -> str:
     """Source for qdrant-client: it defines `search`, by a table of queries, in a collection that has its vectors.
 
@@ -176,10 +251,19 @@ def _call(start: str, arguments: dict[str, object], module: str, indent: int = 0
     return "\n".join([f"{start}(", *(f"{' ' * (indent + 4)}{one}," for one in each), f"{' ' * indent})"])
 
 
+class _Call(NamedTuple):
+    """An object of the printed code, by the name of its class."""
+
+    name: str
+    given: dict[str, object]
+
+
 def _source(start: str, value: object, module: str, indent: int = 0, width: float = float("inf")) -> str:
     kind = type(value).__name__
     if isinstance(value, Name):
         return f"{start}{value}"
+    if isinstance(value, _Call):
+        return _call(f"{start}{module}.{value.name}", value.given, module, indent, width)
     member = repr(value).lstrip("<").partition(":")[0]
     if member.startswith(f"{kind}."):  # of an enum; Edge's are no Python Enum
         return f"{start}{module}.{member}"

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from workbook import paths
+from workbook.embedding.models import MODELS
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import Interval
 from workbook.evaluation.stopwatch import Times
 from workbook.experiments import footprint
 from workbook.experiments.ingest_runs import Run, repeats_of
-from workbook.names import BM25
+from workbook.names import BM25, TRAINED, plain
 
 SCORES, CLAIMS = paths.ROOT / "data" / "published.csv", paths.ROOT / "data" / "claims.csv"
 CLAIM_COLUMNS = ["id", "claim", "value", "unit", "claimed on", "documents", "source"]
@@ -107,6 +108,28 @@ def scores_table(rows: pd.DataFrame) -> pd.DataFrame:
     publishers = dict.fromkeys(compared["publisher"].dropna())
     beside = [name for each in publishers for name in (each, f"against {each}")]
     return pd.DataFrame(found, columns=["corpus", "vectors", "model", "here", "queries", *beside]).fillna("")
+
+
+def beside(rows: pd.DataFrame, transformer: str) -> str:
+    """What others published of static models that were not run, beside ours on the same corpora; "" where nobody did.
+
+    `rows` are those of `summary.rows`. A sentence without intervals: nobody published any.
+    """
+    if rows.empty:
+        return ""
+    ours = rows[rows["metric"] == "ndcg@10"].set_index(["method", "corpus"])["value"]
+    theirs = pd.DataFrame({corpus: scores(corpus) for corpus in rows["corpus"].unique()})
+    theirs = theirs.dropna(axis="columns", how="all").dropna()
+    found = {name: theirs.loc[name].mean() for name in theirs.index if name in MODELS and MODELS[name].kind == "static"}
+    if not found:
+        return ""
+    shown = [label for label in (TRAINED, transformer) if label in ours]
+    here = [f"{plain(label)} {ours[label].reindex(theirs.columns).mean():.3f}" for label in shown]
+    said = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+    return (
+        f"Mean NDCG@10 that others published on {', '.join(theirs)}, not run here: {said}. Here, on the same: "
+        f"{', '.join(here)}."
+    )
 
 
 def read_claims() -> pd.DataFrame:

@@ -5,19 +5,12 @@ from itertools import cycle
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from workbook.conclusions.ladder import Step
-from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
-from workbook.evaluation.statistics import Interval
-from workbook.evaluation.stopwatch import Times
-from workbook.figures import axes
 from workbook.figures.plots import DASHES, MARKERS, STYLE, caption, errors, note, set_title
-from workbook.names import STATIC_QUERY, TRAINED
+from workbook.names import TRAINED
 
 
 def curves(histories: Mapping[str, Sequence[Mapping[str, float]]], documents: int) -> Figure:
@@ -67,64 +60,6 @@ def steps(rows: pd.DataFrame, references: Mapping[str, float]) -> Figure:
         axis.legend(drawn.values(), drawn, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
         caption(figure, rows[rows["metric"] == "ndcg@10"], "thick bar: range over the seeds")
     return figure
-
-
-def ladder(found: Sequence[Step]) -> Figure:
-    """The steps from no attention to attention always: NDCG@10 alone, with BM25 and in one bit, and a query's time.
-
-    Published scores, hollow, have no interval. Raises WorkbookError for no step that was measured here.
-    """
-    if all(step.published for step in found):
-        raise WorkbookError("no step of the ladder was measured: there is nothing to draw")
-    measured = [step for step in found if not step.published]
-    looks = {"alone": ("score", "o", 0.0), "with BM25": ("with_bm25", "D", -0.22), "one bit": ("one_bit", "s", 0.22)}
-    with plt.style.context(STYLE):
-        figure, panels = plt.subplots(1, 2, figsize=(9, 1.9 + 0.5 * len(found)), sharey=True, width_ratios=(3, 2))
-        for place, step in enumerate(found):
-            for label, (name, marker, shift) in looks.items():
-                if score := getattr(step, name):
-                    own = place + shift * (not step.published)
-                    color = f"C{list(looks).index(label)}"
-                    _point(panels[0], score, own, marker, color, hollow=step.published)
-            if step.query_ms:
-                _point(panels[1], step.query_ms, place, "o", "#555555")
-        panels[0].set_yticks(range(len(found)), [f"{step.label}\nattention {step.attention}" for step in found])
-        panels[0].set_xlabel(METRICS["ndcg@10"].label)
-        panels[1].set_xlabel("one query (ms)")
-        times = [end for step in measured for end in step.query_ms[:3]]
-        axes.log(panels[1].xaxis, times)
-        keys = [
-            Line2D([], [], marker=marker, color=f"C{place}", ls="none", label=label)
-            for place, (label, (_, marker, _)) in enumerate(looks.items())
-        ]
-        # attention takes time: the top row is on the right
-        panels[1].legend(handles=keys, loc="upper left", fontsize=9, frameon=True, framealpha=1, edgecolor="none")
-        set_title(figure, _ladder_finding(measured))
-        n = max(step.score.n for step in measured)
-        note(
-            figure, f"{n:,} queries, 95% bootstrap intervals", "times: median and range of single queries",
-            results.machine_label(),
-        )  # fmt: skip
-    return figure
-
-
-def _point(
-    axis: Axes, amount: Interval | Times, place: float, marker: str, color: str, hollow: bool = False
-) -> None:  # fmt: skip
-    value, low, high = amount[:3]
-    ends = None if hollow else [[value - low], [high - value]]
-    axis.errorbar(value, place, xerr=ends, fmt=marker, color=color, mfc="white" if hollow else color, lw=1.2)
-
-
-def _ladder_finding(measured: Sequence[Step]) -> str:
-    """What a table of queries keeps of the transformer's score, in what share of its time."""
-    named = {step.label: step for step in measured}
-    query, always = named[STATIC_QUERY], measured[-1]
-    share = query.query_ms.value / always.query_ms.value
-    return (
-        f"A {query.label} finds NDCG@10 {query.score.value:.3f} in documents that {always.label} encoded, where "
-        f"{always.label} itself finds {always.score.value:.3f}; a query takes {share:.0%} of its time"
-    )
 
 
 def _curves_finding(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:

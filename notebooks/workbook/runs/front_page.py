@@ -1,91 +1,105 @@
-"""The answer on the README: what a run found, written between two marks, so that nobody types a number into it."""
+"""The answer on the READMEs: what a run found, written between two marks, so that nobody types a number into it.
 
-import re
+The rows behind every number that is written are kept beside them, small enough to be committed.
+"""
+
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from workbook import paths, redact
-from workbook.conclusions import across
+from workbook.conclusions import across, code_snippets, published, summary
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import MISSING, Answer
+from workbook.conclusions.summary import Advice
 from workbook.errors import WorkbookError
+from workbook.evaluation.columns import COLUMNS
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, decide, formatted
-from workbook.names import BM25, TRAINED
-from workbook.runs.outcomes import conclude
+from workbook.names import BM25, plain
+from workbook.runs.outcomes import Conclusions, conclude
 from workbook.written import markdown
 
 BEGIN, END = "<!-- answer: written by make readme -->", "<!-- end of the answer -->"
-PLAIN = {  # what labels are called on a front page
-    r"^static-distilled, whole, float32$": "its whole float32 vector",
-    r"\ball-([A-Za-z]+)-[\w-]*v\d+\b": r"\1", rf"\b{TRAINED}\b": "trained static",
-    r"\bstatic-distilled\b": "distilled static", rf" \+ {BM25} \(\w+\)": f" + {BM25}",
-}  # fmt: skip
+PICTURE = "answer"  # the figure of notebook 08 that leads
 
 
-def write(file: Path, run: str, command: str, notebooks: Collection[str] | None = None) -> None:
-    """Put the headline and the answers of a run, of all notebooks or of these, between the marks of a Markdown file.
+def write(
+    file: Path, detail: Path, rows: Path, run: str, command: str, notebooks: Collection[str] | None = None
+) -> None:  # fmt: skip
+    """Write what a run found, of all notebooks or of these: claim, scores and advice into `file`, every answer into
+    `detail`, both Markdown, between their marks; the rows of all that into `rows`, CSV.
 
-    Raises WorkbookError if the file has no marks, or if something is not answered: half an answer is none.
+    Raises WorkbookError if a file has no marks, or if something is not answered: half an answer is none.
     """
+    texts = {each: _around(each) for each in (file, detail)}
+    found = conclude(run, notebooks)
+    if found.problems:
+        raise WorkbookError(f"run {run} cannot answer: {found.problems[0]}")
+    said = [*(one.text for one in found.answers), found.claim]
+    if missing := next((text for text in said if MISSING in text), ""):
+        raise WorkbookError(f"run {run} cannot answer. {missing}")
+    where = f"{markdown(f'On {found.evidence.corpus}, {found.evidence.machine}.')} Made by `{command}`"
+    short = f"{where}, written by `make readme`; the rows are in [data/{rows.name}](data/{rows.name})."
+    written = {
+        file: [f"**{markdown(found.claim)}**", "", markdown(found.intervals), "", *_lead(found), "", short],
+        detail: [*_answers(found), "", f"{where}."],
+    }
+    for each, (before, after) in texts.items():
+        block = "\n".join([BEGIN, *written[each], END])
+        with paths.atomic(each) as temporary:
+            temporary.write_text(redact.clean(f"{before}{block}{after}"), encoding="utf-8")
+    kept = pd.concat([found.rows, across.rows(found.compared, found.asked)]).reindex(columns=["notebook", *COLUMNS])
+    with paths.atomic(rows) as temporary:
+        kept.dropna(axis="columns", how="all").to_csv(temporary, index=False)
+
+
+def _around(file: Path) -> tuple[str, str]:
+    """What is before and after the marks of a file."""
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise WorkbookError(f"{file.name} needs one line {BEGIN} and, below it, one {END}")
-    evidence, problems, headline, answered, abouts, compared = conclude(run, notebooks)
-    if problems:
-        raise WorkbookError(f"run {run} cannot answer: {problems[0]}")
-    if missing := next((text for text in (*(one.text for one in answered), headline) if MISSING in text), ""):
-        raise WorkbookError(f"run {run} cannot answer. {missing}")
-    margin = next(iter(abouts.values())).margin
-    said = claim(compared, margin) if compared else headline
-    told = _over_corpora(compared, margin, answered) if compared else _of_one(answered)
-    meant = (
-        "Mean: of the paired differences in NDCG@10 (1: a perfect ranking), with its 95% interval; a new corpus: where "
-        "its difference is expected (95%). Speeds are medians."
-        if compared
-        else "Differences are in NDCG@10, paired, with 95% intervals; factors of speed are medians, with the range of "
-        "the repeats where one is given."
-    )
-    where = f"{markdown(f'On {evidence.corpus}, {evidence.machine}.')} {meant} Made by `{command}`."
-    block = "\n".join([BEGIN, f"**{markdown(said)}**", "", *told, "", redact.clean(where), END])
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    with paths.atomic(file) as temporary:
-        temporary.write_text(f"{before}{block}{after}", encoding="utf-8")
+    return text.split(BEGIN)[0], text.split(END)[1]
 
 
-def claim(compared: Sequence[Comparison], margin: float) -> str:
-    """Should you pay attention? One sentence over the corpora, of twenty words at most, without an interval."""
-    one = across.main(compared)
-    verdicts, n = Counter(decide(effect, margin) for effect in one.effects.values()), len(one.effects)
-    static, rival = (plain(label).partition(" + ")[0] for label in (one.one, one.other))
-    won = f"{static} beats {rival} on {verdicts[BETTER]} of {n} corpora, loses on {verdicts[WORSE]}"
-    if not one.overall:
-        return f"With word search, {won}: too few to generalise."
-    verdict = decide(one.overall.effect, margin)
-    if verdict == NOT_SETTLED and verdicts[BETTER] and verdicts[WORSE]:
-        return f"It depends on your texts: with word search, {won}."
-    return {
-        BETTER: f"No: with word search beside both, {static} is better than {rival}, on average over {n} corpora.",
-        EQUAL: f"No: with word search beside both, {static} equals {rival} within {margin:g}, on average.",
-        WORSE: f"Yes: with word search beside both, {static} is worse than {rival}, on average over {n} corpora.",
-        NOT_SETTLED: f"Not settled: with word search beside both, {static} and {rival} may differ or not.",
-    }[verdict]
+def _lead(found: Conclusions) -> list[str]:
+    """The picture, the scores, what others published, and what to do, as Markdown."""
+    table = summary.table(found.scores, found.transformer)
+    name = f"figures/{found.evidence.slug}-{PICTURE}.png"
+    lines = [f"![Each method: NDCG@10 against documents a second]({name})", "", *_table(table), ""]
+    if others := published.beside(found.rows, found.transformer):
+        lines += [markdown(others), ""]
+    if not found.advice:
+        return lines
+    said = [f"- {markdown(each)}" for each in found.advice.sentences]
+    return [*lines, "### What to do", "", *said, "", *_code(found.advice)]
 
 
-def plain(label: str) -> str:
-    """A label in plain words: MiniLM, trained static + BM25."""
-    for pattern, said in PLAIN.items():
-        label = re.sub(pattern, said, label)
-    return label
+def _code(advice: Advice) -> list[str]:
+    """The code of the advice, folded."""
+    code = code_snippets.of_advice(advice).rstrip()
+    return ["<details><summary>The code, for a Qdrant server</summary>", "", "```python", code, "```", "", "</details>"]
 
 
-def _of_one(answered: Sequence[Answer]) -> list[str]:
-    rows = [
-        f"| {one.question} | {markdown(one.text)} | {one.n or ''} | "
-        f"{', '.join(f'`{name[:2]}`' for name in one.notebooks)} |"
-        for one in answered
-    ]
-    return ["| question | answer | n | notebook |", "|---|---|---|---|", *rows]
+def _table(frame: pd.DataFrame) -> list[str]:
+    rows = [[str(cell).replace(" [", "\N{NO-BREAK SPACE}[") for cell in row] for row in frame.to_numpy()]
+    lines = [list(frame.columns), ["---"] * len(frame.columns), *([markdown(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _answers(found: Conclusions) -> list[str]:
+    if not found.compared:
+        return [
+            "| question | answer | n | notebook |", "|---|---|---|---|",
+            *(
+                f"| {one.question} | {markdown(one.text)} | {one.n or ''} | "
+                f"{', '.join(f'`{name[:2]}`' for name in one.notebooks)} |"
+                for one in found.answers
+            ),
+        ]  # fmt: skip
+    margin = next(iter(found.asked.values())).margin
+    return _over_corpora(found.compared, margin, found.answers)
 
 
 def _over_corpora(compared: Sequence[Comparison], margin: float, answered: Sequence[Answer]) -> list[str]:

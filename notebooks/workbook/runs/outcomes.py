@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workbook import paths
-from workbook.conclusions import across, answers, asked, run_rows
+from workbook.conclusions import across, answers, asked, run_rows, summary
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import Answer
 from workbook.conclusions.asked import Asked
 from workbook.conclusions.run_rows import Evidence
+from workbook.conclusions.summary import Advice, Score
 from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
@@ -54,18 +55,27 @@ class Outcome(NamedTuple):
 
 
 class Conclusions(NamedTuple):
-    """What the rows of a run conclude: the answers, a headline, and sentences on what keeps rows from being used.
+    """What the rows of a run conclude: a claim, the line it rests on, the answers, and what keeps rows from being used.
 
     `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all, and `compared`
-    has their comparisons.
+    has their comparisons. `rows` are those of `summary.rows`, `scores` and `advice` what they say; None for no advice.
     """
 
     evidence: Evidence
     problems: list[str]
-    headline: str
+    claim: str
+    intervals: str
     answers: list[Answer]
     asked: dict[str, Asked]
     compared: list[Comparison]
+    rows: pd.DataFrame
+    scores: list[Score]
+    advice: Advice | None
+
+    @property
+    def transformer(self) -> str:
+        """The name of the transformer that is compared with; empty if there is none."""
+        return next(iter(self.asked.values())).transformer
 
 
 class Kept(NamedTuple):
@@ -252,12 +262,16 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
     several = {corpus: about for corpus, about in abouts.items() if about.transformer}
     if len(found) > 1 and several:
         evidence = run_rows.together(run, {corpus: found[corpus] for corpus in several})
-    if len(several) > 1:
-        compared = across.compare(several)
-        told = across.headline(compared, margin), across.answer(compared, several)
-        return Conclusions(evidence, problems, *told, several, compared)
-    [about] = list((several or abouts).values())[:1]
-    return Conclusions(evidence, problems, answers.headline(about), answers.answer(about), several or abouts, [])
+    abouts = several or dict(list(abouts.items())[:1])
+    about = next(iter(abouts.values()))
+    compared = across.compare(abouts) if len(abouts) > 1 else []
+    said = summary.claim_over(compared, margin) if compared else summary.claim(about)
+    answered = across.answer(compared, abouts) if compared else answers.answer(about)
+    rows = summary.rows(abouts, compared)
+    scores = summary.scores(rows, about.transformer)
+    advice = summary.advice(abouts, compared, scores)
+    intervals = summary.intervals(abouts, compared)
+    return Conclusions(evidence, problems, said, intervals, answered, abouts, compared, rows, scores, advice)
 
 
 def verdicts(run: str, outcomes: list[Outcome], expected: list[Expected], several: bool) -> str:

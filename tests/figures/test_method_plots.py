@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from workbook.figures import baseline_plots
+from workbook.figures import method_plots
 
 TIMES = {"latency ms with encoding": (0.5, 10.0), "indexed documents/s": (2000.0, 40.0)}
 
@@ -25,18 +25,18 @@ def rows():
 
 
 def test_the_title_says_what_the_best_without_attention_finds(rows):
-    title = baseline_plots.baselines(rows, ["transformer"]).get_suptitle()
+    title = method_plots.baselines(rows, ["transformer"]).get_suptitle()
     assert " ".join(title.split()) == (
         "static + BM25 (rrf) finds the most without attention: NDCG@10 0.700, "
         "+0.050 [+0.010, +0.090] against transformer, a query in 5% of its time"
     )
     for other in ("transformer + BM25 (rrf)", "static query + BM25 (rrf)"):  # whose documents were read with attention
         frame = rows.replace({"static + BM25 (rrf)": other})
-        assert baseline_plots.baselines(frame, ["transformer"]).get_suptitle().startswith("BM25 finds the most")
+        assert method_plots.baselines(frame, ["transformer"]).get_suptitle().startswith("BM25 finds the most")
 
 
 def test_the_ways_are_in_the_order_of_what_they_find(rows):
-    figure = baseline_plots.baselines(rows, ["transformer"])
+    figure = method_plots.baselines(rows, ["transformer"])
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["static + BM25 (rrf)", "transformer", "BM25"]
     points = {x: y for line in figure.axes[0].get_lines() for x, y in zip(*line.get_data(), strict=True)}
@@ -45,11 +45,9 @@ def test_the_ways_are_in_the_order_of_what_they_find(rows):
 
 
 def test_attention_has_a_colour_of_its_own(rows):
-    axis = baseline_plots.baselines(rows, ["transformer"]).axes[0]
+    axis = method_plots.baselines(rows, ["transformer"]).axes[0]
     colors = {x: line.get_color() for line in axis.get_lines() if line.get_marker() in "os" for x in line.get_xdata()}
     assert colors[0.7] == colors[0.6] != colors[0.65]
-    figure = baseline_plots.baselines(
-        rows.replace({"static + BM25 (rrf)": "static query + BM25 (rrf)"}), ["transformer"]
-    )
+    figure = method_plots.baselines(rows.replace({"static + BM25 (rrf)": "static query + BM25 (rrf)"}), ["transformer"])
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["without attention", "with attention", "attention when indexing"]
