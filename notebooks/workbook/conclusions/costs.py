@@ -82,10 +82,11 @@ def in_cores(speeds: pd.DataFrame, static: str, measured: pd.DataFrame) -> str:
         return ""
     row = own.loc[own["value"].idxmax()]
     core = row["value"] / row["threads"]
+    machine, model = there["machine"].iloc[0], there["model"].iloc[0].partition(" (")[0]
     least, most, could = called.min(), called.max(), alone.max()
+    cores = [f"{rate / core:.1f}" for rate in (least, most, could)]
     return (
-        f"{there['machine'].iloc[0]} was measured elsewhere to encode {least:,.0f} to {most:,.0f} texts of {QUERY} words a "
-        f"second with {there['model'].iloc[0].partition(' (')[0]} as people call it: as many as {least / core:.1f} to "
-        f"{most / core:.1f} cores of this CPU with {static}. The card could do {could:,.0f}, were texts tokenized "
-        f"elsewhere: {could / core:.1f} cores."
+        f"{machine}, was measured elsewhere to encode {least:,.0f} to {most:,.0f} texts of {QUERY} words a second with "
+        f"{model} as people call it: as many as {cores[0]} to {cores[1]} cores of this CPU with {static}. "
+        f"The card could do {could:,.0f}, were texts tokenized elsewhere: {cores[2]} cores."
     )

@@ -139,15 +139,16 @@ def one_by_one(
 
 def matters(rows: pd.DataFrame) -> str:
     """From which size of collection on searching takes longer than encoding, if all vectors are compared, computed."""
-    by_part = {part: own for part, own in rows.groupby("part")}
+    by_part = dict(iter(rows.groupby("part")))
     [exact], encoded = by_part[SEARCHES["exact"]].to_dict("records"), by_part[ALL].sort_values("value")
     sizes = [
         f"{_rounded(exact['documents'] * row.value / exact['value']):,} with {row.model} ({row.value:,.2f} ms)"
         for row in (next(encoded.itertuples()), *encoded[encoded["model"] != exact["model"]].head(1).itertuples())
     ]
     return (
-        f"Comparing a query with all of {exact['documents']:,} vectors takes Qdrant {exact['value']:,.2f} ms. So encoding "
-        f"takes longer than that search up to about this many documents, computed: {' and '.join(dict.fromkeys(sizes))}."
+        f"Comparing a query with all of {exact['documents']:,.0f} vectors takes Qdrant {exact['value']:,.2f} ms. "
+        f"So encoding takes longer than that search up to about this many documents, computed: "
+        f"{' and '.join(dict.fromkeys(sizes))}."
     )
 
 

@@ -16,7 +16,7 @@ from workbook.embedding import stages, variants
 from workbook.embedding.encoders import Encoder
 from workbook.embedding.stages import STAGES
 from workbook.errors import WorkbookError
-from workbook.evaluation import batches, columns, results
+from workbook.evaluation import batches, columns, results, statistics
 from workbook.evaluation.stopwatch import WARM_UPS, Times, check_repeats, rounds, threads
 
 DOUBT = "best speed not found"  # a metric: its note says why
@@ -213,6 +213,18 @@ def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataF
         }
         for other in others
     )  # fmt: skip
+
+
+def finding(ratios: pd.DataFrame) -> str:
+    """How many times as fast as the other model's fastest form, at each length, from `ratio_rows` on equal terms."""
+    told = []
+    for words, own in ratios.groupby("words"):
+        row = own.loc[own["value"].idxmin()]
+        times = statistics.with_range(row["value"], row["low"], row["high"], ",.1f")
+        told.append(f"on texts of {words:,} words {times} times as many a second as {row['against']}")
+    cpu = f" on this CPU ({note})" if (note := ratios["note"].iloc[0]) else ""
+    forms = ratios["against"].nunique()
+    return f"{ratios['model'].iloc[0]} encodes{cpu} {', '.join(told)}, the fastest of {forms} forms that ran there."
 
 
 def _ratios(fast: Speed, other: Speed) -> list[float]:
