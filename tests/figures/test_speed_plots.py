@@ -71,11 +71,11 @@ def test_one_cut_needs_no_legend_and_stands_in_the_caption(rows):
 
 def test_the_title_of_speeds_is_against_the_fastest_variant_at_each_length(rows):
     assert title_of(speed_plots.speeds(rows)) == (
-        "static encodes 50 to 75 times as fast as the fastest variant of mini and 9.0 to 1,500 times as fast as large, "
+        "static encodes 50 to 75 times as fast as the fastest form of mini and 9.0 to 1,500 times as fast as large, "
         "at 8 to 512 words per text"
     )
     rows.loc[rows["against"] == "mini (int8)", "value"] = 7.26
-    assert "7.3 times as fast as the fastest variant of mini and" in title_of(speed_plots.speeds(rows))
+    assert "7.3 times as fast as the fastest form of mini and" in title_of(speed_plots.speeds(rows))
 
 
 def test_leads_at_different_cuts_are_used_if_there_are_no_others(rows):
@@ -90,7 +90,7 @@ def test_each_number_of_threads_has_its_panel(rows):
     figure = speed_plots.speeds(pd.concat([rows, one]))
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["2 threads", "1 thread"]
     assert drawn_of(figure.axes[1])["mini, cut at 256 tokens"] == [[8, 200], [512, 5]]
-    assert "fast as the fastest variant of mini" in title_of(figure) and "25 to 75 times" in title_of(figure)
+    assert "fast as the fastest form of mini" in title_of(figure) and "25 to 75 times" in title_of(figure)
 
 
 def test_speeds_name_corpus_batches_repeats_and_machine(rows):

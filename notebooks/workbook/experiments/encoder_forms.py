@@ -120,7 +120,7 @@ def one_by_one(
             spent: list[list[dict]] = [[] for _ in encoders]
             works = [partial(_encode_each, each, asked, own) for each, own in zip(encoders, spent, strict=True)]
             works += [partial(_search_each, index, rows, Search.named(search)) for search in SEARCHES]
-            searching = stopwatch.rounds(works, repeats)[len(encoders) :]
+            searching = stopwatch.rounds(works, repeats, warm_ups=1)[len(encoders) :]
         return {"encoding": [own[-repeats:] for own in spent], "searching": searching}
 
     record = results.remember("one query", about, measure)
