@@ -47,28 +47,28 @@ def ready(corpus: Corpus, name: str, forms: Sequence[str], cut: int | None = Non
     for form in forms:
         if form not in variants.every("transformer"):
             variants.make(name, form)  # says which there are
-    texts, found, told = corpus.document_texts[:COMPARED], {}, []
+    texts, found, told, reference = corpus.document_texts[:COMPARED], [], [], None
     for form in dict.fromkeys(["float32", *forms]):
         row = {"corpus": corpus.name, "model": f"{name} ({form})", "max_tokens": cut}
+        why = variants.lacking(form)
         try:
-            why = variants.lacking(form)
-            encoder = None if why else variants.make(name, form, cut)
-            rows = None if why else vectors.truncate(encoder.encode(texts), encoder.dimensions)
+            if not why:
+                encoder = variants.make(name, form, cut)
+                rows = vectors.truncate(encoder.encode(texts), encoder.dimensions)
+                reference = rows if reference is None else reference
+                least = float((rows * reference).sum(axis=1).min())
+                if form.endswith(" float32") and not least >= 1 - APART:
+                    why = f"its vectors are not PyTorch's: a cosine of {least:.4f}"
         except Exception as error:  # of each runtime its own
             if form == "float32":
                 raise
             why = str(error) if isinstance(error, WorkbookError) else f"{type(error).__name__}: {error}"
-        if not why:
-            found[encoder] = rows
-            least = float((rows * next(iter(found.values()))).sum(axis=1).min())
-            if form.endswith(" float32") and not least >= 1 - APART:
-                why = f"its vectors are not PyTorch's: a cosine of {least:.4f}"
-                del found[encoder]
         if why:
             told.append({**row, "metric": NOT_RUN, "value": 1, "note": why})
         else:
+            found.append(encoder)
             told.append({**row, "model": encoder.name, "metric": "least cosine", "value": least, "n": len(texts)})
-    return Forms([*found], pd.DataFrame(told))
+    return Forms(found, pd.DataFrame(told))
 
 
 def not_run(rows: pd.DataFrame) -> list[str]:
