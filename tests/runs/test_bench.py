@@ -3,7 +3,10 @@
 from itertools import chain
 
 import pandas as pd
+import pytest
 from workbook import __main__, paths
+from workbook.conclusions import costs
+from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
 from workbook.runs import bench, outcomes, runner
@@ -66,10 +69,11 @@ def test_bench_grid_is_a_command(monkeypatch, capsys):
     assert "3 cells: 0.10 s each" in capsys.readouterr().out
 
 
-def test_bench_encoders_is_a_command_and_has_each_form(data, capsys):
+def test_bench_encoders_is_a_command_and_has_each_form(data, tmp_path, capsys):
     """As on a machine with a GPU, whose forms are then among them."""
     models = ["--model", "tiny-static", "--rival", "tiny-transformer", "--form", "float32", "bfloat16"]
-    asked = ["--corpus", "sample", "--words", "4", "8", "--batch", "8", "--repeats", "1"]
+    file = tmp_path / "measured.csv"
+    asked = ["--corpus", "sample", "--words", "4", "8", "--batch", "8", "--repeats", "1", "--record", str(file)]
     assert __main__.main(["bench-encoders", *models, *asked]) == 0
     shown = capsys.readouterr().out
     named = ["tiny-static", "tiny-transformer", "tiny-transformer (bfloat16)"]
@@ -79,3 +83,15 @@ def test_bench_encoders_is_a_command_and_has_each_form(data, capsys):
         2,
     ]
     assert results.machine_label() in shown
+    assert "12 lines added" in shown, "with tokenization and without, of each at both lengths"
+    kept = costs.elsewhere(file)
+    assert set(kept["model"]) == set(named) and set(kept["words"]) == {4, 8} and kept.notna().all(axis=None)
+    assert set(kept["machine"]) == {results.machine_label()} and "torch" in kept["versions"][0]
+    assert kept["command"][0].startswith("python -m workbook bench-encoders --model tiny-static --rival")
+    assert (
+        bench.record(pd.DataFrame([{"model": "a", "words": 8, "metric": "texts/s", "value": 2.0}]), file, "c", "h") == 1
+    )
+    assert costs.elsewhere(file)["value"].tolist()[-1] == 2.0 and len(costs.elsewhere(file)) == 13
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(WorkbookError, match="needs the columns"):
+        bench.record(pd.DataFrame([{"model": "a", "words": 8, "metric": "texts/s", "value": 2.0}]), file, "c", "h")

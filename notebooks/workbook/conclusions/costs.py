@@ -4,6 +4,7 @@ Nothing here is measured: a speed times a price. The speeds elsewhere are in dat
 date, versions and command, as far as they were kept.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -58,15 +59,16 @@ def rows(speeds: pd.DataFrame, queries: pd.DataFrame, prices: Prices) -> pd.Data
     return pd.DataFrame(found)
 
 
-def elsewhere() -> pd.DataFrame:
+def elsewhere(file: Path | None = None) -> pd.DataFrame:
     """Speeds measured on other machines, by COLUMNS; what was not kept of one is missing.
 
     Raises WorkbookError for other columns, or a row without its machine, how it was measured, or its value.
     """
-    frame = results.read_table(ELSEWHERE, {"words": "Int64", "value": float})
+    file = file or ELSEWHERE
+    frame = results.read_table(file, {"words": "Int64", "value": float})
     always = ["machine", "how", "model", "words", "metric", "value"]
     if list(frame.columns) != COLUMNS or frame[always].isna().any(axis=None):
-        raise WorkbookError(f"{ELSEWHERE.name}: needs the columns {', '.join(COLUMNS)}, and {', '.join(always)} filled")
+        raise WorkbookError(f"{file.name}: needs the columns {', '.join(COLUMNS)}, and {', '.join(always)} filled")
     return frame
 
 

@@ -1,5 +1,6 @@
 """Benchmarks for a terminal: notebook 02 with its rows as plain tables, and how fast the instrument itself is."""
 
+import datetime
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbook import locks, paths
-from workbook.conclusions import capacity
+from workbook.conclusions import capacity, costs
 from workbook.corpora import corpora
 from workbook.embedding import encoders, model_files
 from workbook.evaluation import results
@@ -26,7 +27,11 @@ TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Beside a plain loop over encode, the same rounds", [WHAT, "model"], encoding_speed.BESIDE),
     ("Best speed not found", [WHAT, "model"], [encoding_speed.DOUBT]),
     ("Speed-up", [WHAT, "model"], ["speed-up"]),
+    ("Forms of the transformer", ["model"], ["least cosine", "ndcg@10", "ndcg@10 difference"]),
+    ("Forms not run", [WHAT, "model"], ["form not run"]),
     ("Where the time goes", [WHAT, "model"], ["tokenization share", "model share", "pooling share"]),
+    ("One query, milliseconds", ["model"], "one query ms"),
+    ("A million documents and queries, computed from assumed prices", [WHAT, "model"], costs.COSTS),
     ("Batch sizes tried, texts/s", ["model"], "texts/s tried"),
     ("Cold start", ["model"], ["load seconds", "first text ms", "warm text ms", "memory MB"]),
     ("Stored model", ["model", "setting"], ["megabytes", "load ms", "ndcg@10", "ndcg@10 difference"]),
@@ -63,6 +68,24 @@ def _tables(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield title, tables.crossed(rows, metrics, index).data
         elif not isinstance(metrics, str) and rows["metric"].isin(metrics).any():
             yield title, tables.table(rows, index, metrics).data
+
+
+def record(rows: pd.DataFrame, file: Path, command: str, how: str) -> int:
+    """Add speeds of `encoding_speed.every_form` to a file of speeds measured elsewhere; the number of lines added.
+
+    Each has this machine, the day, the versions, the command, and `how` it was measured. Raises WorkbookError for a
+    file that is there and has other columns.
+    """
+    kept = rows[rows["metric"].isin(["texts/s", costs.MODEL_ALONE])]
+    facts = {
+        "machine": results.machine_label(), "date": datetime.date.today().isoformat(), "command": command, "how": how,
+        "versions": ", ".join(f"{name} {version}" for name, version in results.machine()["packages"].items()),
+    }  # fmt: skip
+    added = kept.assign(**facts)[costs.COLUMNS]
+    before = [costs.elsewhere(file)] if file.exists() else []
+    with paths.atomic(file) as temporary:
+        pd.concat([*before, added]).to_csv(temporary, index=False)
+    return len(added)
 
 
 def grid_speed(corpus_name: str, model: str, settings: Sequence[str] = tuple(quantization.SETTINGS)) -> pd.DataFrame:
