@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PINS = paths.NOTEBOOKS / "optional.txt"
 COMMAND = ".venv/bin/pip install -r notebooks/optional.txt"
 OPSET = 17  # of ONNX: what all of these runtimes read
-EXPORT_MEMORY = 8  # sizes of a model that exporting it takes, libraries aside; MiniLM took 6
+EXPORT_MEMORY = 6  # sizes of a model that exporting it takes, libraries aside; MiniLM took 5
 LIBRARIES_MEMORY = 10**9  # bytes
 GRAPH, OUTPUT = "model.onnx", "token_embeddings"
 
