@@ -81,18 +81,14 @@ def test_a_static_model_has_no_runtime(installed):
 def test_a_session_takes_the_transformers_place_and_has_as_many_threads_as_torch(data, by_torch, monkeypatch):
     plain, made = encoders.load(MODEL), variants.make(MODEL, "ONNX Runtime float32", max_tokens=16)
     cut = variants.make(MODEL, max_tokens=16)
-    threads = iter([2, 2, 1])
-    monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
-    for now[0] in threads:
+    for threads in (2, 2, 1):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         assert least_cosine(made.encode(TEXTS, batch_size=4), cut.encode(TEXTS)) > 1 - 1e-6
     assert by_torch == [2, 1], "opened again for another number, and for no other reason"
     assert made.name == f"{MODEL} (ONNX Runtime float32)" and variants.without_format(made) == MODEL
     own = {"model": made.name, "dtype": "ONNX Runtime float32", "runtime": {"opset": runtimes.OPSET}}
     assert made.identity("query") == plain.identity("query") | own | {"max_tokens": 16}
     assert plain.encode(["bank"]).any(), "another encoder's model is as it was"
-
-
-now = [1]
 
 
 def test_a_model_is_exported_once_and_anew_with_another_version(data, by_torch, monkeypatch):
