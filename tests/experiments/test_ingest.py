@@ -56,9 +56,23 @@ def test_everything_is_stored_in_order_and_timed(tmp_path, monkeypatch):
 def test_both_tokenizations_give_the_same_index(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(engine, "prove", lambda index, rows: kept.append(rows(np.arange(JOB.n))))
-    for words_once in (True, False):
-        ingest.run(JOB._replace(words_once=words_once), tmp_path / "run", ignore)
-    assert np.array_equal(*kept)
+    for way in ({"words_once": True}, {"words_once": False}, {"processes": 2}):
+        ingest.run(JOB._replace(**way), tmp_path / "run", ignore)
+    np.testing.assert_allclose(kept[0], kept[1], atol=1e-6)
+    assert np.array_equal(kept[0], kept[2])
+
+
+@pytest.mark.slow
+def test_processes_that_encode_are_told_of_and_go_on_from_what_is_there(tmp_path):
+    values = ingest.run(JOB._replace(processes=2), tmp_path / "run", ignore)
+    assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
+    assert min(values["busy"].values()) > 0
+    assert values["memory"]["encode"] > values["memory"]["start"] + 100e6, "that of the processes is counted in"
+    with pytest.raises(ZeroDivisionError):
+        ingest.run(JOB._replace(processes=2), tmp_path / "run", lambda count: 1 / 0)
+    whole = len(list((tmp_path / "run" / "shards").glob("0*.npy")))
+    assert whole >= 1
+    assert ingest.run(JOB._replace(processes=2), tmp_path / "run", ignore)["resumed"] == whole * SHARD
 
 
 def killed_after(shards, folder, report):

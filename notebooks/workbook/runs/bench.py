@@ -37,7 +37,7 @@ TABLES: list[tuple[str, list[str], list[str] | str]] = [
     ("Peak resident memory, MB", [], "peak MB"),
     ("Disk, bytes per document", [], "disk bytes per document"),
     ("Documents of interrupted attempts, whose seconds are counted in", [WHAT], ["resumed documents"]),
-    ("In all, and search", [WHAT], ["documents/s", "latency ms", "ann precision@10"]),
+    ("In all, and search", [WHAT], ["documents/s", "words/s", "distinct words", "latency ms", "ann precision@10"]),
     ("Growth", [WHAT], ["growth exponent", "growth r2"]),
     ("Planning", [WHAT, "setting"], [*capacity.HOURS, *capacity.EXTRAPOLATED]),
 ]
