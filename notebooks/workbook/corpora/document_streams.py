@@ -27,6 +27,7 @@ SPREAD = 0.6  # standard deviation of the logarithm of the lengths
 # Heaps' law: of N words between spaces, K N^b are distinct. Fitted to SciFact's documents, abstracts as TREC-COVID's
 # are, from 62,500 words to all of its 1.1 million; what lies beyond is extrapolated.
 HEAPS = (8.75, 0.668)
+STEP = 2_147_483_647  # a prime: so many steps further each time, one comes to every pair before any comes again
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,14 @@ def assembled(corpus: Corpus, n: int, seed: int) -> Iterator[str]:
 
 
 class _MadeUp:
-    """Words that stand nowhere else: the beginning of one rare word of a corpus and the end of another."""
+    """Words that stand nowhere else: the beginning of one word of a corpus and the end of another, each pair once."""
 
     def __init__(self, known: Counter[str], seed: int):
         self._shares = np.array(list(known.values())) / known.total()
-        self._rare = [word for word, count in known.items() if count == 1 and len(word) > 3] or [*known]
-        self._random, self._words, self._given = np.random.default_rng([seed, 1]), 0, 0.0
+        long = [word for word in known if len(word) > 3] or [*known]
+        self._beginnings = [*dict.fromkeys(word[: len(word) // 2 + 1] for word in long)]
+        self._ends = [*dict.fromkeys(word[len(word) // 2 :] for word in long)]
+        self._next, self._words, self._given = seed * STEP, 0, 0.0
 
     def counts(self, lengths: np.ndarray) -> np.ndarray:
         """How many of the words of each of the next texts, whose lengths are given, are made up: (n,), at most half."""
@@ -151,6 +154,8 @@ class _MadeUp:
         return np.minimum(whole, lengths // 2)
 
     def words(self, count: int) -> list[str]:
-        one, other = self._random.integers(0, len(self._rare), (2, count)).tolist()
-        pairs = ((self._rare[first], self._rare[last]) for first, last in zip(one, other, strict=True))
-        return [f"{first[: len(first) // 2 + 1]}{last[len(last) // 2 :]}" for first, last in pairs]
+        first = self._next
+        self._next += count * STEP
+        pairs = len(self._beginnings) * len(self._ends)
+        places = (divmod(number % pairs, len(self._ends)) for number in range(first, self._next, STEP))
+        return [self._beginnings[one] + self._ends[other] for one, other in places]
