@@ -62,7 +62,7 @@ NOWHERE, INDEXING, ALWAYS = "nowhere", "when indexing", "always"  # where a meth
 # The notebooks that measure nothing: they read the rows of the others, the second those of several corpora
 VERDICT, ACROSS = "08_should_you_pay_attention", "09_across_corpora"
 _PLAIN = {  # of parts of labels
-    r"^static-distilled, whole, float32$": "its whole float32 vector",
+    r"\bstatic-distilled, whole, float32$": "its whole float32 vector",
     r"\ball-([A-Za-z]+)-[\w-]*v\d+\b": r"\1", rf"\b{TRAINED}\b": "trained static",
     r"\bstatic-distilled\b": "distilled static", rf" \+ {BM25} \(\w+\)": f" + {BM25}",
 }  # fmt: skip

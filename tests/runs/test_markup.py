@@ -81,3 +81,19 @@ def test_headings_follow_in_order_with_names_of_their_own():
         (2, "a-b", "A & b"), (3, "deep", "deep"), (2, "a-b-2", "A & b"), (3, "content-2", "Content"),
     ]  # fmt: skip
     assert [tag.name for tag in soup.find_all(markup.HEADINGS)] == ["h2", "h3", "h2", "h3"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [(10, 6, ""), (11, 6, "All 11 rows"), (3, 7, "All 7 columns"), (12, 8, "All 12 rows and 8 columns")],
+)
+def test_rows_beyond_ten_and_columns_beyond_six_wait_behind_a_box(rows, columns, said):
+    frame = pd.DataFrame([[str(n)] * (columns - 1) for n in range(rows)])
+    soup = BeautifulSoup(frame.to_html(), "html.parser")
+    markup.tables(soup, lambda own: "")
+    labels = [label.get_text() for label in soup.find_all("label")]
+    assert labels == [said] * bool(said)
+    figure = soup.find("figure")
+    assert ("many-rows" in figure["class"], "many-columns" in figure["class"]) == (rows > 10, columns > 6)
+    assert all(soup.find(id=label["for"])["type"] == "checkbox" for label in soup.find_all("label"))
+    assert len(soup.select("tbody tr")) == rows, "all of it is there"

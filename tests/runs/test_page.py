@@ -82,7 +82,7 @@ def test_a_page_has_a_language_a_title_a_way_past_the_head_and_headings_in_order
     soup = BeautifulSoup(everything(), "html.parser")
     assert soup.html["lang"] == "en"
     assert soup.title.get_text() == "What is ? - run smoke"
-    assert [heading.name for heading in soup.find_all(re.compile("^h[1-6]$"))] == ["h1", "h2"]
+    assert [heading.name for heading in soup.find_all(re.compile("^h[1-6]$"))] == ["h1", "h2", "h2"]
     assert soup.select_one("body > a:first-child")["href"] == "#" + soup.main["id"]
     for link in soup.select("a[href^='#']"):
         assert soup.find(id=link["href"][1:]), link
@@ -190,7 +190,7 @@ def contrast(one, other):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read_in_both_schemes(scheme):
     found = colours(scheme)
-    text = set(found) - {"paper", "card", "line", "alarm"}
+    text = set(found) - {"paper", "card", "line", "alarm", "figure"}
     assert {"ink", "quiet", "link", "good", "bad", "comment"} <= text
     for name in text:
         for ground in ("paper", "card"):
@@ -206,7 +206,38 @@ def test_contrast_is_that_of_wcag():
 
 def test_no_colour_is_written_outside_the_two_schemes():
     rules = LOOK[LOOK.index("* { box-sizing") :]
-    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", rules)) <= {"#ffffff"}, "only pictures stand on white in both"
+    assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", rules)) <= {"#ffffff"}, "small pictures, which are turned"
+
+
+def led(*cells):
+    """A page of cells, each a list of outputs and tags."""
+    made = [new_code_cell("x", outputs=outputs, metadata={"tags": tags}) for outputs, tags in cells]
+    whole = new_notebook(cells=[new_markdown_cell("# What?\n\nHow it was done."), *made])
+    return BeautifulSoup(page.render(whole, "What?", PLACE), "html.parser"), whole
+
+
+def figure_of(alt):
+    return shown({"image/png": png(), "text/plain": ""}, **{"image/png": {"alt": alt}})
+
+
+def test_what_was_found_comes_first_and_where_it_was_run_last():
+    soup, whole = led(
+        ([figure_of("Not it. A line")], []), ([figure_of("BM25 finds 0.5 of it. A dot")], [page.FINDING])
+    )  # fmt: skip
+    text = soup.main.get_text(" ", strip=True)
+    assert text.startswith("BM25 finds 0.5 of it. How it was done.") and text.endswith("About this run corpus sample")
+    assert [image["alt"] for image in soup.find_all("img")] == ["BM25 finds 0.5 of it. A dot", "Not it. A line"]
+    assert page.lead(whole).finding == "BM25 finds 0.5 of it."
+
+
+def test_a_finding_in_words_needs_no_other():
+    soup, _ = led(([shown({"text/html": "<p>So it is.</p>"}), figure_of("A title. A dot")], [page.FINDING]))
+    assert not soup.select(".headline") and soup.main.get_text(" ", strip=True).startswith("So it is. How it")
+
+
+def test_a_page_without_a_finding_begins_with_its_text():
+    soup, whole = led(([figure_of("A title. A dot")], []))
+    assert not soup.select("section.finding") and page.lead(whole) is None
 
 
 def test_a_picture_that_cannot_be_read_is_left_out():

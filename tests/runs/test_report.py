@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import zipfile
 
 import html5lib
 import nbformat
@@ -16,7 +17,7 @@ from workbook import __main__, paths
 from workbook.conclusions import run_rows
 from workbook.evaluation import results
 from workbook.names import VERDICT
-from workbook.runs import outcomes, report
+from workbook.runs import kept, outcomes, report
 
 ENDED = {"end_time": "2026-01-02T03:04:05.6+00:00", "exception": None, "duration": 100}
 ENDED["parameters"] = {"corpus": "tiny"}
@@ -103,6 +104,28 @@ def test_a_whole_run_has_an_index_pages_and_rows(project):
     assert not soup.find(class_="banner")
     published = results.published_file("tiny", "01_first")
     assert (index.parent / "rows" / "01_first.csv").read_text() == published.read_text()
+
+
+def test_all_of_a_report_is_in_one_file_to_send(project):
+    everything()
+    folder = build(project).parent
+    with zipfile.ZipFile(folder / report.ZIP) as packed:
+        names = packed.namelist()
+        assert packed.read("tiny/index.html") == (folder / "index.html").read_bytes()
+    pages = [f"tiny/{name}.html" for name in ("index", *TITLES)]
+    assert set(names) == {*pages, "tiny/rows/01_first.csv", "tiny/rows/02_second.csv"}
+
+
+def test_the_time_told_is_that_of_the_measurement(project):
+    everything()
+    kept.note_time("tiny", "01_first", 4000)
+    kept.note_time("tiny", "01_first", 3)  # the same rows were read, not measured
+    assert kept.seconds_of("tiny", "01_first") == 4000
+    assert "took 70 minutes" in words(build(project))
+    publish("01_first", note="measured anew")
+    kept.note_time("tiny", "01_first", 3)
+    assert kept.seconds_of("tiny", "01_first") == 3
+    assert kept.seconds_of("tiny", "03_never") is None
 
 
 def test_a_clock_that_was_put_back_takes_no_time_away(project):
@@ -272,7 +295,8 @@ def test_the_index_answers_from_the_rows(data, tmp_path, monkeypatch):
     published_run.publish(monkeypatch, run="smoke", without=("06_your_data",))
     index = report.build("smoke", {})
     text = words(index)
-    assert "The answer On this corpus, yes: trained + BM25 (dbsf) is worse" in text
+    assert "On made, trained static + BM25 beats slow and indexes 100 times faster" in text
+    assert "What to do Start with trained static + BM25" in text and "def search(text, limit=10):" in text
     assert "How much faster does it encode? fast encodes 40 [36, 44] times as fast" in text
     assert "n = 3, rows of 02_encoding_speed , key 5eed" in text
     assert "Which setting, for this corpus? Not measured: run notebook 06." in text

@@ -11,7 +11,7 @@ from workbook import paths
 from workbook.conclusions import run_rows
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.runs import outcomes, report, runner
+from workbook.runs import kept, outcomes, report, runner
 
 READING = "08_should_you_pay_attention"
 
@@ -115,7 +115,7 @@ def test_what_ended_well_is_not_run_again_while_all_that_decides_it_is_the_same(
     rows = "import pandas as pd\nfrom workbook.evaluation import results\n"
     rows += 'results.publish("01_first", pd.DataFrame([{"metric": "ndcg@10", "value": 0.5}]))'
     write_notebook(project / "notebooks", "01_first", DEFAULTS, rows)
-    monkeypatch.setenv("PYTHONPATH", str(outcomes.PACKAGE.parent))
+    monkeypatch.setenv("PYTHONPATH", str(kept.PACKAGE.parent))
 
     def ran(only=()):
         capsys.readouterr()

@@ -18,7 +18,7 @@ from workbook.evaluation import meta_analysis
 from workbook.evaluation.meta_analysis import FEWEST, Overall
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, formatted, told
 from workbook.experiments.retrieval_methods import find
-from workbook.names import ACROSS, ALIGNED, BM25, STATIC_QUERY, TRAINED, with_bm25
+from workbook.names import ACROSS, ALIGNED, BM25, STATIC_QUERY, TRAINED, plain, with_bm25
 from workbook.qdrant.engine import FUSIONS
 
 Effect = Callable[[Asked], Interval | None]  # of one corpus; None where it was not measured
@@ -140,14 +140,16 @@ def answer(compared: Sequence[Comparison], abouts: Mapping[str, Asked]) -> list[
 
 
 def shown(compared: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """The comparisons that answer each question; notebook 09 has the others."""
+    """The comparisons that answer each question, with BM25 by the fusion of the claim; notebook 09 has the others."""
     found: dict[str, list[Comparison]] = {}
     for each in compared:
         found.setdefault(each.question, []).append(each)
+    fusion = main(compared).one.rpartition(JOINED)[2] if HYBRID in found else ""
     if HYBRID in found:
-        found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other]
+        found[HYBRID] = [each for each in found[HYBRID] if BM25 in each.other and each.one.endswith(fusion)]
     if QUERIES in found:
-        found[QUERIES] = [each for each in found[QUERIES] if STATIC_QUERY in each.one and each.other != TRAINED]
+        asking = [each for each in found[QUERIES] if STATIC_QUERY in each.one and each.other != TRAINED]
+        found[QUERIES] = [each for each in asking if JOINED not in each.one or each.one.endswith(fusion)]
     for question in COMPRESSED:
         found[question] = [each for each in found.get(question, []) if BM25 not in each.other][:SHOWN]
     return {question: own for question, own in found.items() if own}
@@ -158,7 +160,7 @@ def _answer(question: str, own: Sequence[Comparison], margin: float) -> Answer:
     told = [*(_told(each, margin) for each in own), *few]
     if question == QUERIES:
         told = [
-            f"A {STATIC_QUERY} is read by a table, trained to find documents as {own[0].other} encoded them.",
+            f"A {STATIC_QUERY} is read by a table, trained to find documents as {plain(own[0].other)} encoded them.",
             *told,
         ]
     return Answer(question, " ".join(told), notebooks=(ACROSS,))
@@ -169,13 +171,14 @@ def _told(each: Comparison, margin: float) -> str:
     count = Counter(decide(effect, margin) for effect in each.effects.values())
     said = {BETTER: "better on", EQUAL: f"equal within {margin:g} on", WORSE: "worse on", NOT_SETTLED: "not settled on"}
     counted = [f"{words} {count[verdict]}" for verdict, words in said.items() if count[verdict]]
+    pair = f"{plain(each.one)} against {plain(each.other)}"
     on_each = f"{', '.join(counted)} of {len(each.effects)} corpora"
     if not each.overall:
-        return f"{each.one} against {each.other}: {on_each}."
+        return f"{pair}: {on_each}."
     low, high = (formatted(end, "+.3f") for end in each.overall.prediction)
     mean, verdict = each.overall.effect.text(3, "+"), told(each.overall.effect, margin)
     return (
-        f"{each.one} against {each.other}: {mean} on average, {verdict}{_hangs_on(each, margin)}; {on_each}; "
+        f"{pair}: {mean} on average, {verdict}{_hangs_on(each, margin)}; {on_each}; "
         f"a new corpus is expected between {low} and {high} (95%)."
     )
 
@@ -208,7 +211,8 @@ def _faster(abouts: Mapping[str, Asked]) -> list[Answer]:
         return []
     low, high = min(factors, key=factors.get), max(factors, key=factors.get)
     ends = " to ".join(dict.fromkeys(f"{times(factors[name])} ({name})" for name in (low, high)))
-    text = f"{static} with BM25 encodes and indexes {ends} as many documents a second as {transformer} (float32)."
+    text = f"{plain(static)} + BM25 indexes {ends} as many documents a second as {plain(transformer)} in float32."
+    text = f"{text[0].upper()}{text[1:]}"
     return [Answer(FASTER, text, notebooks=(ACROSS,))]
 
 

@@ -17,7 +17,7 @@ from workbook.evaluation import results, statistics
 from workbook.evaluation.statistics import Interval, keeps, told, with_range
 from workbook.experiments import encoding_speed, losses
 from workbook.experiments.retrieval_methods import MeasuredMethod
-from workbook.names import BM25, DISTILLED, STATIC_QUERY, TRAINED
+from workbook.names import BM25, DISTILLED, STATIC_QUERY, TRAINED, plain
 
 MISSING = "Not measured"
 # Questions that have a number on every corpus, so that they are also asked of several
@@ -70,8 +70,8 @@ def _kept(about: Asked) -> Answer | None:
         return None
     kept = share.iloc[0]
     text = (
-        f"{about.static} keeps {with_range(kept['value'], kept['low'], kept['high'], '.0%')} of the NDCG@10 of "
-        f"{about.transformer}: {Interval.of(lost.iloc[0]).text(3, '+')}."
+        f"{_start(about.static)} keeps {with_range(kept['value'], kept['low'], kept['high'], '.0%')} of the NDCG@10 of "
+        f"{plain(about.transformer)}: {Interval.of(lost.iloc[0]).text(3, '+')}."
     )
     scores, unknown = about.of("01", "ndcg@10", search="exact"), about.of("01", results.NOTHING_KNOWN)
     text = " ".join([text, *(f"{each}." for each in results.nothing_known(unknown[unknown["method"].isna()]))])
@@ -86,16 +86,16 @@ def _faster(about: Asked) -> Answer | None:
     fairest = fair.loc[fair.groupby("words")["value"].idxmin()]
     ends = fairest.sort_values("words").iloc[[0, -1]].drop_duplicates("words")
     factors = [
-        f"{with_range(row.value, row.low, row.high, ',.0f')} times as fast as {row.against} "
+        f"{with_range(row.value, row.low, row.high, ',.0f')} times as fast as {plain(row.against)} "
         f"on texts of {row.words:,.0f} words"
         for row in ends.itertuples()
     ]
-    rival = "the rival is the fastest form of it on this machine, cut at the same token"
+    rival = f"that is {plain(about.transformer)}'s fastest format here, on texts of the same length"
     doubted = about.of("02", encoding_speed.DOUBT)
     alike = ["words", "max_tokens", "threads"]
     if not ends.merge(doubted, left_on=[*alike, "against"], right_on=[*alike, "model"]).empty:
         rival += "; its best speed was not found, notebook 02 says why"
-    text = f"{about.static} encodes {', '.join(factors)} (range of the repeats); {rival}."
+    text = f"{_start(about.static)} encodes {', '.join(factors)} (range of the repeats); {rival}."
     return _from(ends, text, int(ends["n"].min()))
 
 
@@ -105,7 +105,7 @@ def _smaller(about: Asked) -> Answer | None:
     if not (known and {about.static, about.transformer} <= set(sizes)):
         return None
     text = (
-        f"{about.static} has {sizes[about.static]:,.1f} MB on disk and {about.transformer} "
+        f"{_start(about.static)} has {sizes[about.static]:,.1f} MB on disk, {plain(about.transformer)} "
         f"{sizes[about.transformer]:,.1f}; of a document a search reads {one.searched_bytes:,.0f} bytes"
         f"{' (computed)' * one.bytes_computed} with the one and {other.searched_bytes:,.0f}"
         f"{' (computed)' * other.bytes_computed} with the other."
@@ -119,16 +119,16 @@ def _cut(about: Asked) -> Answer | None:
         return None
     cuts = compressed(about, "03")
     if not cuts:
-        return _from(whole, f"{about.static} has no fewer to cut to.", None)
+        return _from(whole, f"{_start(about.static)} has no fewer to cut to.", None)
     fine = [row for *_, row in cuts if keeps(Interval.of(row), about.margin)]
-    first = f"No cut that was tried is shown to lose less than {about.margin:g}"
+    first = f"No shorter vector is shown to lose less than {about.margin:g}"
     if fine:
         least = min(fine, key=lambda row: row["dimension"])
         lost = Interval.of(least).text(3, "+")
         first = f"{least['dimension']} dimensions are shown to lose less than {about.margin:g}, {lost}"
     rows = pd.DataFrame([row for *_, row in cuts])
     costs = [f"{row['dimension']}: {Interval.of(row).text(3, '+')}" for *_, row in cuts[:3]]
-    return _from(rows, f"{first}; {about.static} cut to {', to '.join(costs)}.", int(rows["n"].iloc[0]))
+    return _from(rows, f"{first}; {plain(about.static)} cut to {', to '.join(costs)}.", int(rows["n"].iloc[0]))
 
 
 def _quantized(about: Asked) -> Answer | None:
@@ -137,7 +137,7 @@ def _quantized(about: Asked) -> Answer | None:
         return None
     costs = [f"{name} ({size:,.0f} bytes): {_judged(Interval.of(row), about.margin)}" for name, size, row in chosen]
     rows = pd.DataFrame([row for *_, row in chosen])
-    text = f"{about.static}, whole vectors on HNSW against float32 searched exactly: {'; '.join(costs)}."
+    text = f"{_start(about.static)}, searched by HNSW, against float32 searched exactly: {'; '.join(costs)}."
     return _from(rows, text, int(rows["n"].max()))
 
 
@@ -155,8 +155,8 @@ def _training(about: Asked) -> Answer | None:
     mean = f", mean over {int(seeds.max())} seeds" if len(seeds) and seeds.max() > 1 else ", one seed"
     text = (
         f"Trained{took} on the corpus's own text, without a query or a judgement{mean}, it finds "
-        f"{gained.text(3, '+')} over {about.static}, which it starts from; against {about.transformer} it is "
-        f"{_judged(Interval.of(judged.iloc[0]), about.margin)}."
+        f"{gained.text(3, '+')} over {plain(about.static)}, which it starts from; against "
+        f"{plain(about.transformer)} it is {_judged(Interval.of(judged.iloc[0]), about.margin)}."
     )
     return _from(pd.concat([lost, judged]), text, gained.n)
 
@@ -165,11 +165,14 @@ def _queries(about: Asked) -> Answer | None:
     query, transformer = about.method(STATIC_QUERY), about.method(about.transformer)
     if not (query and transformer):
         return None
-    alike = [(query, transformer), *about.alike(STATIC_QUERY)]
-    found = [f"{one.label} against {other.label}: {_judged(one.minus(other), about.margin)}" for one, other in alike]
+    alike = [(query, transformer), *about.alike(STATIC_QUERY)[:1]]
+    found = [
+        f"{plain(one.label)} against {plain(other.label)}: {_judged(one.minus(other), about.margin)}"
+        for one, other in alike
+    ]
     faster = float(np.median(transformer.latency) / np.median(query.latency))
     text = (
-        f"A table trained on the corpus's own text finds documents as {about.transformer} encoded them, in "
+        f"A table trained on the corpus's own text finds documents as {plain(about.transformer)} encoded them, in "
         f"{query.query_ms.value:,.2f} ms a query, {times(faster)} as fast: {'; '.join(found)}."
     )
     return _by_methods(text, *(each for pair in alike for each in pair))
@@ -182,18 +185,19 @@ def _words(about: Asked) -> Answer | None:
     speed = times_as_fast(words, about.transformer, about.methods)
     fast = f", with {times(speed)} as many documents a second" if speed else ""
     compared = _judged(words.minus(transformer), about.margin)
-    return _by_methods(f"BM25 against {transformer.label} alone: {compared}{fast}.", words, transformer)
+    return _by_methods(f"BM25 against {plain(transformer.label)} alone: {compared}{fast}.", words, transformer)
 
 
 def _hybrid(about: Asked) -> Answer | None:
     words, pairs = about.method(BM25), about.alike()
     if not (words and pairs):
         return None
+    best, both = pairs[0]
     found = [
-        f"{best.label} against {label}: {_judged(best.minus(other), about.margin)}"
-        for best, other, label in [*((*pair, pair[1].label) for pair in pairs), (pairs[0][0], words, "BM25 alone")]
+        f"{plain(best.label)} against {label}: {_judged(best.minus(other), about.margin)}"
+        for other, label in ((both, plain(both.label)), (words, "BM25 alone"))
     ]
-    return _by_methods("; ".join(found) + ".", *(way for pair in pairs for way in pair), words)
+    return _by_methods("; ".join(found) + ".", best, both, words)
 
 
 def _own(about: Asked) -> Answer | None:
@@ -214,8 +218,8 @@ def _own(about: Asked) -> Answer | None:
     confirmed = [keeps(Interval.of(row), row["margin"]) for _, row in chosen.iterrows()]
     none = "" if any(confirmed) else "None is confirmed. "
     text = (
-        f"{none}{chosen['model'].iloc[0]} against its whole float32 vector, chosen on half of the queries, reported "
-        f"on the other: {'; '.join(said.values())}."
+        f"{none}{_start(chosen['model'].iloc[0])} against its whole float32 vector, chosen on half of the queries, "
+        f"reported on the other: {'; '.join(said.values())}."
     )
     return _from(chosen, text, int(chosen["n"].min()))
 
@@ -232,6 +236,12 @@ QUESTIONS: list[tuple[str, str, Callable[[Asked], Answer | None]]] = [
     (HYBRID, "05", _hybrid),
     ("Which setting, for this corpus?", "06", _own),
 ]
+
+
+def _start(label: str) -> str:
+    """A label in plain words, as a sentence begins; a model's own name stays as it is."""
+    said = plain(label)
+    return said if said == label else said[0].upper() + said[1:]
 
 
 def _judged(difference: Interval, margin: float) -> str:

@@ -31,7 +31,7 @@ def quality_and_speed(found: Sequence[Score], corpora: Collection[str], machine:
     if not found:
         raise WorkbookError("there is no method to draw: run notebooks 01_static_vs_transformer and 05_train_your_own")
     with plt.style.context(STYLE):
-        figure, axis = plt.subplots(figsize=(7, 4.9))
+        figure, axis = plt.subplots(figsize=(6, 4.6))
         for each in found:
             color, marker = LOOKS[each.attention]
             low, high = each.ndcg.value - each.ndcg.low, each.ndcg.high - each.ndcg.value
@@ -47,7 +47,8 @@ def quality_and_speed(found: Sequence[Score], corpora: Collection[str], machine:
             Line2D([], [], ls="none", color=LOOKS[where][0], marker=LOOKS[where][1], label=KINDS[where])
             for where in needed
         ]
-        figure.legend(handles=keys, loc="outside lower left", ncols=len(keys), fontsize=10)
+        above = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1), "borderpad": 0.3}
+        axis.legend(handles=keys, ncols=len(keys), fontsize=9, columnspacing=1, handletextpad=0.2, **above)
         set_title(figure, _speed_finding(found))
         of = ", ".join(corpora) if len(corpora) < 4 else f"mean over {len(corpora)} corpora"
         sizes = sorted({each.megabytes for each in found})

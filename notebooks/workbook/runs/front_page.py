@@ -17,7 +17,7 @@ from workbook.conclusions.summary import Advice
 from workbook.errors import WorkbookError
 from workbook.evaluation.columns import COLUMNS
 from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, decide, formatted
-from workbook.names import BM25, plain
+from workbook.names import plain
 from workbook.runs.outcomes import Conclusions, conclude
 from workbook.written import markdown
 
@@ -103,18 +103,15 @@ def _answers(found: Conclusions) -> list[str]:
 
 
 def _over_corpora(compared: Sequence[Comparison], margin: float, answered: Sequence[Answer]) -> list[str]:
-    """A table of the comparisons that answer the questions, those with BM25 by the fusion of the claim alone.
+    """A table of the comparisons that answer the questions.
 
     Of cuts the mildest and of rescored codes the trained model's: 09 has the others.
     """
-    fusion = across.main(compared).one.rpartition(" + ")[2]
     lines = ["| question | compared | mean | better, equal, worse, open | a new corpus |", "|---|---|---|---|---|"]
     for question, own in across.shown(compared).items():
         asked = question
         few = own[:1] if question == across.CUT else own[-1:] if question == across.RESCORED else own
         for each in few:
-            if BM25 in each.one.partition(" + ")[2] and fusion not in each.one:
-                continue
             counts = Counter(decide(effect, margin) for effect in each.effects.values())
             counted = ", ".join(str(counts[verdict]) for verdict in (BETTER, EQUAL, WORSE, NOT_SETTLED))
             mean = each.overall.effect.text(3, "+") if each.overall else ""
@@ -123,5 +120,4 @@ def _over_corpora(compared: Sequence[Comparison], margin: float, answered: Seque
             numbers = " | ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in (mean, counted, new))
             lines.append(f"| {asked} | {pair} | {numbers} |")
             asked = ""
-    faster = [markdown(plain(one.text)) for one in answered if one.question == across.FASTER]
-    return [*lines, "", *(f"{text[0].upper()}{text[1:]}" for text in faster)]
+    return [*lines, "", *(markdown(one.text) for one in answered if one.question == across.FASTER)]

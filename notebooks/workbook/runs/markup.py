@@ -24,6 +24,7 @@ ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}, "t
 COLOURED = re.compile(r"highlight|ansi-[\w-]+|[a-z]{1,2}[a-z\d]?")  # classes of code and of a terminal's colours
 HEADINGS = re.compile(r"^h[1-6]$")
 LINKS = re.compile(r"(https?://|mailto:|#|[\w./-]+(#|$))")
+ROWS, COLUMNS = 10, 6  # of a table that are shown at first
 LONG, TEXT = 30, 120  # characters of a cell, from which it may break and is given room, and more of it
 NUMBER = re.compile(r"^[-+\u2212]?[\d.,]+(e[-+]?\d+)?%?(\s*\[.*\])?$")
 
@@ -71,7 +72,8 @@ def tables(soup: BeautifulSoup, caption: Callable[[str], str]) -> None:
             if not part.get_text(strip=True):
                 part.decompose()
         label = f"Table {number}: {heading_above(table)}".removesuffix(": ")
-        table.wrap(soup.new_tag("figure", attrs={"class": "table"}))
+        figure = table.wrap(soup.new_tag("figure", attrs={"class": "table"}))
+        _fold(soup, figure, table, number)
         region = table.wrap(soup.new_tag("div"))
         scrolled(region, "region", label)
         if below:
@@ -113,6 +115,24 @@ def heading_above(tag: Tag) -> str:
     """Text of the nearest heading before a tag, without nbconvert's pilcrow; empty if there is none."""
     heading = tag.find_previous(HEADINGS)
     return " ".join(heading.get_text().rstrip("¶").split()) if heading else ""
+
+
+def _fold(soup: BeautifulSoup, figure: Tag, table: Tag, number: int) -> None:
+    """Let a box show the rows and columns of a table beyond ROWS and COLUMNS, which are hidden without it."""
+    rows = len(table.select("tbody > tr"))
+    columns = max((len(row.find_all(["td", "th"], recursive=False)) for row in table.select("tr")), default=0)
+    spans = table.select("[colspan], [rowspan]")
+    more = [f"{rows} rows"] * (rows > ROWS) + [f"{columns} columns"] * (columns > COLUMNS and not spans)
+    if not more:
+        return
+    classes = {"rows": "many-rows", "columns": "many-columns"}
+    figure["class"] = ["table", *(classes[each.split()[1]] for each in more)]
+    name = f"all-{number}"
+    box = soup.new_tag("input", attrs={"type": "checkbox", "id": name})
+    label = soup.new_tag("label", attrs={"for": name})
+    label.string = f"All {' and '.join(more)}"
+    figure.insert(0, label)
+    figure.insert(0, box)
 
 
 def _set_cell(cell: Tag) -> None:

@@ -1,7 +1,6 @@
 """A run as the runner, the report and the README see it: its name, its files, how it ended, what its rows conclude."""
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -22,11 +21,8 @@ from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, statistics
-from workbook.runs import parameters
-from workbook.runs.plan import Job
 
 UNFINISHED = "the notebook did not run to its end"
-PACKAGE = Path(__file__).parent.parent
 LONGEST_NAME = 200  # bytes; a file system allows 255, and what is being written is called something more
 LONGEST_LIST = 100  # characters of names of several corpora; longer ones are told by their number and a hash
 
@@ -78,48 +74,6 @@ class Conclusions(NamedTuple):
         return next(iter(self.asked.values())).transformer
 
 
-class Kept(NamedTuple):
-    """A notebook of a run of several corpora, and the hash of its corpus: whether it need not be run again.
-
-    Without a corpus, and with a server, where what was there yesterday need not be there today, it is always run.
-    """
-
-    run: str
-    job: Job
-    corpus: str
-
-    def holds(self) -> bool:
-        """Whether it ended well when all that decides it was the same, and its rows are still there."""
-        try:
-            executed = json.loads(executed_file(self.run, self.job.notebook).read_text(encoding="utf-8"))
-            results.read_rows(results.published_file(self.run, self.job.notebook))
-            return not error_of(executed) and self._file.read_text(encoding="utf-8") == self._inputs() != ""
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def write(self) -> None:
-        """Note what decided it, once it ended well."""
-        if inputs := self._inputs():
-            with paths.atomic(self._file) as temporary:
-                temporary.write_text(inputs, encoding="utf-8")
-
-    @property
-    def _file(self) -> Path:
-        return results.published_file(self.run, self.job.notebook).with_suffix(".inputs")
-
-    def _inputs(self) -> str:
-        given = self.job.parameters
-        more = given.get("labelled_split") or given.get("other_corpus")  # whose content is not looked at here
-        if not self.corpus or more or given.get("engine_name") == "server":
-            return ""
-        sources = sorted([*PACKAGE.rglob("*.py"), paths.NOTEBOOKS / f"{self.job.notebook}.ipynb"])
-        sources += [paths.NOTEBOOKS / "workbook.mplstyle", paths.ROOT / "requirements.txt"]
-        sources += sorted((paths.ROOT / "data").glob("*.csv"))
-        models = [encoders.load(given[name]).revision for name in parameters.MODELS if given.get(name)]
-        told = [self.corpus, given, models, results.machine(), *map(_digest, filter(paths.is_file, sources))]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
 def run_name(profile: str, overrides: Mapping[str, str]) -> str:
     """Name of a run: the folder of its executed notebooks and of its rows. What is in a folder goes by its content."""
     named = {"corpus": _corpora_name, "static_model": _model_name, "engine_name": str}
@@ -151,7 +105,7 @@ def corpus_name(value: str) -> str:
         return place.resolve().name
     qrels = sorted((place / "qrels").glob("*.tsv"))
     files = [place / "corpus.jsonl", place / "queries.jsonl", *qrels] if place.is_dir() else [place]
-    digests = [_digest(file) for file in filter(paths.is_file, files)]
+    digests = [digest(file) for file in filter(paths.is_file, files)]
     return corpora.slug(place.resolve().name, hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
@@ -186,7 +140,8 @@ def running_file(run: str, notebook: str) -> Path:
     return paths.DATA / "running" / run / f"{notebook}.ipynb"
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
     with lines.opened(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

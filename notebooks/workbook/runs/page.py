@@ -22,6 +22,7 @@ from workbook.runs import markup
 FOLDER = Path(__file__).parent / "pages"
 HEAVY = 2_000_000  # bytes of all images together, from which they are written with fewer colours
 SMALL = 480  # pixels: the width of a picture on the index
+FINDING = "finding"  # a cell whose outputs lead the page
 PARAMETERS = {"parameters": "Parameters, as committed", "injected-parameters": "Parameters of this run"}
 ERROR_NOTES = {"papermill-error-cell-tag"}  # cells that papermill writes beside an error; the page has its own words
 
@@ -37,7 +38,7 @@ class Rows(NamedTuple):
 class Place(NamedTuple):
     """What a page says around its notebook.
 
-    `facts`: names and values at its top; `problems`: sentences for a banner; `before` and `after`: file and title of
+    `facts`: names and values at its end; `problems`: sentences for a banner; `before` and `after`: file and title of
     the pages on either side.
     """
 
@@ -51,18 +52,34 @@ class Place(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A figure of a notebook: its PNG and what it shows, in words."""
+    """A figure of a notebook: its PNG and what it shows, in words, the finding first."""
 
     png: bytes
     alt: str
 
+    @property
+    def finding(self) -> str:
+        """The first sentence of what it shows; empty if nothing is said."""
+        first = self.alt.partition(". ")[0].strip(". ")
+        return f"{first}." if first else ""
+
+    @property
+    def address(self) -> str:
+        """The picture itself as an address."""
+        return _address(self.png)
+
 
 def render(notebook: NotebookNode, title: str, place: Place) -> str:
-    """The page of a notebook as HTML. Its first heading, `title`, is the page's."""
+    """The page of a notebook as HTML. Its first heading, `title`, is the page's; what was found comes first."""
     cells = [cell for cell in notebook.cells if not ERROR_NOTES & set(cell.metadata.get("tags", []))]
     drawn = [_picture(output) for cell in cells for output in cell.get("outputs", [])]
     heavy = sum(len(picture.png) for picture in drawn if picture) > HEAVY
-    body = template("body.html.j2").render(parts=[part for cell in cells for part in _parts(cell, heavy)])
+    found = [output for cell in cells if _leads(cell) for output in cell.outputs]
+    lead = [part for output in found for part in _output(output, heavy)]
+    says = found and "text/html" in found[0].get("data", {}) and "<table" not in found[0].data["text/html"]
+    finding = "" if says else next((picture.finding for output in found if (picture := _picture(output))), "")
+    parts = [part for cell in cells for part in _parts(cell, heavy)]
+    body = template("body.html.j2").render(finding=finding, lead=lead, parts=parts)
     soup = BeautifulSoup(body, "html.parser")
     for number, image in enumerate(soup.find_all("img"), start=1):
         _set_image(image)
@@ -97,6 +114,12 @@ def title_of(notebook: NotebookNode) -> str:
     return ""
 
 
+def lead(notebook: NotebookNode) -> Picture | None:
+    """The figure that leads the notebook's page; None without one that can be read."""
+    found = (_picture(output) for cell in notebook.cells if _leads(cell) for output in cell.outputs)
+    return next(filter(None, found), None)
+
+
 def thumbnail(notebook: NotebookNode) -> tuple[str, str] | None:
     """A small copy of the notebook's first figure that can be read, as an address that holds it, and what it shows."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -114,8 +137,12 @@ def _parts(cell: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:
         label = next((PARAMETERS[tag] for tag in cell.metadata.get("tags", []) if tag in PARAMETERS), "Code")
         code = Highlight2HTML(pygments_lexer="ipython3")(cell.source)
         yield {"kind": "code", "label": label, "lines": cell.source.strip().count("\n") + 1, "html": code}
-    for output in cell.outputs:
+    for output in [] if _leads(cell) else cell.outputs:
         yield from _output(output, heavy)
+
+
+def _leads(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and FINDING in cell.metadata.get("tags", [])
 
 
 def _output(output: NotebookNode, heavy: bool) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ same results give the same bytes. Everything is written through `redact`.
 
 import csv
 import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,32 +15,37 @@ import nbformat
 from nbformat import NotebookNode
 
 from workbook import paths, redact
-from workbook.conclusions import run_rows
+from workbook.conclusions import code_snippets, published, run_rows, summary
 from workbook.evaluation import results
 from workbook.names import VERDICT
-from workbook.runs import outcomes, page, parts
+from workbook.runs import kept, outcomes, page, parts
 from workbook.runs.parts import Part
 from workbook.runs.plan import PLAN, Job, read
 
 OK, NOT_RUN = "OK", "not run"
+ZIP = "report.zip"
 
 
 class Entry(NamedTuple):
-    """A notebook of the run: its title, the notebook as executed or None, how it ended, and its rows or None."""
+    """A notebook of the run: its title, the notebook as executed or None, how it ended, and its rows or None.
+
+    `seconds`: how long its rows took to measure, None where that is not known.
+    """
 
     name: str
     title: str
     notebook: NotebookNode | None
     state: str
     rows: page.Rows | None
+    seconds: float | None = None
 
 
 class Corpus(NamedTuple):
-    """A corpus of a run of several, for the index: its name, its own index, its headline, and how its run ended."""
+    """A corpus of a run of several, for the index: its name, its own index, its claim, and how its run ended."""
 
     name: str
     page: str
-    headline: str
+    claim: str
     ended: str
     well: bool
 
@@ -63,9 +69,9 @@ class Built(NamedTuple):
 
 
 def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) -> Path:
-    """Write reports/<run>/: index.html, a page for each notebook that was run, rows/; returns the index.
+    """Write reports/<run>/: index.html, a page for each notebook that was run, rows/, report.zip; returns the index.
 
-    A run of several corpora has the same for each of them, in a folder of its own.
+    A run of several corpora has the same for each of them, in a folder of its own. The zip holds all of it, to be sent.
     Raises WorkbookError for a profile or an override that cannot be.
     """
     plan = read(plan_file)
@@ -85,10 +91,23 @@ def build(profile: str, overrides: Mapping[str, str], plan_file: Path = PLAN) ->
         index = _index(part, built, command, corpora)
         if part.corpus:
             place = index.relative_to(paths.REPORTS / run).as_posix()
-            answer = found.headline if len(found.evidence.rows) else "There are no rows of this corpus."
+            answer = found.claim if len(found.evidence.rows) else "There are no rows of this corpus."
             well = all(entry.state == OK for entry in entries)
             corpora.append(Corpus(found.evidence.corpus or part.name, place, answer, built.ended, well))
+    _pack(index.parent)
     return index
+
+
+def _pack(folder: Path) -> None:
+    """Write report.zip: all pages and rows of a report, the same bytes for the same files; none without a page."""
+    files = sorted(file for end in ("*.html", "*.csv") for file in folder.rglob(end))
+    if len(files) < 2:
+        (folder / ZIP).unlink(missing_ok=True)
+        return
+    with paths.atomic(folder / ZIP) as temporary, zipfile.ZipFile(temporary, "w") as packed:
+        for file in files:
+            named = zipfile.ZipInfo((folder.name / file.relative_to(folder)).as_posix())  # a fixed date: 1980
+            packed.writestr(named, file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Path:
@@ -112,9 +131,15 @@ def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Pat
     if built.values:
         facts["as expected"] = f"{sum(value.verdict == OK for value in built.values)} of {len(built.values)} values"
     cards = [(entry, page.thumbnail(entry.notebook) if entry.notebook is not None else None) for entry in entries]
+    verdict = next((entry.notebook for entry in pages if entry.name == VERDICT), None)
+    asks = built.asks and len(found.evidence.rows) > 0
     index = page.template("index.html.j2").render(
         place=page.Place("", run, facts, problems, []), ok=OK, values=built.values, cards=cards, corpora=corpora,
-        headline=found.headline, answered=found.answers if len(found.evidence.rows) and built.asks else [],
+        claim=found.claim if asks else "", intervals=found.intervals, picture=verdict and page.lead(verdict),
+        scores=summary.table(found.scores, found.transformer), advice=found.advice,
+        published=published.beside(found.rows, found.transformer),
+        code=code_snippets.of_advice(found.advice).strip() if found.advice else "",
+        answered=found.answers if asks else [], zip=ZIP if pages and not part.corpus else "",
         command=command, others=[] if pages else [name for name in run_rows.runs() if name != run],
         is_one_of_several=bool(part.corpus), with_rows={entry.name for entry in entries if entry.rows},
     )  # fmt: skip
@@ -126,7 +151,7 @@ def _entry(job: Job, run: str) -> Entry:
     file = outcomes.executed_file(run, job.notebook)
     committed = nbformat.read(paths.NOTEBOOKS / file.name, as_version=4)
     title = page.title_of(committed) or job.notebook
-    rows = _rows(job.notebook, run)
+    rows, seconds = _rows(job.notebook, run), kept.seconds_of(run, job.notebook)
     if not file.is_file():
         begun = outcomes.running_file(run, job.notebook).is_file()
         return Entry(job.notebook, title, None, "running, or was interrupted" if begun else NOT_RUN, rows)
@@ -139,7 +164,9 @@ def _entry(job: Job, run: str) -> Entry:
         return Entry(job.notebook, title, nbformat.v4.new_notebook(), state, rows)
     error = outcomes.error_of(notebook)
     state = error.removeprefix("the notebook ") if error in ("", outcomes.UNFINISHED) else f"failed: {error}"
-    return Entry(job.notebook, page.title_of(notebook) or title, notebook, state or OK, rows)
+    if seconds is None:
+        seconds = max(0.0, notebook.metadata.get("papermill", {}).get("duration") or 0)  # the clock was put back
+    return Entry(job.notebook, page.title_of(notebook) or title, notebook, state or OK, rows, seconds)
 
 
 def _check_told(notebook: NotebookNode) -> None:
@@ -191,7 +218,7 @@ def _facts(entries: list[Entry], found: run_rows.Evidence) -> dict[str, str]:
     machines = [facts for name, facts in found.machines.items() if name.rpartition(": ")[2] in names]
     machines = [f"{results.label_of(facts)}, Python {facts['python']}" for facts in machines]
     ends = sorted(str(facts["end_time"])[:16].replace("T", " ") for facts in executed if facts.get("end_time"))
-    seconds = sum(max(facts.get("duration") or 0, 0) for facts in executed)  # below 0: the clock was put back
+    seconds = sum(entry.seconds or 0 for entry in entries if entry.notebook is not None)
     named = {
         "corpus": ", ".join(dict.fromkeys(Path(corpus).name for corpus in given if corpus)),
         "machine": "; ".join(dict.fromkeys(machines)),

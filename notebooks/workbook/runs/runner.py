@@ -27,8 +27,8 @@ from workbook.errors import WorkbookError
 from workbook.experiments import grid, ingest_runs
 from workbook.names import ACROSS, VERDICT
 from workbook.runs import parameters, parts
+from workbook.runs.kept import Kept, note_time
 from workbook.runs.outcomes import (
-    Kept,
     Outcome,
     compare_all,
     error_of,
@@ -248,7 +248,10 @@ def execute(part: Part, job: Job) -> Outcome:
                 text = redact.clean(running.read_text(encoding="utf-8"), places)
                 temporary.write_text(text, encoding="utf-8")
             running.unlink()
-    return Outcome(part.run, part.name, job.notebook, time.perf_counter() - started, error)
+    took = time.perf_counter() - started
+    if not error:
+        note_time(part.run, job.notebook, took)
+    return Outcome(part.run, part.name, job.notebook, took, error)
 
 
 def _folders() -> dict[str, str]:
