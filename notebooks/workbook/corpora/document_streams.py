@@ -71,12 +71,25 @@ def of(corpus: Corpus, n: int, seed: int, most: int = 0) -> Stream:
     covid = beir_sets.local_folder("trec-covid")
     if covid and most <= beir_sets.BEIR["trec-covid"].documents:
         return _real([covid], [beir_sets.BEIR["trec-covid"].documents], n)
-    folders = beir_sets.local_folders()
-    counts = [_lines(folder / "corpus.jsonl") for folder in folders]
+    folders, counts = _at_hand()
     if most <= sum(counts):
         return _real(folders, counts, n)
     identity = {"corpus": corpus.sha256, "seed": seed, "words": WORDS, "spread": SPREAD, "heaps": HEAPS, "n": n}
     return Stream(f"assembled from {corpus.name}, seed {seed}", n, identity, partial(assembled, corpus, n, seed))
+
+
+def at_hand(corpus: Corpus) -> Stream:
+    """The documents of all collections at hand, each once; of the corpus alone if there are none."""
+    folders, counts = _at_hand()
+    if folders:
+        return _real(folders, counts, sum(counts))
+    texts = corpus.document_texts
+    return Stream(f"documents of {corpus.name}", len(texts), {"corpus": corpus.sha256}, partial(iter, texts))
+
+
+def _at_hand() -> tuple[list[Path], list[int]]:
+    folders = beir_sets.local_folders()
+    return folders, [_lines(folder / "corpus.jsonl") for folder in folders]
 
 
 def _real(folders: Sequence[Path], counts: Sequence[int], n: int) -> Stream:
