@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch.nn import Module
 
+ALONE = "a static model's text alone is encoded without the library"  # in the keys of times that hang on it
 BATCH = 4_096  # texts of which words are looked up at once: the fastest tried
 MOST = 1_000_000  # words remembered, some 200 MB; then all are forgotten
 GROUPS = 64  # texts that new words are joined into, so that all cores tokenize

@@ -108,6 +108,8 @@ def static_encoders(corpus_name: str, model: str, repeats: int = 3, processes: i
     encoders.check(model)
     stopwatch.check_repeats(repeats)
     encoder = encoders.load(model)
+    if encoder.kind != "static":
+        raise WorkbookError(f"{model} is a {encoder.kind}: give a static model")
     texts = list(dict.fromkeys(document_streams.at_hand(corpora.load(corpus_name)).texts()))
     words = sum(text.count(" ") + 1 for text in texts)
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
