@@ -87,6 +87,12 @@ def _bench_encoders(options: argparse.Namespace) -> int:
     return 0
 
 
+def _bench_static(options: argparse.Namespace) -> int:
+    table = runs.bench.static_encoders(options.corpus, options.model, options.repeats, options.processes)
+    print(f"{table.to_string(index=False)}\n{table.attrs['texts']}; {evaluation.results.machine_label()}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m workbook", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -123,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     speed.add_argument("--batch", nargs="+", type=int, default=[8, 64, 256, 1024], help="sizes to choose from")
     speed.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
     speed.add_argument("--record", help="a file to add the speeds to, as data/measured.csv has them")
+    static = commands.add_parser("bench-static", help="time a static model here, in model2vec, FastEmbed and others")
+    static.set_defaults(command=_bench_static)
+    static.add_argument("--corpus", default="python-docs", help="texts, if BEIR_DATA_DIR has none (%(default)s)")
+    static.add_argument("--model", default="static-distilled", help="a static model (default: %(default)s)")
+    static.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
+    static.add_argument("--processes", type=int, default=2, help="of the way with several (default: %(default)s)")
     return parser
 
 

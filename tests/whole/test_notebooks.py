@@ -145,7 +145,7 @@ def test_02_encodes_stores_and_indexes_at_each_size(smoke):
     rows = rows_of("02_encoding_speed")
     seconds = rows[rows["metric"] == "phase seconds"].fillna({"variant": ""})
     runs = {which: own.set_index("part")["value"] for which, own in seconds.groupby(["documents", "variant"])}
-    assert set(runs) == set(product((500, 1_000, 2_000), ("", "library's tokenization")))
+    assert set(runs) == {*product((500, 1_000, 2_000), [""]), (2_000, "library's tokenization")}
     for own in runs.values():
         assert own[["encode", "upsert", "index"]].sum() == pytest.approx(own["total"], rel=0.02)
     assert set(rows[rows["metric"] == "growth exponent"]["n"]) == {6}, "three sizes, twice"

@@ -65,6 +65,7 @@ METRICS = {
     "computed RAM bytes per vector": Metric("RAM, computed (bytes per vector)", 0),
     "phase seconds": Metric("seconds", 2, repeats=False),
     "documents/s": Metric("documents/s", 0, repeats=False),
+    "words/s": Metric("words/s", 0, repeats=False),
     "peak MB": Metric("peak resident memory (MB)", 0, repeats=False),
     "disk bytes per document": Metric("disk (bytes per document)", 0),
     "GB per million vectors": Metric("GB per million vectors", 3),

@@ -198,6 +198,7 @@ CHECKS: dict[str, Check] = {
     "scale_dimension": _positive,
     "words_once": _yes_or_no,
     "waiting": _up_to(1_000, _positive),
+    "processes": _up_to(1_000, _positive),
     "seed": _seed,
     "scale_repeats": _up_to(1_000, _positive),
     "fit_from": _count,
