@@ -1,5 +1,5 @@
 # Every target makes .venv from requirements.txt first, when it is missing or older.
-PROFILE  ?= default
+PROFILE  ?= $(if $(NOTEBOOK),full,default)
 CORPUS   ?=
 MODEL    ?=
 ENGINE   ?=
@@ -17,8 +17,8 @@ export PYTHONPATH := notebooks
 help:  ## show the targets
 	@echo "To use:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  PROFILE=smoke|default|scifact|suite|scale|article   CORPUS=names, BEIR folders or files, with commas"
-	@echo "  MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook"
+	@echo "  PROFILE=default|full|scifact|suite|scale|article|smoke   CORPUS=names, BEIR folders or files, with commas"
+	@echo "  MODEL=static model   ENGINE=edge|server   NOTEBOOK=one notebook of the profile full"
 	@echo "To maintain:"
 	@awk -F ':.*#- ' '/^[a-z-]+:.*#- / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 

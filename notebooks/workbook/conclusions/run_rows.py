@@ -75,10 +75,7 @@ def members(run: str) -> dict[str, str]:
 
 
 def write_members(run: str, found: Mapping[str, str], notebooks: Iterable[str] = ()) -> None:
-    """Write what `members` reads, and which notebooks each corpus is run with; remove it for a run of one corpus."""
-    if not found:
-        _members_file(run).unlink(missing_ok=True)
-        return
+    """Write what `members` reads, and which notebooks each corpus is run with."""
     told = {"corpora": dict(found), "notebooks": [name for name in needed() if name in notebooks]}
     with paths.atomic(_members_file(run)) as temporary:
         temporary.write_text(redact.clean(json.dumps(told, indent=1)), encoding="utf-8")

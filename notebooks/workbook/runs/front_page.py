@@ -3,6 +3,7 @@
 The rows behind every number that is written are kept beside them, small enough to be committed.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ def write(
     """
     texts = {each: _around(each) for each in (file, detail)}
     found = conclude(run, notebooks)
+    found = found._replace(answers=[one for one in found.answers if _planned(one, notebooks)])
     if found.problems:
         raise WorkbookError(f"run {run} cannot answer: {found.problems[0]}")
     said = [*(one.text for one in found.answers), found.claim]
@@ -53,6 +55,12 @@ def write(
     kept = pd.concat([found.rows, across.rows(found.compared, found.asked)]).reindex(columns=["notebook", *COLUMNS])
     with paths.atomic(rows) as temporary:
         kept.dropna(axis="columns", how="all").to_csv(temporary, index=False)
+
+
+def _planned(one: Answer, notebooks: Collection[str] | None) -> bool:
+    """Whether an answer can be had: all of the notebooks that it asks for are to be run."""
+    asked_for = re.findall(r"\d\d", one.text) if MISSING in one.text else []
+    return notebooks is None or set(asked_for) <= {name[:2] for name in notebooks}
 
 
 def _around(file: Path) -> tuple[str, str]:
