@@ -63,7 +63,8 @@ def workers(count: int, ready: Callable[..., Callable[[Any], Any]], *arguments: 
                 if not free:  # the next item is ready when the first result is there
                     done = _received(out[0][1], out[0][0], ready)[1:]
                     free.append(out.popleft())
-                free[0][1].send(item)
+                with suppress(ConnectionError):  # of a process that has ended: its result tells
+                    free[0][1].send(item)
                 out.append(free.popleft())
                 if done:
                     yield done[0]

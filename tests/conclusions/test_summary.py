@@ -194,8 +194,8 @@ def advised(about):
 def test_codes_that_lose_no_margin_are_advised_with_their_setting(of):
     advice = advised(coded(of(), 0.001))
     assert advice.sentences[0] == (
-        "Start with trained static + BM25: one-bit codes of 64 dimensions, rescore-x3, fused by DBSF; a search reads "
-        "300 bytes of a document, 1,600 with slow + BM25."
+        "Start with trained static + BM25: one-bit codes of 64 dimensions, 3 times as many candidates rescored, fused "
+        "by DBSF; a search reads 300 bytes of a document, 1,600 with slow + BM25."
     )
     assert advice.sentences[1].endswith("; it indexes 100 times as many documents a second as slow in float32.")
     assert "a query takes 1.0 ms, with slow 20.0; the model has 20 MB, slow 90." in advice.sentences[2]
@@ -208,7 +208,10 @@ def test_codes_that_lose_no_margin_are_advised_with_their_setting(of):
 def test_codes_that_may_lose_the_margin_are_told_and_not_advised(of, lost, noise, said):
     advice = advised(coded(of(), lost, noise))
     assert "whole float32 vectors, fused by DBSF" in advice.sentences[0]
-    assert "One-bit codes of 64 dimensions, rescore-x3 read 300 bytes: NDCG@10 " in advice.sentences[0]
+    assert (
+        "One-bit codes of 64 dimensions, 3 times as many candidates rescored read 300 bytes: NDCG@10 "
+        in advice.sentences[0]
+    )
     assert advice.sentences[0].endswith(f"{said}.")
     assert advice.method.label == with_bm25(TRAINED, "dbsf") and advice.width == 64
 

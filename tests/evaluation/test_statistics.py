@@ -111,7 +111,7 @@ def test_other_queries_are_refused(compare, others):
 
 
 def test_it_is_written_with_its_interval():
-    assert str(statistics.Interval(0.645081, 0.6, 0.69004, 300)) == "0.6451 [0.6000, 0.6900]"
+    assert str(statistics.Interval(0.645081, 0.6, 0.69004, 300)) == "0.645 [0.600, 0.690]"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ def rows():
 
 def test_a_table_shows_ranges_where_there_are_any(rows):
     table = tables.table(rows, ["model"], ["ndcg@10", "bytes per vector"]).data
-    assert table.loc["a"].tolist() == ["0.6000 [0.5000, 0.7000]", "1,256"]
-    assert table.loc["b"].tolist() == ["0.5000 [0.4000, 0.6000]", ""]
+    assert table.loc["a"].tolist() == ["0.600 [0.500, 0.700]", "1,256"]
+    assert table.loc["b"].tolist() == ["0.500 [0.400, 0.600]", ""]
     assert table.columns.tolist() == ["NDCG@10", "bytes per vector"]
 
 
@@ -63,7 +63,7 @@ def test_counts_are_whole_and_one_repeat_has_no_range(rows):
     html = tables.sourced(frame, rows).to_html()
     assert ">1,287<" in html and ">300<" in html and ">1.0000<" in html
     once = rows.assign(n=1)
-    assert tables.table(once, ["model"], ["ndcg@10"]).data.loc["a"].tolist() == ["0.6000"]
+    assert tables.table(once, ["model"], ["ndcg@10"]).data.loc["a"].tolist() == ["0.600"]
 
 
 def test_every_metric_that_is_measured_can_be_shown():

@@ -32,8 +32,8 @@ EXPLORER = {
 PLACED = {"shard_number": 3, "replication_factor": 2, "on_disk": True, "always_ram": True}
 WHOLE = [0, -1, 2.5, True, "many", None]
 KINDS = [
-    ("is not a whole number above 0", WHOLE, "repeats cut plain_texts cold_starts scale_dimension waiting processes"
-     " most_queries probes top limit"),
+    ("is not a whole number above 0", WHOLE, "repeats cut plain_texts cold_starts scale_dimension waiting scale_repeats"
+     " processes most_queries probes top limit"),
     ("is not a whole number, 0 or above 0", WHOLE[1:], "threads seed fit_from most_documents hnsw_ef"),
     ("is not a whole number above 0", [[0], ["x"]], "dimensions words batch_sizes vocabularies sizes documents"),
     ("is not a list with something in it", [{}, 45, "x"], "dimensions words batch_sizes vocabularies sizes documents"
@@ -53,7 +53,7 @@ KINDS = [
     ("unknown corpus", ["no-such-corpus"], "corpus other_corpus"),
     ("unknown quantization", [["float32", "binary-3bit"]], "settings index_settings"),
     ("does not say which column is what", [[], "x"], "columns judged_columns"),
-    ("is too large: give 1,000 at most", [1_001], "repeats cold_starts waiting processes"),
+    ("is too large: give 1,000 at most", [1_001], "repeats cold_starts waiting scale_repeats processes"),
     ("is too large: give 100,000 at most", [[8, 100_001]], "words batch_sizes"),
     ("does not give a name to each place", [{}, [], "phone"], "places"),
 ]  # fmt: skip

@@ -155,9 +155,8 @@ def test_02_encodes_stores_and_indexes_at_each_size(smoke):
 
 def test_02_answers_every_claim_and_plans(smoke):
     text = json.dumps(outputs_of(smoke[1], "02_encoding_speed"))
-    assert all(
-        word in text for word in ("about 400 times as fast", "15 times smaller", "7.5 minutes", "bge-base-en-v1.5")
-    )
+    claims = ("about 400 times as fast", "15 times smaller", "7.5 minutes", "bge-base-en-v1.5", "32.9 million passages")
+    assert all(word in text for word in claims)
     rows = rows_of("02_encoding_speed")
     ram = rows[rows["metric"] == "extrapolated RAM GB"].set_index(["scenario", "setting"])["value"]
     assert ram["MS MARCO", "binary"] < ram["MS MARCO", "float32"]

@@ -5,7 +5,11 @@ import subprocess
 
 import pytest
 from workbook import names, paths
+from workbook.conclusions import across, answers, summary
 from workbook.embedding import encoders
+from workbook.evaluation import meta_analysis, results
+from workbook.evaluation.columns import NUMBERS
+from workbook.evaluation.statistics import MARGIN, Interval
 from workbook.runs import front_page, plan
 
 README, DETAIL = ((folder / "README.md").read_text(encoding="utf-8") for folder in (paths.ROOT, paths.NOTEBOOKS))
@@ -20,7 +24,33 @@ def committed():
 
 
 def test_the_front_page_is_short():
-    assert len([word for word in README.split() if re.search(r"[A-Za-z0-9]", word)]) <= WORDS
+    read = re.sub(r"<details>.*?</details>", "", README, flags=re.DOTALL)  # the code to paste is folded
+    assert len([word for word in read.split() if re.search(r"[A-Za-z0-9]", word)]) <= WORDS
+
+
+def test_the_claim_and_the_scores_follow_from_the_committed_rows():
+    """The rows are others' whole input: whoever has them makes the same sentence and the same table again."""
+    rows = results.read_table(paths.ROOT / "data" / "readme-rows.csv", NUMBERS)
+    text = README.replace("\N{NO-BREAK SPACE}", " ")
+    scored = rows[rows["scenario"].isna()]
+    transformer = scored["against"].dropna().iloc[0]
+    for _, row in summary.table(summary.scores(scored, transformer), transformer).iterrows():
+        assert f"| {' | '.join(row)} |" in text
+    hybrid = rows[(rows["scenario"] == answers.HYBRID) & (rows["metric"] == "ndcg@10 difference")]
+    compared = []
+    for (one, other), own in hybrid[hybrid["corpus"].notna()].groupby(["method", "against"], sort=False):
+        effects = {row["corpus"]: Interval.of(row) for _, row in own.iterrows()}
+        overall = meta_analysis.pool(list(effects.values())) if len(effects) >= meta_analysis.FEWEST else None
+        compared.append(across.Comparison(answers.HYBRID, one, other, effects, overall))
+    assert f"**{summary.claim_over(compared, MARGIN)}**" in text
+
+
+def test_each_row_names_what_measures_it_again():
+    rows = results.read_table(paths.ROOT / "data" / "readme-rows.csv", NUMBERS)
+    scored = rows[rows["scenario"].isna()]
+    planned = plan.read(plan.PLAN)["profiles"]["suite"]["notebooks"]
+    assert scored[["corpus", "method", "key", "notebook"]].notna().all(axis=None)
+    assert set(scored["notebook"]) <= set(planned)
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -42,7 +72,7 @@ def test_each_target_is_in_the_makefile(target):
 
 def test_each_notebook_and_profile_is_in_a_table():
     for name in [file.stem for file in paths.NOTEBOOKS.glob("*.ipynb")]:
-        assert f"| `{name}` |" in README and f"| `{name}` |" in DETAIL
+        assert f"| `{name}` |" in DETAIL
     for profile in plan.read(plan.PLAN)["profiles"]:
         assert f"| `{profile}` |" in DETAIL
 
@@ -54,5 +84,6 @@ def test_each_path_is_there(path):
 
 def test_an_answer_stands_between_the_marks():
     answer = README.split(front_page.BEGIN)[1].split(front_page.END)[0]
-    assert answer.count("\n| ") > 5 and "Not measured" not in answer
+    detail = DETAIL.split(front_page.BEGIN)[1].split(front_page.END)[0]
+    assert answer.count("\n| ") > 5 and detail.count("\n| ") > 5 and "Not measured" not in answer + detail
     assert names.plain("all-MiniLM-L6-v2") in answer and "all-MiniLM-L6-v2" in encoders.MODELS

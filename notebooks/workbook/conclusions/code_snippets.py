@@ -192,8 +192,7 @@ def search(text, limit=10):
 def of_advice(advice: Advice) -> str:
     """Source of what is advised: its vectors and words, stored, searched and fused as they were measured."""
     method, width = advice.method, advice.width
-    folder = f"data/models/{method.model}"
-    return hybrid_code(method.setting, method.dimension or width, method.search, advice.fusion, folder, width)
+    return hybrid_code(method.setting, method.dimension or width, method.search, advice.fusion, advice.folder, width)
 
 
 def query_code(folder: str, documents: str, collection: str = "my-collection") -> str:

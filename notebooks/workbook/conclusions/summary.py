@@ -19,7 +19,7 @@ from workbook.evaluation import statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NORMAL, NOT_SETTLED, WORSE, Interval, decide, formatted
 from workbook.experiments.retrieval_methods import MeasuredMethod, find
 from workbook.names import BM25, STATIC_QUERY, TRAINED, attention, plain, with_bm25
-from workbook.qdrant.engine import FUSIONS
+from workbook.qdrant.engine import FUSIONS, Search
 
 UNKNOWN = f"{MISSING}: the methods of notebooks 01 and 05 are needed."
 SPEED, QUERY, SIZE, TIMES = "indexed documents/s", "latency ms with encoding", "megabytes", "speed-up"
@@ -107,11 +107,12 @@ def intervals(abouts: Mapping[str, Asked], compared: Sequence[Comparison]) -> st
 
 
 class Advice(NamedTuple):
-    """What to start with, when and when not, in sentences; the method, its fusion, and its model's dimensions."""
+    """What to start with, when and when not, in sentences; the method, its fusion, its model's folder and width."""
 
     sentences: list[str]
     method: MeasuredMethod
     fusion: str
+    folder: str
     width: int
 
 
@@ -143,7 +144,8 @@ def advice(
         start += f", {statistics.told(effect, first.margin)}"
     sentences = [f"{start}.", *_use(abouts, whole, found), *_avoid(abouts, compared, whole, both)]
     width = int(first.rows.loc[first.rows["model"] == method.model, "dimension"].max())
-    return Advice(sentences, method, fusion, width)
+    folder = method.model if len(abouts) == 1 else "the-model-trained-on-your-documents"
+    return Advice(sentences, method, fusion, f"data/models/{folder}", width)
 
 
 def rows(abouts: Mapping[str, Asked], compared: Sequence[Comparison]) -> pd.DataFrame:
@@ -236,7 +238,8 @@ def _lost(coded: MeasuredMethod, whole: MeasuredMethod, compared: Sequence[Compa
 
 
 def _stored(method: MeasuredMethod) -> str:
-    how = f", {method.search}" if method.search != "exact" else ""
+    times = Search.named(method.search).oversampling
+    how = f", {times:g} times as many candidates rescored" if times else ""
     return f"one-bit codes of {method.dimension} dimensions{how}" if method.dimension else "whole float32 vectors"
 
 

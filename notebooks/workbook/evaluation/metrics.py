@@ -10,7 +10,7 @@ class Metric(NamedTuple):
     """
 
     label: str
-    digits: int = 4
+    digits: int = 3
     repeats: bool = True
 
 

@@ -47,7 +47,7 @@ class Interval(NamedTuple):
         return cls(row["value"], row["low"], row["high"], int(row["n"]), row.get("standard_error", math.nan))
 
     def __str__(self) -> str:
-        return self.text(4)
+        return self.text(3)
 
     def text(self, digits: int, sign: str = "") -> str:
         """The estimate with its interval; `sign` "+" writes a sign before positive numbers too."""

@@ -54,7 +54,7 @@ def write(
             temporary.write_text(redact.clean(f"{before}{block}{after}"), encoding="utf-8")
     kept = pd.concat([found.rows, across.rows(found.compared, found.asked)]).reindex(columns=["notebook", *COLUMNS])
     with paths.atomic(rows) as temporary:
-        kept.dropna(axis="columns", how="all").to_csv(temporary, index=False)
+        kept.dropna(axis="columns", how="all").to_csv(temporary, index=False, float_format="%.6g")
 
 
 def _planned(one: Answer, notebooks: Collection[str] | None) -> bool:
