@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import shlex
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from workbook import corpora, embedding, evaluation, experiments, figures, paths, runs
@@ -22,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         options = _parser().parse_args(arguments)
+        options.given = (sys.argv[1:] if arguments is None else arguments)[1:]
         return options.command(options)
     except WorkbookError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -75,8 +78,19 @@ def _bench_encoders(options: argparse.Namespace) -> int:
     forms = options.form or embedding.variants.available("transformer")
     pairs = [(name, form) for name in options.rival for form in forms]
     rows = speed.every_form(corpus, options.model, pairs, options.words, options.batch, options.repeats)
-    shown = figures.tables.table(rows, ["words", "model"], ["texts/s", "best batch", *embedding.stages.STAGES])
+    metrics = ["texts/s", "texts/s of the model alone", "best batch", *embedding.stages.STAGES]
+    shown = figures.tables.table(rows, ["words", "model"], metrics)
     print(f"{shown.data.to_string()}\n{evaluation.results.machine_label()}")
+    if options.record:
+        how = f"{options.repeats} rounds, the best of batches of {', '.join(map(str, options.batch))}"
+        command = f"python -m workbook bench-encoders {shlex.join(options.given)}"
+        print(f"{runs.bench.record(rows, Path(options.record), command, how)} lines added to {options.record}")
+    return 0
+
+
+def _bench_static(options: argparse.Namespace) -> int:
+    table = runs.bench.static_encoders(options.corpus, options.model, options.repeats, options.processes)
+    print(f"{table.to_string(index=False)}\n{table.attrs['texts']}; {evaluation.results.machine_label()}")
     return 0
 
 
@@ -115,6 +129,13 @@ def _parser() -> argparse.ArgumentParser:
     speed.add_argument("--words", nargs="+", type=int, default=[8, 160], help="of each text (default: %(default)s)")
     speed.add_argument("--batch", nargs="+", type=int, default=[8, 64, 256, 1024], help="sizes to choose from")
     speed.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
+    speed.add_argument("--record", help="a file to add the speeds to, as data/measured.csv has them")
+    static = commands.add_parser("bench-static", help="time a static model here, in model2vec, FastEmbed and others")
+    static.set_defaults(command=_bench_static)
+    static.add_argument("--corpus", default="python-docs", help="texts, if BEIR_DATA_DIR has none (%(default)s)")
+    static.add_argument("--model", default="static-distilled", help="a static model (default: %(default)s)")
+    static.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
+    static.add_argument("--processes", type=int, default=2, help="of the way with several (default: %(default)s)")
     return parser
 
 

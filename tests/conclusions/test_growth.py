@@ -26,6 +26,7 @@ def run(n, words_once=True, dimension=64, **changes):
         "memory": {"start": 5e8, "encode": 5.01e8, "index": 5e8 + 1e5 * n**0.5, "search": 4e8},
         "disk": {"shards": 256.0 * n, "vectors": 260.0 * n, "codes": 16.0 * n, "graph": 100.0 * n, "other": 50.0 * n},
         "latency": [0.001, 0.002, 0.009], "precision": [1.0, 0.9, 0.8, 0.9], "resumed": 0, "key": f"key-{n}",
+        "words": 160 * n, "distinct": 20 * n,
     }  # fmt: skip
     return Run(**{**values, **changes})
 
@@ -224,6 +225,9 @@ def test_a_run_in_rows():
     for phase, value in {**seconds, "busy upsert": 1}.items():
         assert value_of(rows, "phase seconds", f"4,000 documents, {phase}") == pytest.approx(value)
     assert value_of(rows, "documents/s", f"4,000 documents, {growth.SEARCHED}") == pytest.approx(4_000 / (4.4 + index))
+    words = value_of(rows, "words/s", f"4,000 documents, {growth.SEARCHED}")
+    assert words == pytest.approx(160 * 4_000 / (4.4 + index))
+    assert value_of(rows, "distinct words", f"4,000 documents, {growth.SEARCHED}") == 80_000
     assert value_of(rows, "peak MB", "4,000 documents, encode") == 501
     assert value_of(rows, "disk bytes per document", "4,000 documents, graph") == 100
     searched = rows[rows["search"] == "rescore-x3"].set_index("metric")
@@ -239,6 +243,11 @@ def test_a_run_in_two_attempts_and_one_of_the_librarys_tokenization_say_so():
     assert not rows.duplicated(["variant", "part", "metric"]).any()
     assert value_of(rows, "resumed documents", "4,000 documents, encoded by interrupted attempts") == 3_000
     assert value_of(rows, "phase seconds", "4,000 documents, library's tokenization, encode") == 4
+
+
+def test_several_processes_are_told():
+    rows = growth.rows([run(4_000, job=run(4_000).job._replace(processes=2))])
+    assert value_of(rows, "phase seconds", "4,000 documents, 2 processes, encode") == 4
 
 
 def test_repeats_are_one_row_with_its_range():

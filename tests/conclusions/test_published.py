@@ -221,7 +221,8 @@ RATIOS = pd.DataFrame([
 def run(n, words_once, seconds):
     job = Job("sample", n, "tiny-static", 64, words_once=words_once)
     parts = {"encode": seconds, "upsert": 0.0, "index": 0.0}
-    return Run("sample", "tiny-static", job, parts, {}, seconds, {}, {}, [], [], 0, "key")
+    busy = {"encode": seconds / 2, "upsert": 0.0}
+    return Run("sample", "tiny-static", job, parts, busy, seconds, {}, {}, [], [], 0, "key", words=80 * n)
 
 
 @pytest.fixture
@@ -231,8 +232,8 @@ def large():
 
 def test_each_claim_has_value_work_and_source():
     read = published.read_claims()
-    assert read.index.tolist() == ["queries", "documents", "size", "minutes"]
-    assert read["value"].tolist() == [397, 500, 15, 7.5]
+    assert read.index.tolist() == ["queries", "documents", "size", "minutes", "passages"]
+    assert read["value"].tolist() == [397, 500, 15, 7.5, 15_700]
 
 
 def test_a_claim_without_its_source_is_refused(tmp_path, monkeypatch):
@@ -255,6 +256,8 @@ def test_each_claim_is_answered_with_its_own_rows(large):
     assert equal.iloc[2].startswith("2.0 times")
     assert same.iloc[3].startswith("2.50 [2.50, 2.50] minutes, 2,000 documents, the library's tokenization")
     assert equal.iloc[3].startswith("1.50 [1.50, 1.50] minutes, 2,000 documents, each word tokenized once")
+    assert same.iloc[4] == "27 [27, 27] a second of 80 words, 2,000 documents, the library's tokenization, sample"
+    assert equal.iloc[4] == "44 [44, 44] a second of 80 words, 2,000 documents, each word tokenized once, sample"
     assert table["source"].notna().all()
 
 
@@ -268,7 +271,7 @@ def test_a_rival_with_the_same_limit_is_answered_too(large):
 
 def test_what_was_not_run_is_said(large):
     table = published.claims_table(RATIOS, [run(1_000, True, 60)], large.name, large.name)
-    assert table["measured here on the same kind of work"].iloc[3] == "not run"
+    assert table["measured here on the same kind of work"].iloc[3:].tolist() == ["not run", "not run"]
 
 
 def test_minutes_are_shown_only_beside_as_many_documents():

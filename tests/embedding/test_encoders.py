@@ -173,5 +173,5 @@ def test_the_token_vectors_of_a_cut_in_bfloat16_are_float32(data):
 def test_a_model_that_is_changed_when_it_is_loaded_has_no_folder(data):
     assert encoders.folder_of(encoders.load("tiny-transformer")).is_dir()
     for made in (variants.make("tiny-transformer", "int8"), variants.make("tiny-static", max_tokens=8)):
-        with pytest.raises(WorkbookError, match=r"is not the model as its folder has it.*encoders\.load"):
+        with pytest.raises(WorkbookError, match=r"is not as its folder has it.*encoders\.load"):
             encoders.megabytes(made)

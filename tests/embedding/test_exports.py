@@ -1,6 +1,7 @@
 """A static model in model2vec's forms: that each is what it is called, means the same, and is whole or not there."""
 
 import os
+import sys
 
 import model2vec
 import numpy as np
@@ -186,3 +187,18 @@ def test_a_full_disk_is_told_as_such_and_nothing_is_left(static, data, monkeypat
     with pytest.raises(WorkbookError, match=f"cannot write .*: {os.strerror(28)}; make room or set WORKBOOK_DATA"):
         exports.keep(static, FLOAT32)
     assert list((data / "models").iterdir()) == []
+
+
+def test_fastembed_that_is_not_installed_is_told_with_the_command(static, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastembed", None)
+    monkeypatch.setitem(sys.modules, "fastembed.text.static_embedding", None)
+    with pytest.raises(WorkbookError, match=r"not installed: pip install -r notebooks/optional\.txt"):
+        exports.fastembed(static)
+
+
+def test_fastembed_gives_the_direction_of_model2vecs_vectors(static):
+    pytest.importorskip("fastembed")
+    texts = TEXTS[:20]
+    found = np.array(list(exports.fastembed(static)(texts)))
+    expected = exports.load(exports.keep(static, FLOAT32), FLOAT32).encode(texts)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

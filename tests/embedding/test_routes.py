@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import BoW, Dense, Normalize, Pooling, Router, StaticEmbedding
 from sentence_transformers.sparse_encoder.modules import SpladePooling
 from workbook.corpora import corpora
-from workbook.embedding import encoders, exports, model_files, routes, stages, variants, vectors, word_tokenizer
+from workbook.embedding import encoders, exports, model_files, routes, stages, static_encoding, variants, vectors
 from workbook.embedding.encoders import Encoder
 from workbook.errors import WorkbookError
 from workbook.experiments import grid
@@ -179,18 +179,18 @@ def test_what_takes_one_table_refuses_two_before_any_work(saved, tiny, other, tm
     told = "reads queries by a route of their own"
     with pytest.raises(WorkbookError, match=f"mine {told}: model2vec would not do the same"):
         exports.forms(encoder)
-    with pytest.raises(WorkbookError, match=f"only a static model can tokenize word by word; this one {told}"):
-        word_tokenizer.install(encoder.model)
     with pytest.raises(WorkbookError, match=f"mine {told}, which training would leave away"):
         training.check(encoder, encoders.load("tiny-transformer"))
 
 
 def test_one_table_behind_two_routes_is_tokenized_word_by_word(saved, tiny):
     encoder, _ = saved(*tiny["static"], Router.for_query_document([dense(1)], [dense(2)]))
-    before = encoder.encode(TEXTS, "query"), encoder.encode(TEXTS)
-    assert len(word_tokenizer.install(encoder.model)) == 0
-    for role, expected in zip(routes.ROLES, before, strict=True):
-        np.testing.assert_array_equal(encoder.encode(TEXTS, role), expected)
+    found = static_encoding.WordEncoder(encoder.model).encode(TEXTS)
+    np.testing.assert_allclose(found, encoder.model.encode_document(TEXTS), atol=1e-6)
+    for role in routes.ROLES:
+        together = encoder.encode(TEXTS, role)
+        for text, expected in zip(TEXTS, together, strict=True):
+            np.testing.assert_allclose(encoder.encode([text], role)[0], expected, atol=1e-6)
 
 
 def test_a_score_of_two_tables_is_taken_apart_by_both(saved, tiny, other):

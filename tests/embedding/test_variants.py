@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from workbook.embedding import encoders, variants
+from workbook.embedding import encoders, runtimes, variants
 from workbook.errors import WorkbookError
 
 TEXTS = ["The river bank gives way", "bank account", ""]
@@ -14,8 +14,10 @@ CONVERTED = ["bfloat16", "int8"]
 
 
 @pytest.fixture(autouse=True)
-def no_gpu(monkeypatch):
+def pytorch_alone(monkeypatch):
+    """No GPU and no other runtime, whatever is installed."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtimes, "lacking", lambda name: "not installed")
 
 
 def linear(encoder):

@@ -218,3 +218,21 @@ def test_names_that_look_like_something_else_are_read_back_as_they_were(data, na
     assert {column: read[column] for column in row} == row
     assert (read["value"], read["dimension"], read["n"]) == (0.1 + 0.2, 64, 3)
     assert pd.isna(read["low"]) and pd.isna(read["key"]), "what is missing stays missing"
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("fpu avx2 avx512f avx512_bf16 amx_tile", "AMX"),
+        ("fpu avx2 avx512f avx512_bf16", "AVX-512 with bfloat16"),
+        ("fpu avx2 avx512f", "AVX-512"),
+        ("fpu avx2", "AVX2"),
+        ("fpu sse", "no AVX2"),
+    ],
+)
+def test_the_widest_instructions_of_the_cpu_are_told(tmp_path, monkeypatch, flags, told):
+    (tmp_path / "cpuinfo").write_text(f"model name : Abacus\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(results, "CPUINFO", tmp_path / "cpuinfo")
+    assert results.instruction_set.__wrapped__() == told
+    monkeypatch.setattr(results, "CPUINFO", tmp_path / "none")
+    assert results.instruction_set.__wrapped__() == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from workbook.embedding import encoders, stages, variants
@@ -24,6 +25,12 @@ def speed(model, seconds, words=8, texts=100, max_tokens=None, threads=1, key="k
         model, model, words, max_tokens, threads, 32, texts, 1_000, {1: [20.0], 32: [60.0, 50.0]}, doubt, seconds,
         plain or {}, quarter, half, [0.0] * len(seconds), key,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def any_cpu(monkeypatch):
+    """What its instructions are is no part of what these tests expect."""
+    monkeypatch.setattr(results, "instruction_set", lambda: "")
 
 
 def works(rows):
@@ -400,3 +407,31 @@ def test_a_speed_up_says_how_texts_were_cut(sample, fast, slow, limits):
 def test_speeds_that_were_not_timed_in_turn_have_no_ratio(sample):
     with pytest.raises(WorkbookError, match="fast and slow were not timed in turn"):
         encoding_speed.ratio_rows(sample, speed("fast", [1.0]), [speed("slow", [1.0], key="other")])
+
+
+def test_the_finding_is_against_the_fastest_form_at_each_length(monkeypatch):
+    """int8 is the faster one on 8 words, bfloat16 on 160."""
+    monkeypatch.setattr(results, "instruction_set", lambda: "AMX")
+    corpus = SimpleNamespace(name="sample")
+    found = []
+    for words, (int8, bfloat16) in {8: (2.0, 3.0), 160: (4.0, 2.5)}.items():
+        others = [speed("mini (int8)", [int8] * 2, words), speed("mini (bfloat16)", [bfloat16] * 2, words)]
+        found.append(encoding_speed.ratio_rows(corpus, speed("static", [0.1, 0.1], words), others))
+    assert set(pd.concat(found)["note"]) == {"AMX"}
+    assert encoding_speed.finding(pd.concat(found)) == (
+        "static encodes on this CPU (AMX) on texts of 8 words 20.0 [20.0, 20.0] times as many a second as mini (int8), "
+        "on texts of 160 words 25.0 [25.0, 25.0] times as many a second as mini (bfloat16), "
+        "the fastest of 2 forms that ran there."
+    )
+    monkeypatch.setattr(results, "instruction_set", lambda: "")
+    untold = encoding_speed.ratio_rows(corpus, speed("static", [0.1]), [speed("mini", [0.2])])
+    assert encoding_speed.finding(untold).startswith("static encodes on texts of 8 words 2.0")
+
+
+def test_a_library_that_tells_no_stages_has_no_shares(sample):
+    untold = speed("fast", [1.0, 2.0])._replace(tokenize_seconds=[0.0, 0.0], model_seconds=[0.0, 0.0])
+    rows = encoding_speed.rows(sample, [untold, speed("told", [1.0, 2.0])])
+    alone = "texts/s of the model alone"
+    assert not set(rows[rows["model"] == "fast"]["metric"]) & {alone, *stages.STAGES}
+    told = rows[rows["model"] == "told"].set_index("metric")["value"]
+    assert told[alone] == pytest.approx(np.median([100 / 0.75, 100 / 1.5]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from workbook import isolated
 from workbook.corpora import corpora, document_streams
-from workbook.embedding import encoders, vectors
+from workbook.embedding import encoders, static_encoding, vectors
 from workbook.errors import WorkbookError
 from workbook.experiments import ingest
 from workbook.experiments.ingest import Job
@@ -56,9 +56,23 @@ def test_everything_is_stored_in_order_and_timed(tmp_path, monkeypatch):
 def test_both_tokenizations_give_the_same_index(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(engine, "prove", lambda index, rows: kept.append(rows(np.arange(JOB.n))))
-    for words_once in (True, False):
-        ingest.run(JOB._replace(words_once=words_once), tmp_path / "run", ignore)
-    assert np.array_equal(*kept)
+    for way in ({"words_once": True}, {"words_once": False}, {"processes": 2}):
+        ingest.run(JOB._replace(**way), tmp_path / "run", ignore)
+    np.testing.assert_allclose(kept[0], kept[1], atol=1e-6)
+    assert np.array_equal(kept[0], kept[2])
+
+
+@pytest.mark.slow
+def test_processes_that_encode_are_told_of_and_go_on_from_what_is_there(tmp_path):
+    values = ingest.run(JOB._replace(processes=2), tmp_path / "run", ignore)
+    assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
+    assert min(values["busy"].values()) > 0
+    assert values["memory"]["encode"] > values["memory"]["start"] + 100e6, "that of the processes is counted in"
+    with pytest.raises(ZeroDivisionError):
+        ingest.run(JOB._replace(processes=2), tmp_path / "run", lambda count: 1 / 0)
+    whole = len(list((tmp_path / "run" / "shards").glob("0*.npy")))
+    assert whole >= 1
+    assert ingest.run(JOB._replace(processes=2), tmp_path / "run", ignore)["resumed"] == whole * SHARD
 
 
 def killed_after(shards, folder, report):
@@ -73,17 +87,16 @@ def test_a_killed_run_loses_no_more_than_a_shard(tmp_path, monkeypatch):
         isolated.run(killed_after, 3, tmp_path / "run")
     whole = len(list((tmp_path / "run" / "shards").glob("0*.npy")))
     assert whole >= 4, "four shards were stored when it was killed"
-    encoded, encode = [], encoders.Encoder.encode
+    encoded, encode = [], static_encoding.WordEncoder.encode
 
-    def counted(self, texts, *arguments, **options):
+    def counted(self, texts):
         encoded.append(len(texts))
-        return encode(self, texts, *arguments, **options)
+        return encode(self, texts)
 
-    monkeypatch.setattr(encoders.Encoder, "encode", counted)
+    monkeypatch.setattr(static_encoding.WordEncoder, "encode", counted)
     values = ingest.run(JOB, tmp_path / "run", ignore)
     assert values["resumed"] == whole * SHARD
-    queries_and_warm_up = len(corpora.load("sample").queries) + len(corpora.load("sample").documents)
-    assert sum(encoded) == JOB.n - whole * SHARD + queries_and_warm_up, "what was encoded is not encoded again"
+    assert sum(encoded) == JOB.n - whole * SHARD, "what was encoded is not encoded again"
     assert sum(values["seconds"].values()) == pytest.approx(values["total_seconds"], rel=0.02)
 
 
@@ -209,13 +222,13 @@ def test_a_run_killed_beside_a_server_goes_on_from_its_shards(tmp_path, server):
 
 
 def test_an_error_of_the_encoder_stops_the_run_and_keeps_the_shards(tmp_path, monkeypatch):
-    encode = encoders.Encoder.encode
+    encode = static_encoding.WordEncoder.encode
 
-    def broken(self, texts, *arguments, **options):
-        found = encode(self, texts, *arguments, **options)
+    def broken(self, texts):
+        found = encode(self, texts)
         return found if len(texts) != JOB.n - 5 * SHARD else found * np.nan
 
-    monkeypatch.setattr(encoders.Encoder, "encode", broken)
+    monkeypatch.setattr(static_encoding.WordEncoder, "encode", broken)
     with pytest.raises(WorkbookError, match="not finite"):
         ingest.run(JOB, tmp_path / "run", ignore)
     assert len(list((tmp_path / "run" / "shards").glob("0*.npy"))) == 5

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from workbook import paths
+from workbook.corpora import corpora, document_streams
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import ingest, ingest_runs
@@ -21,6 +22,9 @@ def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
     assert not list((paths.DATA / "scale").iterdir()), "shards and index are gone"
     monkeypatch.setattr(ingest, "run", None)
     assert ingest_runs.measure(JOB) == run
+    texts = [text for shard in document_streams.of(corpora.load("sample"), 500, 0).shards() for text in shard]
+    words = " ".join(texts).split(" ")
+    assert (run.words, run.distinct) == (len(words), len(set(words)))
 
 
 @pytest.mark.parametrize(
@@ -28,6 +32,7 @@ def test_a_job_is_done_in_another_process_and_found_again(data, monkeypatch):
     [
         ({"n": 0}, "n must be 1 or more"),
         ({"waiting": 0}, "waiting must be 1 or more"),
+        ({"processes": 0}, "processes must be 1 or more"),
         ({"dimension": 65}, "64 dimensions"),
         ({"setting": "binary-3bit"}, "unknown quantization"),
         ({"search": "fast"}, "unknown search"),
@@ -102,10 +107,22 @@ def test_a_server_holds_the_index_itself(data, monkeypatch):
 def test_jobs_are_each_size_then_all_again():
     jobs = ingest_runs.jobs("sample", [300, 100], "tiny-static", 64, True, 2, 7, 2)
     assert [(job.n, job.words_once, job.repeat) for job in jobs] == [
-        (n, once, repeat) for repeat in (0, 1) for n in (100, 300) for once in (True, False)
+        (n, once, repeat) for repeat in (0, 1) for n, once in [(100, True), (300, True), (300, False)]
     ]
-    assert {(job.seed, job.waiting) for job in jobs} == {(7, 2)}
+    assert {(job.seed, job.waiting, job.most) for job in jobs} == {(7, 2, 300)}
     assert len(ingest_runs.jobs("sample", [300, 100], "tiny-static", 64, False, 2, 7, 1)) == 2
+
+
+def test_several_processes_encode_in_all_sizes_alike_and_the_library_in_one():
+    jobs = ingest_runs.jobs("sample", [300, 100], "tiny-static", 64, True, 2, 7, 1, processes=2)
+    assert [(job.words_once, job.processes) for job in jobs] == [(True, 2), (True, 2), (False, 1)]
+    assert jobs[0].how == "each word tokenized once, 2 processes" and jobs[2].how == "the library's tokenization"
+
+
+def test_why_the_library_has_to_tokenize_is_a_sentence(monkeypatch):
+    assert ingest_runs.refusal("tiny-static") == ""
+    told = ingest_runs.refusal("tiny-transformer")
+    assert told == "tiny-transformer: it is a transformer, so its documents are tokenized as the library does it."
 
 
 def test_repeats_are_put_together_and_have_a_middle():

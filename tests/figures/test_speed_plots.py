@@ -6,7 +6,7 @@ import pytest
 from drawn import caption_of, overlapping, texts_of, title_of
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
-from workbook.experiments import encoding_speed
+from workbook.experiments import encoder_forms, encoding_speed
 from workbook.figures import speed_plots
 
 
@@ -71,11 +71,11 @@ def test_one_cut_needs_no_legend_and_stands_in_the_caption(rows):
 
 def test_the_title_of_speeds_is_against_the_fastest_variant_at_each_length(rows):
     assert title_of(speed_plots.speeds(rows)) == (
-        "static encodes 50 to 75 times as fast as the fastest variant of mini and 9.0 to 1,500 times as fast as large, "
+        "static encodes 50 to 75 times as fast as the fastest form of mini and 9.0 to 1,500 times as fast as large, "
         "at 8 to 512 words per text"
     )
     rows.loc[rows["against"] == "mini (int8)", "value"] = 7.26
-    assert "7.3 times as fast as the fastest variant of mini and" in title_of(speed_plots.speeds(rows))
+    assert "7.3 times as fast as the fastest form of mini and" in title_of(speed_plots.speeds(rows))
 
 
 def test_leads_at_different_cuts_are_used_if_there_are_no_others(rows):
@@ -90,7 +90,7 @@ def test_each_number_of_threads_has_its_panel(rows):
     figure = speed_plots.speeds(pd.concat([rows, one]))
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["2 threads", "1 thread"]
     assert drawn_of(figure.axes[1])["mini, cut at 256 tokens"] == [[8, 200], [512, 5]]
-    assert "fast as the fastest variant of mini" in title_of(figure) and "25 to 75 times" in title_of(figure)
+    assert "fast as the fastest form of mini" in title_of(figure) and "25 to 75 times" in title_of(figure)
 
 
 def test_speeds_name_corpus_batches_repeats_and_machine(rows):
@@ -116,3 +116,45 @@ def test_what_is_given_is_not_changed(rows):
     before = rows.copy(deep=True)
     speed_plots.speeds(rows)
     pd.testing.assert_frame_equal(rows, before)
+
+
+@pytest.fixture
+def one_query():
+    names = {"corpus": "sample", "threads": 2, "metric": "one query ms", "n": 3}
+    found = {
+        "static": {"tokenization": 0.02, "model": 0.03, "pooling": 0.0, "library": 0.0, encoder_forms.ALL: 0.05},
+        "mini": {"tokenization": 0.3, "model": 4.0, "pooling": 0.2, "library": 0.5, encoder_forms.ALL: 5.0},
+        "fast": {encoder_forms.ALL: 2.0},
+    }
+    rows = [
+        {**names, "model": model, "part": part, "value": value}
+        for model in found
+        for part, value in found[model].items()
+    ]
+    whole = [(model, encoder_forms.TO_DOCUMENTS, found[model][encoder_forms.ALL] + 0.1) for model in found]
+    among = [*whole, ("static", "search, HNSW", 0.1), ("static", "search, exact", 0.4)]
+    rows += [{**names, "model": model, "part": part, "value": value, "documents": 62} for model, part, value in among]
+    return pd.DataFrame(rows).assign(low=lambda own: own["value"] * 0.9, high=lambda own: own["value"] * 1.2)
+
+
+def test_a_query_is_a_bar_of_parts_and_the_search_for_each_encoder(one_query):
+    figure = speed_plots.one_query(one_query)
+    axis = figure.axes[0]
+    bars = {bar.get_label(): [round(piece.get_width(), 9) for piece in bar] for bar in axis.containers[:6]}
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["mini", "fast", "static"], "the longest first"
+    assert bars == {
+        "tokenization": [0.3, 0, 0.02],
+        "model": [4.0, 0, 0.03],
+        "pooling": [0.2, 0, 0],
+        "library": [0.5, 0, 0],
+        "encoding, in parts unknown": [0, 2.0, 0],
+        "search, HNSW": [0.1, 0.1, 0.1],
+    }
+    assert texts_of(axis) == ["5.10", "2.10", "0.15"]
+    assert title_of(figure) == "From text to documents, one query takes 0.15 ms with static and 5.1 ms with mini"
+    assert "62 documents" in caption_of(figure) and "3 rounds" in caption_of(figure)
+
+
+def test_a_part_that_nobody_has_is_not_in_the_key(one_query):
+    figure = speed_plots.one_query(one_query[one_query["model"] != "fast"])
+    assert "encoding, in parts unknown" not in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]

@@ -1,9 +1,15 @@
 """The benchmarks measure and print; their times are not tested."""
 
+import re
+import sys
 from itertools import chain
 
 import pandas as pd
+import pytest
 from workbook import __main__, paths
+from workbook.conclusions import costs
+from workbook.corpora import corpora
+from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS
 from workbook.runs import bench, outcomes, runner
@@ -66,10 +72,11 @@ def test_bench_grid_is_a_command(monkeypatch, capsys):
     assert "3 cells: 0.10 s each" in capsys.readouterr().out
 
 
-def test_bench_encoders_is_a_command_and_has_each_form(data, capsys):
+def test_bench_encoders_is_a_command_and_has_each_form(data, tmp_path, capsys):
     """As on a machine with a GPU, whose forms are then among them."""
     models = ["--model", "tiny-static", "--rival", "tiny-transformer", "--form", "float32", "bfloat16"]
-    asked = ["--corpus", "sample", "--words", "4", "8", "--batch", "8", "--repeats", "1"]
+    file = tmp_path / "measured.csv"
+    asked = ["--corpus", "sample", "--words", "4", "8", "--batch", "8", "--repeats", "1", "--record", str(file)]
     assert __main__.main(["bench-encoders", *models, *asked]) == 0
     shown = capsys.readouterr().out
     named = ["tiny-static", "tiny-transformer", "tiny-transformer (bfloat16)"]
@@ -79,3 +86,51 @@ def test_bench_encoders_is_a_command_and_has_each_form(data, capsys):
         2,
     ]
     assert results.machine_label() in shown
+    assert "12 lines added" in shown, "with tokenization and without, of each at both lengths"
+    kept = costs.elsewhere(file)
+    assert set(kept["model"]) == set(named) and set(kept["words"]) == {4, 8} and kept.notna().all(axis=None)
+    assert set(kept["machine"]) == {results.machine_label()} and "torch" in kept["versions"][0]
+    assert kept["command"][0].startswith("python -m workbook bench-encoders --model tiny-static --rival")
+    assert (
+        bench.record(pd.DataFrame([{"model": "a", "words": 8, "metric": "texts/s", "value": 2.0}]), file, "c", "h") == 1
+    )
+    assert costs.elsewhere(file)["value"].tolist()[-1] == 2.0 and len(costs.elsewhere(file)) == 13
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(WorkbookError, match="needs the columns"):
+        bench.record(pd.DataFrame([{"model": "a", "words": 8, "metric": "texts/s", "value": 2.0}]), file, "c", "h")
+
+
+def test_static_encoders_stand_side_by_side_in_one_table(data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastembed", None)
+    monkeypatch.setitem(sys.modules, "fastembed.text.static_embedding", None)
+    monkeypatch.setattr(bench, "PART", 20)
+    table = bench.static_encoders("sample", "tiny-static", repeats=2).set_index("way")
+    texts = list(dict.fromkeys(corpora.load("sample").document_texts))
+    words = " ".join(texts).split(" ")
+    told = f"{len(texts):,} different documents, {len(words):,} words, {len(set(words)):,} of them distinct"
+    assert table.attrs["texts"] == told
+    assert table.index.tolist() == [
+        "each word once", "each word once, warm", "each word once, 2 processes", "model2vec", "FastEmbed",
+        "Sentence Transformers",
+    ]  # fmt: skip
+    assert "not installed" in table.loc["FastEmbed", "note"] and table.loc["FastEmbed", "documents/s"] == ""
+    own = table.iloc[[0, 1, 2, 5]]
+    assert set(own["equal"]) == {"100.0%"} and set(own["least cosine"]) == {"1.0000"}
+    assert table.loc["model2vec", "note"] == "leaves unknown tokens out"
+    assert all(re.fullmatch(r"[\d,]+ \[[\d,]+, [\d,]+\]", rates) for rates in table["documents/s"] if rates)
+
+
+def test_static_encoders_of_a_command_are_printed(data, monkeypatch, capsys):
+    table = pd.DataFrame({"way": ["model2vec"], "documents/s": ["9 [8, 10]"]})
+    table.attrs["texts"] = "12 different documents"
+    asked = []
+    monkeypatch.setattr(bench, "static_encoders", lambda *given: asked.append(given) or table)
+    assert __main__.main(["bench-static", "--corpus", "sample", "--model", "tiny-static", "--repeats", "1"]) == 0
+    assert asked == [("sample", "tiny-static", 1, 2)]
+    printed = capsys.readouterr().out
+    assert "9 [8, 10]" in printed and f"12 different documents; {results.machine_label()}" in printed
+
+
+def test_a_transformer_is_no_static_encoder(data):
+    with pytest.raises(WorkbookError, match="tiny-transformer is a transformer"):
+        bench.static_encoders("sample", "tiny-transformer")

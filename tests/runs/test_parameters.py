@@ -22,7 +22,7 @@ SCALE = {
     **MODELS, "large_model": "tiny-transformer", "long_model": "tiny-transformer", "words": [8, 32], "cut": 256,
     "batch_sizes": [1, 8], "round_seconds": 0.1, "plain_texts": 100, "cold_starts": 2, "repeats": 3, "threads": 0,
     "documents": [100, 200, 400], "scale_model": "tiny-static", "scale_dimension": 64, "words_once": True,
-    "waiting": 2, "seed": 0, "scale_repeats": 1, "fit_from": 0, "vocabularies": [], "node_ram_gb": 64,
+    "processes": 1, "waiting": 2, "seed": 0, "scale_repeats": 1, "fit_from": 0, "vocabularies": [], "node_ram_gb": 64,
     "index_settings": ["float32", "binary"], "engine_name": "edge", "server": {},
 }  # fmt: skip
 ON_DEMAND = {
@@ -37,7 +37,7 @@ PLACED = {"shard_number": 3, "replication_factor": 2, "on_disk": True, "always_r
 WHOLE = [0, -1, 2.5, True, "many", None]
 KINDS = [
     ("is not a whole number above 0", WHOLE, "repeats cut plain_texts cold_starts scale_dimension waiting scale_repeats"
-     " most_queries probes top limit"),
+     " processes most_queries probes top limit"),
     ("is not a whole number, 0 or above 0", WHOLE[1:], "threads seed fit_from most_documents hnsw_ef"),
     ("is not a whole number above 0", [[0], ["x"]], "dimensions words batch_sizes vocabularies sizes documents"),
     ("is not a list with something in it", [{}, 45, "x"], "dimensions words batch_sizes vocabularies sizes documents"
@@ -58,7 +58,7 @@ KINDS = [
     ("unknown corpus", ["no-such-corpus"], "corpus other_corpus"),
     ("unknown quantization", [["float32", "binary-3bit"]], "settings index_settings"),
     ("does not say which column is what", [[], "x"], "columns judged_columns"),
-    ("is too large: give 1,000 at most", [1_001], "repeats cold_starts waiting scale_repeats"),
+    ("is too large: give 1,000 at most", [1_001], "repeats cold_starts waiting scale_repeats processes"),
     ("is too large: give 100,000 at most", [[8, 100_001]], "words batch_sizes"),
     ("does not give a name to each place", [{}, [], "phone"], "places"),
 ]  # fmt: skip
@@ -270,8 +270,9 @@ def test_the_memory_engine_will_do_where_nothing_is_trained():
 
 
 def test_each_number_of_documents_gives_its_jobs():
+    sizes = [(100, True), (200, True), (400, True), (400, False)]
     jobs = parameters.scale_jobs(SCALE)
-    assert [(job.n, job.words_once) for job in jobs] == [(n, once) for n in (100, 200, 400) for once in (True, False)]
+    assert [(job.n, job.words_once) for job in jobs] == sizes
     assert {(job.corpus, job.model, job.dimension) for job in jobs} == {("sample", "tiny-static", 64)}
     assert {(job.engine_name, job.placement) for job in jobs} == {("edge", Placement())}
 

@@ -279,6 +279,8 @@ PARAMETERS = [
         "change it"),
     Bad("texts too long for memory", parameter("02_encoding_speed", "words", [10**9]), "parameter words",
         "100,000 at most"),
+    Bad("an unknown form", parameter("02_encoding_speed", "forms", ["float8"]), "parameter forms", "OpenVINO bfloat16"),
+    Bad("a price below zero", parameter("02_encoding_speed", "gpu_hour", -1), "parameter gpu_hour", "0 or above 0"),
     Bad("infinite seconds", parameter("02_encoding_speed", "round_seconds", float("inf")), "round_seconds",
         "not finite"),
     Bad("a fit to nothing", parameter("02_encoding_speed", "fit_from", 10**9), "parameter fit_from",

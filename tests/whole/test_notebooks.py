@@ -11,7 +11,7 @@ import pytest
 import yaml
 from workbook import paths
 from workbook.corpora import corpora
-from workbook.embedding import encoders
+from workbook.embedding import encoders, runtimes, variants
 from workbook.evaluation import results, statistics
 from workbook.names import ACROSS
 from workbook.runs import parts, plan, runner
@@ -120,11 +120,32 @@ def test_02_gives_every_time_its_range_and_repeats(smoke):
     assert (shares.groupby(timed)["low"].sum() < 1).all() and shares[timed].notna().all(axis=None)
 
 
+def test_02_tells_of_each_form_its_vectors_its_score_and_one_query_or_why_not(smoke):
+    rows, text = rows_of("02_encoding_speed"), json.dumps(outputs_of(smoke[1], "02_encoding_speed"))
+    by_metric = {metric: set(own["model"]) for metric, own in rows.groupby("metric")}
+    ran, not_run = by_metric["least cosine"], by_metric["form not run"]
+    forms = variants.every("transformer")
+    every = {"tiny-transformer" if form == "float32" else f"tiny-transformer ({form})" for form in forms}
+    assert ran | not_run == every and not ran & not_run
+    assert {f"tiny-transformer ({form})" for form in ("bfloat16", "int8")} <= ran
+    assert (
+        rows[rows["metric"] == "form not run"]["note"].isin(["no GPU here", f"not installed: {runtimes.COMMAND}"]).all()
+    )
+    assert ran <= by_metric["ndcg@10"] & by_metric["one query ms"] & by_metric["texts/s"]
+    assert ran - {"tiny-transformer"} <= by_metric["ndcg@10 difference"]
+    parts = rows[rows["metric"] == "one query ms"].pivot_table(index="model", columns="part", values="value")
+    assert (parts["from text to documents"] > parts["encoding in all"]).all() and "takes Qdrant" in text
+    assert by_metric["kWh per million, computed"] == {"tiny-static", *ran}
+    assert "times as many a second as tiny-transformer" in text and "as measured elsewhere" in text.lower()
+    speeds = rows[(rows["metric"] == "speed-up") & rows["against"].isin(ran)]
+    assert (speeds["note"] == (results.instruction_set() or None)).all()
+
+
 def test_02_encodes_stores_and_indexes_at_each_size(smoke):
     rows = rows_of("02_encoding_speed")
     seconds = rows[rows["metric"] == "phase seconds"].fillna({"variant": ""})
     runs = {which: own.set_index("part")["value"] for which, own in seconds.groupby(["documents", "variant"])}
-    assert set(runs) == set(product((500, 1_000, 2_000), ("", "library's tokenization")))
+    assert set(runs) == {*product((500, 1_000, 2_000), [""]), (2_000, "library's tokenization")}
     for own in runs.values():
         assert own[["encode", "upsert", "index"]].sum() == pytest.approx(own["total"], rel=0.02)
     assert set(rows[rows["metric"] == "growth exponent"]["n"]) == {6}, "three sizes, twice"
@@ -134,9 +155,8 @@ def test_02_encodes_stores_and_indexes_at_each_size(smoke):
 
 def test_02_answers_every_claim_and_plans(smoke):
     text = json.dumps(outputs_of(smoke[1], "02_encoding_speed"))
-    assert all(
-        word in text for word in ("about 400 times as fast", "15 times smaller", "7.5 minutes", "bge-base-en-v1.5")
-    )
+    claims = ("about 400 times as fast", "15 times smaller", "7.5 minutes", "bge-base-en-v1.5", "32.9 million passages")
+    assert all(word in text for word in claims)
     rows = rows_of("02_encoding_speed")
     ram = rows[rows["metric"] == "extrapolated RAM GB"].set_index(["scenario", "setting"])["value"]
     assert ram["MS MARCO", "binary"] < ram["MS MARCO", "float32"]

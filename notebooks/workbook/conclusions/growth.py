@@ -180,10 +180,10 @@ def bent(fitted: Mapping[str, Fit]) -> list[str]:
 def rows(runs: Sequence[Run]) -> pd.DataFrame:
     """The runs in the long format of `results`, repeats together.
 
-    Seconds by phase, documents/s, peak MB by phase and bytes on disk per document by part: median and range of the
-    repeats. Latency: median and range over the queries of all repeats. Precision: each query's mean over the repeats,
-    then their mean and bootstrap interval. Of a run on a server the parts that are computed say so, and the memory says
-    whose it is.
+    Seconds by phase, documents/s, words/s, peak MB by phase and bytes on disk per document by part: median and range of
+    the repeats; beside the speed the number of distinct words, of which none was known before. Latency: median and
+    range over the queries of all repeats. Precision: each query's mean over the repeats, then their mean and bootstrap
+    interval. Of a run on a server the parts that are computed say so, and the memory says whose it is.
     """
     return pd.DataFrame(
         {**names_of(group[0]), "key": group[0].key, **row} for group in repeats_of(runs) for row in _rows(group)
@@ -209,6 +209,8 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
     for worker in first.busy:
         yield times("phase seconds", f"busy {worker}", lambda run, worker=worker: run.busy[worker])
     yield times("documents/s", SEARCHED, lambda run: run.n / run.total_seconds)
+    yield times("words/s", SEARCHED, lambda run: run.words / run.total_seconds)
+    yield row("distinct words", SEARCHED, value=first.distinct)
     if any(run.resumed for run in group):
         yield row("resumed documents", "encoded by interrupted attempts", value=sum(run.resumed for run in group))
     for phase in first.memory:
@@ -225,8 +227,9 @@ def _rows(group: Sequence[Run]) -> Iterator[dict]:
 
 def _done(run: Run) -> str | None:
     """How it was done where that is not told apart by setting and dimension."""
-    ways = [way for way in ("" if run.job.words_once else "library's tokenization", run.job.where) if way]
-    return "; ".join(ways) or None
+    processes = f"{run.job.processes} processes" if run.job.processes > 1 else ""
+    ways = ("" if run.job.words_once else "library's tokenization", processes, run.job.where)
+    return "; ".join(way for way in ways if way) or None
 
 
 def names_of(run: Run) -> dict[str, object]:

@@ -5,7 +5,7 @@ nothing without its rival and its texts: data/claims.csv. So each claim is measu
 on equal terms - against the fastest variant of the small transformer on this machine, texts cut at the same token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -174,7 +174,8 @@ def claims_table(rows: pd.DataFrame, runs: Sequence[Run], large: str, longest: s
             f"{smaller[footprint.PARAMETERS]:.1f} times",
             f"{smaller[footprint.FILES]:.1f} times, files on disk against the small transformer",
         ),
-        "minutes": (_minutes_taken(runs, words_once=False), _minutes_taken(runs, words_once=True)),
+        "minutes": tuple(_of_the_largest(runs, way, _minutes_taken) for way in (False, True)),
+        "passages": tuple(_of_the_largest(runs, way, _passages_encoded) for way in (False, True)),
     }
     claimed = read_claims()
     return pd.DataFrame(
@@ -209,11 +210,21 @@ def _answers(ratios: pd.DataFrame, rival: str) -> list[str]:
     ]
 
 
-def _minutes_taken(runs: Sequence[Run], words_once: bool) -> str:
+def _of_the_largest(runs: Sequence[Run], words_once: bool, told: Callable[[Sequence[Run]], str]) -> str:
     largest = max(run.n for run in runs)
     for group in repeats_of(runs):
         if group[0].n == largest and group[0].job.words_once == words_once:
-            took = Times.of([run.total_seconds / 60 for run in group])
-            minutes = statistics.with_range(*took[:3], ".2f")
-            return f"{minutes} minutes, {group[0].job.label}, {group[0].corpus}"
+            return f"{told(group)}, {group[0].job.label}, {group[0].corpus}"
     return "not run"
+
+
+def _minutes_taken(group: Sequence[Run]) -> str:
+    took = Times.of([run.total_seconds / 60 for run in group])
+    return f"{statistics.with_range(*took[:3], '.2f')} minutes"
+
+
+def _passages_encoded(group: Sequence[Run]) -> str:
+    """Encoding alone, beside the engine."""
+    rates = Times.of([run.n / run.busy["encode"] for run in group])
+    words = group[0].words / group[0].n
+    return f"{statistics.with_range(*rates[:3], ',.0f')} a second of {words:,.0f} words"

@@ -114,12 +114,17 @@ def local_sets() -> list[str]:
 
     Raises WorkbookError if there are none.
     """
-    local_folder("")  # raises if BEIR_DATA_DIR is no folder
-    place = Path(os.environ.get("BEIR_DATA_DIR") or paths.DATA / "beir").resolve()
-    found = sorted(folder for folder in place.glob("*") if is_beir_folder(folder))
-    if not found:
+    if not (found := local_folders()):
+        place = os.environ.get("BEIR_DATA_DIR") or paths.DATA / "beir"
         raise WorkbookError(f"no folder of {place} has a corpus.jsonl: set BEIR_DATA_DIR to a folder that holds sets")
     return [folder.name if folder.name in BEIR else str(folder) for folder in found]
+
+
+def local_folders() -> list[Path]:
+    """The folders of all sets in BEIR_DATA_DIR, in the order of their names."""
+    local_folder("")  # raises if BEIR_DATA_DIR is no folder
+    place = Path(os.environ.get("BEIR_DATA_DIR") or paths.DATA / "beir").resolve()
+    return sorted(folder for folder in place.glob("*") if is_beir_folder(folder))
 
 
 def is_beir_folder(folder: Path) -> bool:

@@ -19,13 +19,14 @@ import numpy as np
 
 from workbook import names, paths
 from workbook.corpora import corpora
-from workbook.embedding import model_cards, model_files, recipes, routes
+from workbook.embedding import model_cards, model_files, recipes, routes, static_encoding
 from workbook.embedding.models import MODELS, Kind, Model, Role
 from workbook.errors import WorkbookError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
+    from torch.nn import Module
     from transformers import PreTrainedTokenizerBase
 
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "model2vec")
@@ -37,9 +38,8 @@ BATCH = {"static": 256, "transformer": 16}  # texts at once: on abstracts as fas
 class Encoder:
     """A model ready to encode. `identity` is all that decides its vectors: it goes into cache keys.
 
-    `variants.make` sets `cut`, which ends texts at fewer tokens than the model itself does, and `dtype`, the number
-    format that `open_model` gives. `stored` tells the format of the model's files once it is open. `documents`, where
-    another model encodes them, has their identity.
+    `cut` ends texts at fewer tokens than the model itself does, `dtype` is the number format that `open_model` gives.
+    `stored` tells that of the model's files once it is open. `documents`, where another model encodes them, has theirs.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Encoder:
         """Static if a table reads both queries and documents."""
         if self.facts:
             return self.facts.kind
-        return "static" if {routes.kind(self.model, role) for role in routes.ROLES} == {"static"} else "transformer"
+        return "static" if len(self.tables) == len(routes.ROLES) else "transformer"
 
     @property
     def asymmetric(self) -> bool:
@@ -88,8 +88,7 @@ class Encoder:
     @cached_property
     def collection(self) -> str:
         """The collection whose vectors a table of queries was trained to find; empty for a model of documents too."""
-        own = self.folder and not self.facts
-        return model_cards.documents_by(self.folder).get("collection", "") if own else ""
+        return model_cards.documents_by(self.folder).get("collection", "") if self.folder and not self.facts else ""
 
     @property
     def remarks(self) -> str:
@@ -112,7 +111,7 @@ class Encoder:
         """Dimensions to measure, widest first: those it was trained for; if unknown, its own halved down to 32."""
         if self.facts and self.facts.matryoshka:
             return self.facts.matryoshka
-        if self.folder and (trained := model_files.trained_dimensions(self.folder)):
+        if trained := self.folder and model_files.trained_dimensions(self.folder):
             return (self.dimensions, *trained)
         return tuple(d for d in (self.dimensions // 2**k for k in range(8)) if d >= 32) or (self.dimensions,)
 
@@ -143,9 +142,8 @@ class Encoder:
             "model": self.plain, "revision": self.revision, "prompt": self.prompt(role),
             "max_tokens": self._limit(role), "dtype": self.dtype, "libraries": versions,
         }  # fmt: skip
-        if self.stored_dtype != "float32":
-            identity["stored_dtype"] = self.stored_dtype
-        return identity | ({"route": role} if self.asymmetric else {})
+        stored = {} if self.stored_dtype == "float32" else {"stored_dtype": self.stored_dtype}
+        return identity | stored | ({"route": role} if self.asymmetric else {})
 
     def encode(self, texts: Sequence[str], role: Role = "document", batch_size: int | None = None) -> np.ndarray:
         """Encode texts as the model gives them in that role, not normalised: float32 (n, d).
@@ -161,12 +159,17 @@ class Encoder:
             kind = type(texts[strange[0]]).__name__
             raise WorkbookError(f"texts[{strange[0]}] is of type {kind}: every text must be a str")
         if role == "document" and self.collection:
-            raise WorkbookError(
-                f"{self.name} is a table of queries, for documents that {self.collection} has: it encodes none"
-            )
+            raise WorkbookError(f"{self.name} is a table of queries, for documents of {self.collection}: it has none")
+        if len(texts) == 1 and role in self.tables:
+            return static_encoding.alone(self.tables[role], self.prompt(role) + texts[0])
         encode = self.model.encode_query if role == "query" else self.model.encode_document
         vectors = encode(list(texts), prompt=self.prompt(role), batch_size=batch_size, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimensions)
+
+    @cached_property
+    def tables(self) -> dict[Role, list[Module]]:
+        """The modules of each role that a table reads: there a text alone is encoded without the library."""
+        return {r: routes.modules(self.model, r) for r in routes.ROLES if routes.kind(self.model, r) == "static"}
 
     def token_count(self, texts: Sequence[str], role: Role = "document") -> int:
         """Number of tokens that the model reads, after its own truncation."""
@@ -175,7 +178,7 @@ class Encoder:
     def tokenize(self, texts: Sequence[str], role: Role = "document") -> list[list[int]]:
         """Token ids of each text as the model reads them: special tokens are added, long texts cut."""
         tokenizer = self.tokenizer(role)
-        if routes.kind(self.model, role) == "static":
+        if role in self.tables:
             return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         return tokenizer(list(texts), truncation=True, max_length=self._limit(role))["input_ids"]
 
@@ -191,7 +194,7 @@ class Encoder:
     def _meaningless(self) -> set[int | None]:
         """Ids of the unknown and special tokens of queries."""
         tokenizer = self.tokenizer("query")
-        if routes.kind(self.model, "query") != "static":
+        if "query" not in self.tables:
             return set(tokenizer.all_special_ids)
         tokens = json.loads(tokenizer.to_str())["model"]
         return {tokens.get("unk_id"), tokenizer.token_to_id(tokens.get("unk_token") or "")}
@@ -258,9 +261,7 @@ def _documents_of(folder: Path) -> Encoder | None:
 def folder_of(encoder: Encoder) -> Path:
     """Folder with the model as Sentence Transformers saves it. Raises WorkbookError for a variant, which has none."""
     if encoder.cut or encoder.dtype != "float32":
-        raise WorkbookError(
-            f"{encoder.name} is not the model as its folder has it: give the one that encoders.load gives"
-        )
+        raise WorkbookError(f"{encoder.name} is not as its folder has it: give what encoders.load gives")
     if encoder.stored_dtype != "float32" and not encoder.folder:  # of the hub; saved anew it would be float32
         return model_files.hub_folder(encoder.plain, encoder.revision)
     own = None if encoder.facts else encoder.folder  # a hub's has other formats and frameworks beside
@@ -273,7 +274,6 @@ def megabytes(encoder: Encoder) -> float:
 
 
 def _made(name: str, facts: Model) -> SentenceTransformer:
-    """Make a model by its recipe, or open it as it was made before."""
     if facts.speed_only:  # random weights are made faster than they are read
         return facts.recipe(load(facts.teacher).model.tokenizer)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from workbook import paths
 from workbook.embedding import routes
@@ -88,6 +90,21 @@ def load(folder: Path, form: Form) -> StaticModel:
     if found != form:
         raise WorkbookError(f"{folder.name} should be {form} and model2vec loads {found}: remove the folder")
     return model
+
+
+def fastembed(encoder: Encoder) -> Callable[[Sequence[str]], Iterable[np.ndarray]]:
+    """What FastEmbed, Qdrant's library, encodes texts with by a static model: vectors of length 1, float32 (d,) each.
+
+    It leaves out unknown tokens as model2vec does, and cuts texts at 512 tokens.
+    Raises WorkbookError if it is not installed, and for a model that model2vec cannot store.
+    """
+    folder = keep(encoder, FLOAT32)
+    try:
+        from fastembed.text.static_embedding import StaticTextEmbedding
+    except ImportError:
+        raise WorkbookError("not installed: pip install -r notebooks/optional.txt") from None
+    known = StaticTextEmbedding._list_supported_models()[0].model  # a name that it knows: the files are those given
+    return StaticTextEmbedding(known, specific_model_path=str(folder)).embed
 
 
 def _embedding(encoder: Encoder) -> StaticEmbedding:

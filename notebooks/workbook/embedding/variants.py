@@ -1,4 +1,4 @@
-"""The ways to run one model on this machine: number format, device, and where texts are cut.
+"""The forms to run one model in on this machine: number format, device, runtime, and where texts are cut.
 
 A transformer is compared as fast as it runs here: measured in float32 alone, it would look slower than it is.
 """
@@ -9,9 +9,10 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbook.embedding import encoders, routes
+from workbook.embedding import encoders, routes, runtimes
 from workbook.embedding.encoders import Encoder
-from workbook.embedding.models import Kind
+from workbook.embedding.models import Kind, Role
+from workbook.embedding.runtimes import RUNTIMES
 from workbook.errors import WorkbookError
 
 if TYPE_CHECKING:
@@ -31,12 +32,32 @@ class Variant(NamedTuple):
     device: str = "cpu"
 
 
-def available(kind: Kind) -> list[str]:
-    """Names of the variants that this machine can run a model of that kind in."""
+class _OnRuntime(Encoder):
+    """An encoder that a runtime runs: its versions are part of what decides the vectors."""
+
+    def identity(self, role: Role) -> dict[str, object]:
+        return {**super().identity(role), "runtime": runtimes.versions(self.dtype)}
+
+
+def every(kind: Kind) -> list[str]:
+    """Names of the variants that a model of that kind can be run in, here or on another machine."""
+    return [name for name, variant in VARIANTS.items() if kind in variant.kinds] + (
+        [*RUNTIMES] if kind == "transformer" else []
+    )
+
+
+def lacking(variant: str) -> str:
+    """What this machine lacks to run a variant, in words; "" if nothing."""
+    if variant in RUNTIMES:
+        return runtimes.lacking(variant)
     import torch
 
-    devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
-    return [name for name, variant in VARIANTS.items() if kind in variant.kinds and variant.device in devices]
+    return "" if VARIANTS[variant].device == "cpu" or torch.cuda.is_available() else "no GPU here"
+
+
+def available(kind: Kind) -> list[str]:
+    """Names of the variants that this machine can run a model of that kind in."""
+    return [name for name in every(kind) if not lacking(name)]
 
 
 def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> Encoder:
@@ -45,14 +66,14 @@ def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> 
     Raises WorkbookError for an unknown variant, one that this model or machine cannot run, or a cut above the model's
     own limit. A model that is not registered is opened to see what it is.
     """
-    if variant not in VARIANTS:
-        raise WorkbookError(f"unknown variant {variant!r}: give one of {', '.join(VARIANTS)}")
+    if variant not in every("transformer"):
+        raise WorkbookError(f"unknown variant {variant!r}: give one of {', '.join(every('transformer'))}")
     encoder = encoders.load(name)
     if variant == "float32" and max_tokens is None:
         return encoder
-    if variant not in available(encoder.kind):
-        able = ", ".join(available(encoder.kind))
-        raise WorkbookError(f"{name} is a {encoder.kind} model: this machine runs it as {able}, not as {variant}")
+    if variant not in every(encoder.kind) or lacking(variant):
+        able, why = ", ".join(available(encoder.kind)), f" ({lacking(variant)})" if lacking(variant) else ""
+        raise WorkbookError(f"{name} is a {encoder.kind} model: this machine runs it as {able}, not as {variant}{why}")
     if variant != "float32" and encoder.asymmetric and len({routes.kind(encoder.model, r) for r in routes.ROLES}) > 1:
         raise WorkbookError(
             f"{name} reads one role by a table and the other by a transformer: it is run as float32 alone"
@@ -61,11 +82,16 @@ def make(name: str, variant: str = "float32", max_tokens: int | None = None) -> 
     if max_tokens is not None and (max_tokens < least or (most is not None and max_tokens > most)):
         limits = f"at least {least}" if most is None else f"{least} to {most}"
         raise WorkbookError(f"{encoder.name} cannot be cut at {max_tokens} tokens: give {limits}")
-    change, device = VARIANTS[variant].change, VARIANTS[variant].device
+
+    def opened() -> SentenceTransformer:
+        if variant in RUNTIMES:
+            return runtimes.changed(variant, name, encoder.model)
+        return VARIANTS[variant].change(encoder.model).to(VARIANTS[variant].device)
+
     label = encoder.plain if variant == "float32" else f"{encoder.plain} ({variant})"
-    return Encoder(
-        label, encoder.facts, encoder.revision, lambda: change(encoder.model).to(device), encoder.folder, max_tokens,
-        variant, lambda: encoder.stored_dtype,
+    return (_OnRuntime if variant in RUNTIMES else Encoder)(
+        label, encoder.facts, encoder.revision, opened, encoder.folder, max_tokens, variant,
+        lambda: encoder.stored_dtype,
     )  # fmt: skip
 
 

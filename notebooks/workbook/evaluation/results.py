@@ -32,6 +32,8 @@ SCHEMA = 5
 HEADER = ("notebook", "run", *COLUMNS)
 NOTHING_KNOWN = "queries it finds nothing for"  # a metric; only where there are such queries
 KEYS_TOLD = 3  # of many, in a caption; the others are in the rows
+CPUINFO = Path("/proc/cpuinfo")
+INSTRUCTIONS = {"amx_tile": "AMX", "avx512_bf16": "AVX-512 with bfloat16", "avx512f": "AVX-512", "avx2": "AVX2"}
 NVIDIA = Path("/proc/driver/nvidia/version")
 _elsewhere: Path | None = None
 PACKAGES = ("qdrant-edge-py", "qdrant-client", "sentence-transformers", "torch", "numpy", "pytrec_eval-terrier")
@@ -69,6 +71,20 @@ def label_of(facts: Mapping[str, Any]) -> str:
     """A machine in one line, given what `machine` said of it."""
     gpu = f", {facts['gpu']}" if "gpu" in facts else ""
     return f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gb']} GB{gpu}"
+
+
+@functools.cache
+def instruction_set() -> str:
+    """What this CPU multiplies matrices with, which decides how fast a transformer is; "" where it cannot be told.
+
+    Not in `machine`: it says nothing that the CPU's name does not.
+    """
+    if not CPUINFO.exists():
+        return ""
+    told = {
+        name for line in CPUINFO.read_text(encoding="utf-8").splitlines() if "flags" in line for name in line.split()
+    }
+    return next((name for flag, name in INSTRUCTIONS.items() if flag in told), "no AVX2")
 
 
 def remember(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -255,9 +271,8 @@ def _now() -> str:
 
 
 def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

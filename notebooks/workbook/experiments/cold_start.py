@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from workbook import isolated, memory
-from workbook.embedding import encoders, variants
+from workbook.embedding import encoders, static_encoding, variants
 from workbook.errors import WorkbookError
 from workbook.evaluation import results, stopwatch
 from workbook.evaluation.stopwatch import Times
@@ -34,7 +34,8 @@ def measure(name: str, variant: str, text: str, repeats: int, thread_count: int 
         raise WorkbookError(f"the text is of type {type(text).__name__}: it must be a str")
     encoder, thread_count = variants.make(name, variant), thread_count or results.machine()["cores"]
     about = {
-        "model": encoder.identity("document"), "text": text, "repeats": repeats, "threads": thread_count, "warm": WARM
+        "model": encoder.identity("document"), "text": text, "repeats": repeats, "threads": thread_count, "warm": WARM,
+        **({"alone": static_encoding.ALONE} if encoder.kind == "static" else {}),
     }  # fmt: skip
 
     def fresh() -> dict[str, Any]:

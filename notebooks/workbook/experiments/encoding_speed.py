@@ -16,7 +16,7 @@ from workbook.embedding import stages, variants
 from workbook.embedding.encoders import Encoder
 from workbook.embedding.stages import STAGES
 from workbook.errors import WorkbookError
-from workbook.evaluation import batches, columns, results
+from workbook.evaluation import batches, columns, results, statistics
 from workbook.evaluation.stopwatch import WARM_UPS, Times, check_repeats, rounds, threads
 
 DOUBT = "best speed not found"  # a metric: its note says why
@@ -209,10 +209,22 @@ def ratio_rows(corpus: Corpus, fast: Speed, others: Sequence[Speed]) -> pd.DataF
         {
             **_names(corpus, fast), "max_tokens": _limit(fast) if fast.max_tokens == other.max_tokens else None,
             "against": other.model, "against_model": other.plain_model,
-            "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(),
+            "note": results.instruction_set() or None, "metric": "speed-up", **Times.of(_ratios(fast, other))._asdict(),
         }
         for other in others
     )  # fmt: skip
+
+
+def finding(ratios: pd.DataFrame) -> str:
+    """How many times as fast as the other model's fastest form, at each length, from `ratio_rows` on equal terms."""
+    told = []
+    for words, own in ratios.groupby("words"):
+        row = own.loc[own["value"].idxmin()]
+        times = statistics.with_range(row["value"], row["low"], row["high"], ",.1f")
+        told.append(f"on texts of {words:,} words {times} times as many a second as {row['against']}")
+    cpu = f" on this CPU ({note})" if (note := ratios["note"].iloc[0]) else ""
+    forms = ratios["against"].nunique()
+    return f"{ratios['model'].iloc[0]} encodes{cpu} {', '.join(told)}, the fastest of {forms} forms that ran there."
 
 
 def _ratios(fast: Speed, other: Speed) -> list[float]:
@@ -229,6 +241,12 @@ def _rows(corpus: Corpus, speed: Speed) -> Iterator[dict]:
     yield {**names, "metric": "best batch", "value": speed.batch_size, "n": len(speed.seconds)}
     if speed.doubt:
         yield {**names, "note": speed.doubt, "metric": DOUBT, "value": 1, "n": len(speed.seconds)}
+    if not any(speed.tokenize_seconds):  # a library of its own tells no stages
+        return
+    alone = [
+        speed.texts / (seconds - part) for seconds, part in zip(speed.seconds, speed.tokenize_seconds, strict=True)
+    ]
+    yield {**names, "metric": "texts/s of the model alone", **Times.of(alone)._asdict()}
     for metric, stage in STAGES.items():
         share = [part / whole for part, whole in zip(getattr(speed, stage), speed.seconds, strict=True)]
         yield {**names, "metric": metric, **Times.of(share)._asdict()}

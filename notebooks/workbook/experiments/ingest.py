@@ -7,10 +7,12 @@ The index is an Edge shard in this process, or a collection on a server, which i
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from queue import Queue
@@ -19,32 +21,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbook import memory
+from workbook import isolated, memory
 from workbook.corpora import corpora, document_streams
 from workbook.corpora.corpora import Corpus
 from workbook.corpora.document_streams import Stream
-from workbook.embedding import encoders, vectors, word_tokenizer
+from workbook.embedding import encoders, static_encoding, vectors
 from workbook.embedding.encoders import Encoder
 from workbook.embedding.vectors import Shards
 from workbook.errors import WorkbookError
-from workbook.evaluation import evaluation, stopwatch
+from workbook.evaluation import evaluation, results, stopwatch
 from workbook.qdrant import engine, quantization
 from workbook.qdrant.client import ANYWHERE, ClientIndex, Placement
 from workbook.qdrant.edge import EdgeIndex
 from workbook.qdrant.engine import Index, Search
 from workbook.qdrant.quantization import SETTINGS
 
-BATCH = 1_024  # texts encoded at once: the fastest tried, with each word tokenized once
+BATCH = 1_024  # texts that the library encodes at once: the fastest tried
 QUERIES = 100  # searched one by one
 DEPTH = 10
+
+Encode = Callable[[Iterable[list[str]]], Iterator["Encoded"]]
 
 
 class Job(NamedTuple):
     """What to do: n documents made from a corpus with a seed, encoded, truncated and stored with a setting.
 
     `waiting`: shards that may wait between encoder and engine, so memory for the texts does not grow with n.
-    `words_once`: tokenize each distinct word once (see `word_tokenizer`), instead of as Sentence Transformers does.
-    `repeat`: which time this is, from 0. `placement`: where a server keeps it.
+    `words_once`: tokenize each distinct word once (see `static_encoding`), instead of as Sentence Transformers does.
+    `repeat`: which time this is, from 0. `placement`: where a server keeps it. `processes`: that encode, each with the
+    model and words of its own. `most`: the largest n of the runs that this one is compared with; texts of all of them
+    are of one kind.
     """
 
     corpus: str
@@ -59,6 +65,8 @@ class Job(NamedTuple):
     repeat: int = 0
     engine_name: str = "edge"
     placement: Placement = ANYWHERE
+    processes: int = 1
+    most: int = 0
 
     @property
     def is_remote(self) -> bool:
@@ -79,7 +87,8 @@ class Job(NamedTuple):
 
     @property
     def how(self) -> str:
-        return "each word tokenized once" if self.words_once else "the library's tokenization"
+        how = "each word tokenized once" if self.words_once else "the library's tokenization"
+        return f"{how}, {self.processes} processes" if self.processes > 1 else how
 
     @property
     def label(self) -> str:
@@ -102,17 +111,27 @@ def run(job: Job, folder: Path, report: Callable[[int], None]) -> dict:
     The clock starts when the model is loaded and warm, with no word known. Raises WorkbookError for vectors that are
     not finite, a full disk, a setting that did not apply, and a server that does not take it.
     """
-    corpus, encoder = corpora.load(job.corpus), _ready(job)
-    stream = document_streams.of(corpus, job.n, job.seed)
+    with ExitStack() as stack:
+        if job.processes > 1:
+            encode = stack.enter_context(isolated.workers(job.processes, ready, job))
+        else:
+            encode = partial(map, ready(job))  # here, in a thread beside the engine
+        return _run(job, folder, report, encode)
+
+
+def _run(job: Job, folder: Path, report: Callable[[int], None], encode: Encode) -> dict:
+    corpus, encoder = corpora.load(job.corpus), encoders.load(job.model)
+    stream = document_streams.of(corpus, job.n, job.seed, job.most)
     shards, peaks = Shards(folder / "shards"), {"start": memory.resident()}
     started = time.perf_counter() - shards.spent
     with _told_what_is_kept(job, shards), closing(_empty_index(job, folder / "index")) as backend:
         if job.is_remote:
             backend.check_strict(DEPTH, job.n)  # the proof of one-bit codes walks all of the graph
         with _peak(peaks, "encode"):
-            encoding = _Encoding(job, encoder, stream, shards)
+            encoding = _Encoding(job, encode, stream, shards)
             upsert_seconds = _upsert(backend, encoding, report)
             stored = time.perf_counter()
+        peaks["encode"] += sum(encoding.memory.values())
         with _peak(peaks, "index"):
             index = engine.finish(backend, job.setting, job.n, job.dimension)
             finished = time.perf_counter()
@@ -148,13 +167,32 @@ def _told_what_is_kept(job: Job, shards: Shards) -> Iterator[None]:
         raise WorkbookError(f"{error}; what was encoded is kept, the next run goes on from there") from error
 
 
-def _ready(job: Job) -> Encoder:
-    """The encoder, loaded and warm, with no word known."""
-    encoder = encoders.load(job.model)
-    encoder.encode(corpora.load("sample").document_texts)
+class Encoded(NamedTuple):
+    """A shard of vectors (rows, d), truncated; who encoded it, in what seconds, and the most bytes it ever took."""
+
+    vectors: np.ndarray | None
+    process: int
+    seconds: float
+    memory: int
+
+
+def ready(job: Job) -> Callable[[list[str]], Encoded]:
+    """What encodes a shard of texts, loaded and warm, with no word known; of no texts it gives no vectors."""
+    encoder, share = encoders.load(job.model), max(1, results.machine()["cores"] // job.processes)
+    encode = partial(encoder.encode, batch_size=BATCH)
+    encode(corpora.load("sample").document_texts)
     if job.words_once:
-        word_tokenizer.install(encoder.model)
-    return encoder
+        encode = static_encoding.WordEncoder(encoder.model, encoder.prompt("document")).encode
+
+    def encoded(texts: list[str]) -> Encoded:
+        if not texts:
+            return Encoded(None, os.getpid(), 0.0, memory.peak())
+        with stopwatch.threads(share) if job.processes > 1 else nullcontext():
+            seconds, found = stopwatch.timed(lambda: vectors.truncate(encode(texts), job.dimension))
+        vectors.check_finite(encoder, found)
+        return Encoded(found, os.getpid(), seconds, memory.peak())
+
+    return encoded
 
 
 def _empty_index(job: Job, place: Path) -> EdgeIndex | ClientIndex:
@@ -166,14 +204,15 @@ def _empty_index(job: Job, place: Path) -> EdgeIndex | ClientIndex:
 
 
 class _Encoding:
-    """A thread that encodes shards, or finds them on disk, and gives them in order.
+    """A thread that has shards encoded, or finds them on disk, and gives them in order.
 
-    `seconds`: how long it was at work; `finished`: when, by the clock; `resumed`: documents found.
+    `seconds`: how long one of its processes was at work; `finished`: when, by the clock; `resumed`: documents found;
+    `memory`: the most bytes of each process but this one.
     """
 
-    def __init__(self, job: Job, encoder: Encoder, stream: Stream, shards: Shards):
-        self.seconds, self.finished, self.resumed = 0.0, 0.0, 0
-        self._job, self._encoder, self._stream, self._shards = job, encoder, stream, shards
+    def __init__(self, job: Job, encode: Encode, stream: Stream, shards: Shards):
+        self.seconds, self.finished, self.resumed, self.memory = 0.0, 0.0, 0, {}
+        self._job, self._encode, self._stream, self._shards = job, encode, stream, shards
         self._waiting: Queue = Queue(job.waiting)
         Thread(target=self._work, daemon=True).start()  # daemon: an error elsewhere must not wait for it
 
@@ -186,27 +225,30 @@ class _Encoding:
 
     def _work(self) -> None:
         try:
-            first = 0
-            for texts in self._stream.shards():
-                started = time.perf_counter()
-                shard = self._shard(first, texts)
-                self.seconds += time.perf_counter() - started
+            found: deque[tuple[int, np.ndarray | None]] = deque()  # of the shards that are being encoded
+            for encoded in self._encode(self._to_encode(found)):
+                first, shard = found.popleft()
+                if shard is None:
+                    shard = encoded.vectors
+                    self._shards.write(first, shard)
+                self.seconds += encoded.seconds / self._job.processes
+                if encoded.process != os.getpid():
+                    self.memory[encoded.process] = encoded.memory
                 self._waiting.put((first, shard))
-                first += len(texts)
             self.finished = time.perf_counter()
             self._waiting.put(None)
         except BaseException as error:
             self._waiting.put(error)
 
-    def _shard(self, first: int, texts: list[str]) -> np.ndarray:
-        found = self._shards.read(first, len(texts))
-        if found is not None:
-            self.resumed += len(texts)
-            return found
-        shard = vectors.truncate(self._encoder.encode(texts, batch_size=BATCH), self._job.dimension)
-        vectors.check_finite(self._encoder, shard)
-        self._shards.write(first, shard)
-        return shard
+    def _to_encode(self, found: deque[tuple[int, np.ndarray | None]]) -> Iterator[list[str]]:
+        """Texts of each shard, none of one that is on disk; `found` is told where it begins, and what was there."""
+        first = 0
+        for texts in self._stream.shards():
+            shard = self._shards.read(first, len(texts))
+            found.append((first, shard))
+            self.resumed += 0 if shard is None else len(texts)
+            yield texts if shard is None else []
+            first += len(texts)
 
 
 def _upsert(backend: EdgeIndex | ClientIndex, encoding: _Encoding, report: Callable[[int], None]) -> float:

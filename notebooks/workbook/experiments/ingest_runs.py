@@ -11,7 +11,7 @@ import psutil
 
 from workbook import isolated, locks, paths
 from workbook.corpora import corpora, document_streams
-from workbook.embedding import encoders, vectors
+from workbook.embedding import encoders, static_encoding, vectors
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.experiments import ingest
@@ -31,7 +31,7 @@ class Run(NamedTuple):
     `total_seconds`: from the first document to the index. `busy`: seconds that the encoder and the upsert were each at
     work, at the same time. `memory`: peak resident bytes of each phase, and at the start. `disk`: bytes by part.
     `latency`: seconds of single queries; `precision`: ANN precision@10 of each query. `resumed`: documents that an
-    interrupted attempt had encoded; its seconds are counted in.
+    interrupted attempt had encoded; its seconds are counted in. `words`, `distinct`: of all texts, between spaces.
     On a server, which is told of in `server`: upsert is sending, and `seconds` of indexing are what was left to store
     and index after that, as it does both meanwhile; `memory` is the encoder's process alone; `disk` is computed, but
     for the shards, which are here.
@@ -49,6 +49,8 @@ class Run(NamedTuple):
     precision: list[float]
     resumed: int
     key: str
+    words: int = 0
+    distinct: int = 0
     server: dict[str, object] | None = None
 
     @property
@@ -73,15 +75,24 @@ class Run(NamedTuple):
 
 def jobs(
     corpus: str, documents: Sequence[int], model: str, dimension: int, words_once: bool, waiting: int, seed: int,
-    repeats: int, engine_name: str = "edge", placement: Placement = ANYWHERE,
+    repeats: int, processes: int = 1, engine_name: str = "edge", placement: Placement = ANYWHERE,
 ) -> list[Job]:  # fmt: skip
-    """A job for each number of documents, and one with the library's tokenization; all of them, then all again."""
+    """A job for each number of documents, and of the largest one with the library's tokenization; then all again."""
+    most = max(documents)
     any_size = Job(
-        corpus, 0, model, dimension, waiting=waiting, seed=seed, engine_name=engine_name, placement=placement
-    )
-    ways = [True, False] if words_once else [False]
-    each = [any_size._replace(n=n, words_once=way) for n in sorted(documents) for way in ways]
+        corpus, 0, model, dimension, words_once=words_once, waiting=waiting, seed=seed, engine_name=engine_name,
+        placement=placement, processes=processes, most=most,
+    )  # fmt: skip
+    each = [any_size._replace(n=n) for n in sorted(documents)]
+    if words_once:
+        each.append(any_size._replace(n=most, words_once=False, processes=1))
     return [job._replace(repeat=repeat) for repeat in range(repeats) for job in each]
+
+
+def refusal(model: str) -> str:
+    """Why the library's tokenization has to be taken for a model, in a sentence; "" if it has not."""
+    told = static_encoding.refusal(encoders.load(model).model)
+    return f"{model}: {told}, so its documents are tokenized as the library does it." if told else ""
 
 
 def repeats_of(runs: Sequence[Run]) -> list[list[Run]]:
@@ -104,11 +115,11 @@ def measure(job: Job) -> Run:
     """
     check(job)
     corpus, encoder = corpora.load(job.corpus), encoders.load(job.model)
-    stream = document_streams.of(corpus, job.n, job.seed)
+    stream = document_streams.of(corpus, job.n, job.seed, job.most)
     where = {}
     if job.is_remote:
         where = {"engine_name": job.engine_name, "placement": asdict(job.placement), "server": server.identity()}
-    done = {name: value for name, value in job._asdict().items() if name not in ("engine_name", "placement")}
+    done = {name: value for name, value in job._asdict().items() if name not in ("engine_name", "placement", "most")}
     about = results.plain({
         **done, **where, "corpus": corpus.sha256, "texts": stream.identity, "model": encoder.identity("document"),
         "shard": document_streams.SHARD, "batch": ingest.BATCH, "m": engine.M, "ef_construct": engine.EF_CONSTRUCT,
@@ -122,7 +133,10 @@ def measure(job: Job) -> Run:
 
     with locks.alone(folder):
         record = results.remember("scale", about, work)
-    return Run(stream.label, encoder.name, job, **record["values"], key=record["key"], server=where.get("server"))
+    told = results.remember("texts", {"texts": stream.identity}, stream.vocabulary)["values"]
+    return Run(
+        stream.label, encoder.name, job, **record["values"], key=record["key"], server=where.get("server"), **told
+    )
 
 
 def check(job: Job) -> None:
@@ -134,7 +148,7 @@ def check(job: Job) -> None:
     engine.check(job.engine_name, [job.setting], [job.search])
     if job.is_remote:
         job.placement.check(SETTINGS[job.setting])
-    for name in ("n", "waiting"):
+    for name in ("n", "waiting", "processes"):
         if getattr(job, name) < 1:
             raise WorkbookError(f"{name} must be 1 or more, not {getattr(job, name)}")
 
@@ -145,7 +159,7 @@ def check_room(job: Job) -> None:
     once = job.n * job.dimension * 4
     vectors = once if job.is_remote else edge.COPIES * once  # the shards alone
     for what, needed, free in [
-        ("memory", RESERVE + (0 if job.is_remote else vectors), psutil.virtual_memory().available),
+        ("memory", RESERVE * job.processes + (0 if job.is_remote else vectors), psutil.virtual_memory().available),
         ("disk", vectors, shutil.disk_usage(paths.DATA).free),
     ]:
         if needed > free:

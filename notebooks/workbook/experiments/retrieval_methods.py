@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workbook.corpora.corpora import Corpus
-from workbook.embedding import encoders
+from workbook.embedding import encoders, static_encoding
 from workbook.embedding.encoders import Encoder
 from workbook.evaluation import batches, evaluation, results, statistics, stopwatch
 from workbook.evaluation.statistics import Interval
@@ -139,7 +139,7 @@ def measure(
     for each in by_model:
         grid.check_model(each.encoder, [each.dimension or each.encoder.dimensions], [each.setting])
     about = {
-        "corpus": corpus.sha256, "documents": len(corpus.documents),
+        "corpus": corpus.sha256, "documents": len(corpus.documents), "alone": static_encoding.ALONE,
         "methods": [each.identity() for each in methods], "engine": engine_name, "repeats": repeats,
         "candidates": engine.CANDIDATES, "timed": [TIMED_QUERIES, TIMED_DOCUMENTS, encoders.BATCH],
         **({"server": server.identity(), "placement": asdict(placement)} if engine_name == "server" else {}),

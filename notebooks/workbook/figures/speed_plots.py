@@ -1,8 +1,9 @@
-"""The figure of encoding speed: texts/s by words per text, a line for each model and cut."""
+"""The figures of encoding: texts/s by words per text, a line for each model and cut; one query by its parts."""
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +14,7 @@ from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.evaluation.columns import in_words
 from workbook.evaluation.metrics import METRICS
-from workbook.experiments import encoding_speed
+from workbook.experiments import encoder_forms, encoding_speed
 from workbook.figures import axes, plots
 from workbook.figures.axes import SMALL, End
 from workbook.figures.plots import DASHES, MARKERS, STYLE, set_title
@@ -60,6 +61,49 @@ def speeds(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def one_query(rows: pd.DataFrame) -> Figure:
+    """What a query takes from text to documents, from the rows of `encoder_forms.one_by_one`: a bar for each encoder.
+
+    A bar has the parts of encoding, or all of it where its parts are not told, and the search with HNSW. The title is
+    computed from the shortest and the longest bar.
+    """
+    search = rows[rows["part"] == encoder_forms.SEARCHES["default-ef"]].iloc[0]
+    whole = rows[rows["part"] == encoder_forms.TO_DOCUMENTS].sort_values("value", ascending=False)
+    wide = rows.pivot_table(index="model", columns="part", values="value").reindex(whole["model"])
+    parts = [name for name in (*encoder_forms.PARTS.values(), encoder_forms.LIBRARY) if name in wide]
+    untold = wide[encoder_forms.ALL].where(wide[parts].isna().all(axis=1), 0)
+    pieces = {**{name: wide[name].fillna(0) for name in parts}, "encoding, in parts unknown": untold}
+    pieces[search["part"]] = pd.Series(search["value"], wide.index)
+    with plt.style.context(STYLE):
+        figure, axis = plt.subplots(figsize=(9.5, 1.6 + 0.36 * len(wide)))
+        left = np.zeros(len(wide))
+        for number, (name, values) in enumerate(pieces.items()):
+            if values.any():
+                axis.barh(range(len(wide)), values, 0.6, left, color=f"C{number}", label=name)
+                left += values.to_numpy()
+        errors = [whole["value"] - whole["low"], whole["high"] - whole["value"]]
+        axis.errorbar(left, range(len(wide)), xerr=errors, fmt="none", ecolor="#333333", elinewidth=1)
+        for place, row in enumerate(whole.itertuples()):
+            axis.annotate(f"{row.value:,.2f}", (row.high, place), (4, -3), textcoords="offset points", fontsize=SMALL)
+        axis.set_yticks(range(len(wide)), wide.index)
+        axis.set_xlabel("milliseconds for one query, alone")
+        axis.margins(x=0.12)
+        axis.set_xlim(left=0)
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=SMALL, frameon=False)
+        longest, shortest = whole.iloc[0], whole.iloc[-1]
+        set_title(
+            figure,
+            f"From text to documents, one query takes {shortest['value']:,.2f} ms with {shortest['model']} and "
+            f"{longest['value']:,.1f} ms with {longest['model']}",
+        )
+        plots.note(
+            figure, rows["corpus"].iloc[0], in_words(search, ("part",)),
+            f"mean over queries asked one after another, median and range of {whole['n'].max():.0f} rounds",
+            results.machine_label(),
+        )  # fmt: skip
+    return figure
+
+
 def _draw_speeds(axis: Axes, rows: pd.DataFrame, cuts: Sequence[str]) -> list[End]:
     """Draw a line for each model and cut; give the end of each model's first to label."""
     ends = {}
@@ -86,11 +130,11 @@ def _cut_handles(cuts: Sequence[str]) -> list[Line2D]:
 
 
 def _speeds_finding(ratios: pd.DataFrame) -> str:
-    """How many times as fast, lowest and highest over the lengths, against the fastest variant at each length."""
+    """How many times as fast, lowest and highest over the lengths, against the fastest form at each length."""
     parts = []
     for rival, own in ratios.groupby("against_model", sort=False):
         leads = own.groupby(["words", "max_tokens", "threads"], dropna=False)["value"].min()
-        fastest = "the fastest variant of " if len(set(own["against"])) > 1 else ""
+        fastest = "the fastest form of " if len(set(own["against"])) > 1 else ""
         parts.append(f"{_span(leads, 1)} times as fast as {fastest}{rival}")
     return f"{ratios['model'].iloc[0]} encodes {' and '.join(parts)}, at {_span(ratios['words'])} words per text"
 

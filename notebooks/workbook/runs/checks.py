@@ -11,7 +11,7 @@ from typing import Any
 from workbook.conclusions import growth
 from workbook.conclusions.decisions import Place
 from workbook.corpora import corpora
-from workbook.embedding import encoders
+from workbook.embedding import encoders, variants
 from workbook.errors import WorkbookError
 from workbook.names import ALIGNED, DISTILLED, STATIC_QUERY, TRAINED
 from workbook.qdrant import bm25, engine, quantization
@@ -70,11 +70,15 @@ _different = _must(lambda values: len(set(map(str, values))) == len(values), "na
 _positive = _must(lambda value: type(value) is int and value > 0, "is not a whole number above 0")
 _count = _must(lambda value: type(value) is int and value >= 0, "is not a whole number, 0 or above 0")
 _above_zero = _must(lambda value: type(value) in (int, float) and value > 0, "is not a number above 0")
+_not_below_zero = _must(lambda value: type(value) in (int, float) and value >= 0, "is not a number, 0 or above 0")
 _fraction = _must(lambda value: isinstance(value, float) and 0 < value < 1, "is not a number between 0 and 1")
 _yes_or_no = _must(lambda value: isinstance(value, bool), "is neither true nor false")
 _positives = _list_of(_positive)
 _settings = _list_of(lambda name: quantization.check([name], []))
 _seed = _up_to(2**32 - 1, _count)  # what numpy, which the trainer seeds too, takes
+_form = _must(
+    lambda name: name in variants.every("transformer"), f"is none of {', '.join(variants.every('transformer'))}"
+)
 _text = _must(lambda value: isinstance(value, str) and value.strip(), "is not a text")
 
 
@@ -184,6 +188,12 @@ CHECKS: dict[str, Check] = {
     "words": _list_of(_up_to(100_000, _positive)),
     "batch_sizes": _list_of(_up_to(100_000, _positive)),
     "cut": _positive,
+    "forms": _unless([], _list_of(_form)),
+    "judge_forms": _yes_or_no,
+    "core_hour": _not_below_zero,
+    "gpu_hour": _not_below_zero,
+    "core_watts": _not_below_zero,
+    "gpu_watts": _not_below_zero,
     "round_seconds": _up_to(3_600, _above_zero),
     "plain_texts": _up_to(1_000_000, _positive),
     "cold_starts": _up_to(1_000, _positive),
@@ -191,6 +201,7 @@ CHECKS: dict[str, Check] = {
     "scale_dimension": _positive,
     "words_once": _yes_or_no,
     "waiting": _up_to(1_000, _positive),
+    "processes": _up_to(1_000, _positive),
     "seed": _seed,
     "scale_repeats": _up_to(1_000, _positive),
     "fit_from": _count,

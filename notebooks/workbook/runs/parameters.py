@@ -18,7 +18,10 @@ from workbook.training import training
 
 MODELS = ("static_model", "transformer_model", "large_model", "long_model", "scale_model")
 OWN = ("corpus", "columns", "judged", "judged_columns", "most_documents", "most_queries", "seed")  # as Source has them
-SCALE = ("corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed", "scale_repeats")
+SCALE = (
+    "corpus", "documents", "scale_model", "scale_dimension", "words_once", "waiting", "seed", "scale_repeats",
+    "processes",
+)  # fmt: skip
 
 
 def check(values: Mapping[str, Any], ask: bool = True) -> None:
