@@ -110,7 +110,7 @@ def test_a_trained_model_is_asked_and_fused_and_no_transformer_is_needed(corpus,
     assert answers[HYBRID].model == "mine + BM25 (dbsf)"
     assert {way: answers[way].dimension for way in (STATIC, CUSTOM, HYBRID)} == {STATIC: 40, CUSTOM: 64, HYBRID: 64}
     assert made.indexes == 4, "of each model the setting, and whole float32 vectors to compare with"
-    assert made.title(HYBRID) == "static (trained on this corpus) + BM25"
+    assert made.title(HYBRID) == "trained static + BM25"
     folders = [index._backend._path for index in made._indexes.values()]
     made.close()
     assert not any(folder.exists() for folder in folders)
@@ -199,14 +199,14 @@ def test_a_position_of_the_sliders_is_built_when_it_is_asked_for_and_kept(corpus
 
 def test_methods_have_plain_names(explorer, data):
     assert [explorer.title(way) for way in (HYBRID, STATIC, CUSTOM, BM25)] == [
-        "static (tiny-static) + BM25", "static (tiny-static)", "static (trained on this corpus)", "word search (BM25)"
+        "tiny-static + BM25", "tiny-static", "trained static", "word search (BM25)"
     ]  # fmt: skip
     explorer = object.__new__(Explorer)
     explorer.static, explorer.custom, explorer.transformer = (
         other(name, (64,)) for name in ("static-distilled", "mine", "all-MiniLM-L6-v2")
     )
     explorer.hybrid = explorer.custom
-    assert [explorer.title(way) for way in (TRANSFORMER, STATIC)] == ["MiniLM", "static (distilled)"]
+    assert [explorer.title(way) for way in (TRANSFORMER, STATIC)] == ["MiniLM", "distilled static"]
 
 
 def test_the_right_answer_of_a_judged_query_has_its_rank_in_every_method(explorer, corpus):

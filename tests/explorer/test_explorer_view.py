@@ -48,7 +48,7 @@ def test_the_first_query_is_answered_at_once(view):
     assert "workbook-explorer" in view.root._dom_classes
     assert "workbook-query" in view.query._dom_classes
     assert re.search(r"3 methods answered in \d+ ms: 64 dimensions, float32\.", shown(view, "status"))
-    assert headings(view) == ["static (tiny-static) + BM25", "word search (BM25)"]
+    assert headings(view) == ["tiny-static + BM25", "word search (BM25)"]
     [words] = re.findall(r'aria-label="word search \(BM25\)".*?</section>', shown(view, "results"))
     assert "workbook-mark" not in words, "nothing can move what has no vectors"
     assert "256 bytes per vector" in shown(view, "results")
@@ -61,8 +61,8 @@ def headings(view):
 
 def test_the_static_models_alone_are_two_more_cards(view):
     view.more.value = True
-    both = ["static (tiny-static)", "static (trained on this corpus)"]
-    assert headings(view) == ["static (tiny-static) + BM25", "word search (BM25)", *both]
+    both = ["tiny-static", "trained static"]
+    assert headings(view) == ["tiny-static + BM25", "word search (BM25)", *both]
     assert "To train one: make run-notebooks" in shown(view, "results")
 
 

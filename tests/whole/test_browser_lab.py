@@ -114,19 +114,19 @@ def test_the_explorer_answers_what_is_typed_and_where_sliders_stand(page, put):
     explorer = page.locator(".workbook-explorer")
     results, status = page.locator(".workbook-results"), page.locator(".workbook-status")
     columns = results.locator("section")
-    main = ["static (tiny-static) + BM25", "tiny-transformer", "word search (BM25)"]
+    main = ["tiny-static + BM25", "tiny-transformer", "word search (BM25)"]
     expect(columns.locator("h3")).to_have_text(main)
     first = columns.nth(2).locator("li").first
     expect(first).to_contain_text("lenders")
     for example in explorer.get_by_role("button").all():
         example.click()
-        expect(status).to_contain_text("Right answer at rank: static (tiny-static) + BM25")
+        expect(status).to_contain_text("Right answer at rank: tiny-static + BM25")
     query.fill("how does a glacier move")
     expect(first).not_to_contain_text("lenders")
 
     more, rescore = (explorer.get_by_label(name) for name in ("+2 more", "Rescore"))
     more.check()
-    expect(columns.locator("h3")).to_have_text([*main, "static (tiny-static)", "static (trained on this corpus)"])
+    expect(columns.locator("h3")).to_have_text([*main, "tiny-static", "trained static"])
     expect(columns.nth(4)).to_contain_text("To train one: make run-notebooks NOTEBOOK=05_train_your_own CORPUS=sample")
     widths = columns.evaluate_all("all => all.map(card => Math.round(card.getBoundingClientRect().width))")
     assert len(set(widths)) == 1, "cards of different widths"

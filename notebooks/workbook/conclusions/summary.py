@@ -54,7 +54,8 @@ def claim(about: Asked) -> str:
         return UNKNOWN
     best, both = pairs[0]
     alone = decide(best.minus(transformer), about.margin)
-    corpus, (one, rival, two) = _corpus(about), (plain(each.label) for each in (best, transformer, both))
+    corpus = about.rows["corpus"].dropna().iloc[0]
+    one, rival, two = (plain(each.label) for each in (best, transformer, both))
     speed = times_as_fast(best, about.transformer, about.methods)
     fast = f"indexes {times(speed)} faster" if speed and speed > 1 else "indexes no faster"
     verdict = decide(best.minus(both), about.margin)
@@ -295,7 +296,3 @@ def _mean(each: Sequence[Interval]) -> Interval:
     value = float(np.mean([one.value for one in each]))
     error = float(np.sqrt(np.sum([one.standard_error**2 for one in each]))) / len(each)
     return Interval(value, value - NORMAL * error, value + NORMAL * error, sum(one.n for one in each), error)
-
-
-def _corpus(about: Asked) -> str:
-    return about.rows["corpus"].dropna().iloc[0]

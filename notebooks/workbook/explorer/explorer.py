@@ -39,7 +39,7 @@ from workbook.explorer.explored import (
     Found,
 )  # fmt: skip
 from workbook.explorer.judged import Judged
-from workbook.names import plain, with_bm25
+from workbook.names import TRAINED, plain, with_bm25
 from workbook.progress import bar
 from workbook.qdrant import bm25, engine, quantization
 from workbook.qdrant.bm25 import Bm25, Sparse
@@ -119,12 +119,7 @@ class Explorer:
         """A method in plain words."""
         if way in (BM25, HYBRID):
             return WORDS if way == BM25 else f"{self.title(CUSTOM if self.custom else STATIC)} + BM25"
-        if way == CUSTOM:
-            return "static (trained on this corpus)"
-        name = self.encoder(way).name
-        if way == TRANSFORMER:
-            return plain(name)
-        return "static (distilled)" if name == "static-distilled" else f"static ({name})"
+        return plain(TRAINED if way == CUSTOM else self.encoder(way).name)
 
     def encoder(self, way: str) -> Encoder | None:
         """The model of a way to search; None for BM25, and where there is no such model."""
