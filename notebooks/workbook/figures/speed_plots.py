@@ -65,7 +65,7 @@ def one_query(rows: pd.DataFrame) -> Figure:
     """What a query takes from text to documents, from the rows of `encoder_forms.one_by_one`: a bar for each encoder.
 
     A bar has the parts of encoding, or all of it where its parts are not told, and the search with HNSW. The title is
-    computed from the shortest and the longest bar.
+    computed from the bars.
     """
     search = rows[rows["part"] == encoder_forms.SEARCHES["default-ef"]].iloc[0]
     whole = rows[rows["part"] == encoder_forms.TO_DOCUMENTS].sort_values("value", ascending=False)
@@ -90,11 +90,12 @@ def one_query(rows: pd.DataFrame) -> Figure:
         axis.margins(x=0.12)
         axis.set_xlim(left=0)
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=SMALL, frameon=False)
-        longest, shortest = whole.iloc[0], whole.iloc[-1]
+        shortest, others = whole.iloc[-1], whole.iloc[:-1]["value"]
+        ends = " to ".join(dict.fromkeys(f"{value:,.1f}" for value in (others.min(), others.max())))
         set_title(
             figure,
             f"From text to documents, one query takes {shortest['value']:,.2f} ms with {shortest['model']} and "
-            f"{longest['value']:,.1f} ms with {longest['model']}",
+            f"{ends} ms with the others",
         )
         plots.note(
             figure, rows["corpus"].iloc[0], in_words(search, ("part",)),
