@@ -116,6 +116,7 @@ def test_static_encoders_stand_side_by_side_in_one_table(data, monkeypatch):
     assert "not installed" in table.loc["FastEmbed", "note"] and table.loc["FastEmbed", "documents/s"] == ""
     own = table.iloc[[0, 1, 2, 5]]
     assert set(own["equal"]) == {"100.0%"} and set(own["least cosine"]) == {"1.0000"}
+    assert table.loc["model2vec", "times model2vec"] == "1.0 [1.0, 1.0]"
     assert table.loc["model2vec", "note"] == "leaves unknown tokens out"
     assert all(re.fullmatch(r"[\d,]+ \[[\d,]+, [\d,]+\]", rates) for rates in table["documents/s"] if rates)
 
