@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from published_run import SCORES, N, publish, publish_several
-from workbook.conclusions import across, answers, asked, code_snippets, published, run_rows, summary
+from workbook.conclusions import across, answers, asked, published, run_rows, summary
 from workbook.evaluation import meta_analysis
 from workbook.evaluation.statistics import Interval
 from workbook.names import TRAINED, with_bm25
@@ -200,7 +200,7 @@ def test_codes_that_lose_no_margin_are_advised_with_their_setting(of):
     assert advice.sentences[1].endswith("; it indexes 100 times as many documents a second as slow in float32.")
     assert "a query takes 1.0 ms, with slow 20.0; the model has 20 MB, slow 90." in advice.sentences[2]
     assert advice.sentences[3] == "Avoid it where 0.030 of NDCG@10 matter: slow + BM25 finds that much more."
-    code = code_snippets.of_advice(advice)
+    code = advice.code
     assert '"data/models/custom-made-1"' in code and "oversampling=3.0" in code and "Fusion.DBSF" in code
 
 

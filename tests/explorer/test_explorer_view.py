@@ -72,9 +72,7 @@ def test_an_example_is_asked_by_its_button_and_says_where_the_right_answer_is(vi
         button.click()
         assert view.query.value == button.tooltip
         [told] = re.findall(r"Right answer at rank: (.*?)\.</p>", shown(view, "status"))
-        assert re.search(
-            r"static \(tiny-static\) \+ BM25 <b>\d+</b>, word search \(BM25\) <b>(\d+|below \d+)</b>", told
-        )
+        assert re.search(r"tiny-static \+ BM25 <b>\d+</b>, word search \(BM25\) <b>(\d+|below \d+)</b>", told)
     view.query.value = "a question that nobody judged about money"
     assert "Right answer" not in shown(view, "status")
 

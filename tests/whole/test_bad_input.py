@@ -181,7 +181,7 @@ EXPECTED = "{profile: p, notebook: 03_matryoshka_dimensions, metric: a, value: 1
 LAUGHS = "a: &a [x, x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in pairwise("abcdefghij"))
 
 OPTIONS = [
-    Bad("no command", command(), r"\{run,report,readme,bench,bench-grid,bench-encoders\}", "--help"),
+    Bad("no command", command(), r"\{run,report,readme,bench,bench-grid,bench-encoders,bench-static\}", "--help"),
     Bad("an unknown command", command("walk"), "'walk'", "choose from"),
     Bad("an unknown option", command("run", "--profil3"), "--profil3", "--help"),
     Bad("an option without its value", command("run", "--corpus"), "--corpus", "--help"),

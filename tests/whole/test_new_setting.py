@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from workbook.conclusions import code_snippets, recommend
+from workbook.conclusions import recommend
 from workbook.corpora import corpora
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
 from workbook.experiments import grid, losses
 from workbook.figures import grid_plots, pareto_plot
-from workbook.qdrant import existing_facts
+from workbook.qdrant import code_snippets, existing_facts
 from workbook.qdrant.quantization import SETTINGS, Setting
 
 NEW = "one-bit-scalar4-query"  # the name does not begin with that of its family: nothing may read it from there

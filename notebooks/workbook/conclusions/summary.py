@@ -19,6 +19,7 @@ from workbook.evaluation import statistics
 from workbook.evaluation.statistics import BETTER, EQUAL, NORMAL, NOT_SETTLED, WORSE, Interval, decide, formatted
 from workbook.experiments.retrieval_methods import MeasuredMethod, find
 from workbook.names import BM25, STATIC_QUERY, TRAINED, attention, plain, with_bm25
+from workbook.qdrant.code_snippets import hybrid_code
 from workbook.qdrant.engine import FUSIONS, Search
 
 UNKNOWN = f"{MISSING}: the methods of notebooks 01 and 05 are needed."
@@ -116,6 +117,12 @@ class Advice(NamedTuple):
     folder: str
     width: int
 
+    @property
+    def code(self) -> str:
+        """Source that stores and searches vectors and words by what is advised, see `code_snippets.hybrid_code`."""
+        how, width = self.method, self.width
+        return hybrid_code(how.setting, how.dimension or width, how.search, self.fusion, self.folder, width)
+
 
 def advice(
     abouts: Mapping[str, Asked], compared: Sequence[Comparison], found: Sequence[Score]
@@ -134,9 +141,8 @@ def advice(
     small = [each for each in coded if statistics.keeps(lost[each.label], first.margin)]
     method = min(small, key=lambda each: each.searched_bytes or np.inf, default=whole)
     start = f"Start with {plain(whole.label)}: {_stored(method)}, fused by {fusion.upper()}"
-    if method.searched_bytes and both.searched_bytes:
-        read = f"{both.searched_bytes:,.0f} with {plain(both.label)}"
-        start += f"; a search reads {method.searched_bytes:,.0f} bytes of a document, {read}"
+    if (own := method.searched_bytes) and (other := both.searched_bytes):
+        start += f"; a search reads {own:,.0f} bytes of a document, {other:,.0f} with {plain(both.label)}"
     if coded and not small and coded[0].searched_bytes:
         tried, effect = coded[0], lost[coded[0].label]
         start += (
@@ -220,10 +226,8 @@ def _fast(method: MeasuredMethod, abouts: Mapping[str, Asked]) -> str:
 
 def _fusion(abouts: Mapping[str, Asked], compared: Sequence[Comparison]) -> str:
     """The fusion of the claim: of the two the one that favours the static model less."""
-    one = across.main(compared).one if compared and across.main(compared) else ""
-    if not compared:
-        pairs = next(iter(abouts.values())).alike()
-        one = pairs[0][0].label if pairs else ""
+    main, pairs = across.main(compared), next(iter(abouts.values())).alike()
+    one = main.one if main else pairs[0][0].label if pairs else ""
     return next((how for how in FUSIONS if one.endswith(with_bm25("", how))), FUSIONS[-1])
 
 
@@ -275,9 +279,8 @@ def _avoid(
 
 def _rows(corpus: str, each: MeasuredMethod, about: Asked) -> list[dict[str, object]]:
     names = {"notebook": each.notebook, "corpus": corpus, "method": each.label, "key": each.key}
-    names["model"] = each.model or None
     if each.model:
-        names |= {"setting": each.setting, "search": each.search, "dimension": each.dimension}
+        names |= {"model": each.model, "setting": each.setting, "search": each.search, "dimension": each.dimension}
     judged = statistics.mean(each.scores)
     found = [{**names, "metric": "ndcg@10", **judged._asdict()}]
     for metric, taken in ((SPEED, each.documents_per_second), (QUERY, each.query_ms)):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbook import paths, redact
-from workbook.conclusions import across, code_snippets, published, summary
+from workbook.conclusions import across, published, summary
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import MISSING, Answer
 from workbook.conclusions.summary import Advice
@@ -86,7 +86,7 @@ def _lead(found: Conclusions) -> list[str]:
 
 def _code(advice: Advice) -> list[str]:
     """The code of the advice, folded."""
-    code = code_snippets.of_advice(advice).rstrip()
+    code = advice.code.rstrip()
     return ["<details><summary>The code, for a Qdrant server</summary>", "", "```python", code, "```", "", "</details>"]
 
 

@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from workbook import paths, redact
-from workbook.conclusions import code_snippets, published, run_rows, summary
+from workbook.conclusions import published, run_rows, summary
 from workbook.evaluation import results
 from workbook.names import VERDICT
 from workbook.runs import kept, outcomes, page, parts
@@ -138,7 +138,7 @@ def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Pat
         claim=found.claim if asks else "", intervals=found.intervals, picture=verdict and page.lead(verdict),
         scores=summary.table(found.scores, found.transformer), advice=found.advice,
         published=published.beside(found.rows, found.transformer),
-        code=code_snippets.of_advice(found.advice).strip() if found.advice else "",
+        code=found.advice.code.strip() if found.advice else "",
         answered=found.answers if asks else [], zip=ZIP if pages and not part.corpus else "",
         command=command, others=[] if pages else [name for name in run_rows.runs() if name != run],
         is_one_of_several=bool(part.corpus), with_rows={entry.name for entry in entries if entry.rows},

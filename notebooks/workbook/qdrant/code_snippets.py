@@ -9,7 +9,6 @@ import inspect
 import json
 from typing import NamedTuple
 
-from workbook.conclusions.summary import Advice
 from workbook.errors import WorkbookError
 from workbook.qdrant import engine, quantization
 from workbook.qdrant.edge import RRF_K
@@ -187,12 +186,6 @@ def search(text, limit=10):
     {_call("found = client.query_points", query, "models", 4)}
     return found.points
 """
-
-
-def of_advice(advice: Advice) -> str:
-    """Source of what is advised: its vectors and words, stored, searched and fused as they were measured."""
-    method, width = advice.method, advice.width
-    return hybrid_code(method.setting, method.dimension or width, method.search, advice.fusion, advice.folder, width)
 
 
 def query_code(folder: str, documents: str, collection: str = "my-collection") -> str:

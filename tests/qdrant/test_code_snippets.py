@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 from standin import skip_if_too_old
-from workbook.conclusions import code_snippets
 from workbook.embedding import encoders
 from workbook.errors import WorkbookError
-from workbook.qdrant import engine
+from workbook.qdrant import code_snippets, engine
 from workbook.qdrant.quantization import SETTINGS
 
 # the client asks for the version in a thread of its own, sometimes when the test is over
