@@ -201,8 +201,7 @@ def table(found: Sequence[Score], transformer: str) -> pd.DataFrame:
 
 def _over(one: Comparison, abouts: Mapping[str, Asked]) -> str:
     pair = f"{plain(one.one)} against {plain(one.other)}"
-    found = [each for about in abouts.values() if (each := about.method(one.one))]
-    fast = _fast(found[0], abouts)
+    fast = _fast(next(each for about in abouts.values() if (each := about.method(one.one))), abouts)
     if not one.overall:
         each = "; ".join(f"{name} {effect.text(3, '+')}" for name, effect in one.effects.items())
         return f"NDCG@10 of {pair}: {each}{fast}."
