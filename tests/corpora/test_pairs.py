@@ -291,3 +291,11 @@ def test_a_large_group_of_near_duplicates_is_not_held_out():
         held = pairs.hold_out(every, seed)
         assert len(held) == 10
         assert held <= {f"d{number}" for number in range(70)}
+
+
+def test_so_many_documents_are_drawn_by_seed_in_their_order():
+    documents = {f"d{n}": Document("", f"text {n}") for n in range(50)}
+    some = pairs.drawn(documents, 20, 0)
+    assert list(some) == [name for name in documents if name in some] and len(some) == 20
+    assert pairs.drawn(documents, 20, 0) == some != pairs.drawn(documents, 20, 1)
+    assert pairs.drawn(documents, 0, 0) == pairs.drawn(documents, 50, 0) == pairs.drawn(documents, 99, 0) == documents

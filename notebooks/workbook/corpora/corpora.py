@@ -6,7 +6,6 @@ A BEIR set is looked for in BEIR_DATA_DIR, then in data/beir, then downloaded. S
 
 import hashlib
 import json
-import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,10 +150,8 @@ def _split(folder: Path, split: str) -> str:
     return found[0]
 
 
-def unlabelled(name: str, most: int = 0, seed: int = 0) -> dict[str, Document]:
+def unlabelled(name: str) -> dict[str, Document]:
     """Documents to train on: those of a corpus with their titles, read without any query or judgement.
-
-    Of more than `most`, if that is above 0, so many are drawn by `seed`.
 
     For python-docs they are the docstrings outside the corpus, each with its summary as title. Other corpora give the
     documents that are searched later: a model trained on them has seen what it will find, but not what will be asked.
@@ -162,12 +159,7 @@ def unlabelled(name: str, most: int = 0, seed: int = 0) -> dict[str, Document]:
     folder, of_ours = _folder(name)
     beir_sets.check_links(folder)
     file = python_docs.OUTSIDE if python_docs.is_name(name) else "corpus.jsonl"
-    documents = read_documents(folder / file, defects=Defects(strict=of_ours))
-    if not 0 < most < len(documents):
-        return documents
-    print(f"{most:,} of {len(documents):,} documents are drawn by seed {seed}")
-    drawn = set(random.Random(seed).sample(list(documents), most))
-    return {name: document for name, document in documents.items() if name in drawn}
+    return read_documents(folder / file, defects=Defects(strict=of_ours))
 
 
 def _folder(name: str) -> tuple[Path, bool]:

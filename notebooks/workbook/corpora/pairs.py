@@ -136,6 +136,14 @@ def labelled(corpus: Corpus) -> list[Pair]:
     ]  # fmt: skip
 
 
+def drawn(documents: Mapping[str, Document], most: int, seed: int) -> dict[str, Document]:
+    """So many of the documents, drawn by seed, in their order; all of them if `most` is 0 or there are no more."""
+    if not 0 < most < len(documents):
+        return dict(documents)
+    kept = set(np.random.default_rng(seed).permutation(len(documents))[:most].tolist())
+    return {name: document for place, (name, document) in enumerate(documents.items()) if place in kept}
+
+
 def hold_out(documents: Mapping[str, Document], seed: int) -> set[str]:
     """Draw the documents to hold out: a tenth, but at least MIN_HELD_OUT and at most MAX_HELD_OUT.
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from workbook import paths
+from workbook.corpora import pairs
 from workbook.corpora.corpora import Corpus, Document
 from workbook.embedding import encoders, model_cards
 from workbook.embedding.encoders import Encoder
@@ -58,24 +59,25 @@ def trained(task: Task, settings: Settings, seeds: Sequence[int]) -> list[Encode
 
 
 def found(documents: Mapping[str, Document]) -> str:
-    """Name of a model in data/models that was trained on these documents alone; "" if there is none.
+    """Name of a model in data/models that was trained on these documents, or some drawn of them, alone; "" if none was.
 
-    Of several the best by held-out score, and of equals the newest.
+    Of several the one of the most documents, then the best by held-out score, and of equals the newest.
     """
     cards_of = {folder: model_cards.read(folder) for folder in (paths.DATA / "models").glob("custom-*")}
     facts = {
         folder: card for folder, card in cards_of.items()
         if re.fullmatch(rf"custom-{re.escape(str(card.get('name')))}-[0-9a-f]{{8}}", folder.name)
     }  # fmt: skip
-    same = training.documents_sha256(documents)
-    plain = [
-        folder for folder, card in facts.items()
-        if card.get("history") and not card["extra_pairs"] and card["documents_sha256"] == same
-    ]  # fmt: skip
+    trained = {folder: card for folder, card in facts.items() if card.get("history") and not card["extra_pairs"]}
+    same = {
+        count: training.documents_sha256(pairs.drawn(documents, count, 0))
+        for count in {card["documents"] for card in trained.values()}
+    }
+    plain = [folder for folder, card in trained.items() if card["documents_sha256"] == same[card["documents"]]]
 
-    def rank(folder: Path) -> tuple[float, float]:
+    def rank(folder: Path) -> tuple[int, float, float]:
         kept = max(facts[folder]["history"], key=lambda epoch: epoch["rank"])
-        return kept["score"], folder.stat().st_mtime
+        return facts[folder]["documents"], kept["score"], folder.stat().st_mtime
 
     return max(plain, key=rank).name if plain else ""
 
