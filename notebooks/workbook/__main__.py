@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from workbook import corpora, embedding, evaluation, experiments, figures, paths, runs
+from workbook import corpora, embedding, evaluation, experiments, explorer, figures, paths, runs, training
 from workbook.errors import WorkbookError
 
 
@@ -54,7 +54,20 @@ def _readme(options: argparse.Namespace) -> int:
     files = paths.ROOT / "README.md", paths.ROOT / "notebooks" / "README.md"
     runs.front_page.write(*files, rows, run, command, runs.outcomes.measuring(notebooks))
     print("the answer is written into README.md and notebooks/README.md, its rows into data/readme-rows.csv")
+    print(_write_queries())
     return 0
+
+
+def _write_queries() -> str:
+    """Work out two queries on the README, by the model that a run on python-docs left; says what was done."""
+    corpus = "python-docs"  # the texts of other corpora are not ours to print
+    there = any((paths.DATA / "models").glob(f"custom-{corpus}-*"))
+    custom = training.trained_models.found(corpora.unlabelled(corpus)) if there else ""
+    if not custom:
+        return "the queries stay as they are: they need a model of make run-notebooks"
+    models = [embedding.encoders.load(name) for name in ("static-distilled", custom, "all-MiniLM-L6-v2")]
+    explorer.worked.write(paths.ROOT / "README.md", explorer.Explorer(corpora.load(corpus), *models))
+    return "the queries are written into README.md"
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, str]:

@@ -10,6 +10,7 @@ from workbook.corpora import corpora
 from workbook.corpora.corpora import Document
 from workbook.embedding import encoders, vectors
 from workbook.errors import WorkbookError
+from workbook.explorer import worked
 from workbook.explorer.explored import BM25, CUSTOM, HYBRID, MAIN, STATIC, TRANSFORMER
 from workbook.explorer.explorer import Explorer
 from workbook.qdrant import engine
@@ -251,3 +252,24 @@ def test_without_a_transformer_or_with_few_queries_nothing_is_asked_again(corpus
         made = Explorer(chosen, encoders.load("tiny-static"), *models, dimensions=[64], settings=["float32"])
         assert made.again("zzzz qqqq") == ""
         made.close()
+
+
+def test_queries_are_worked_out_on_a_page(explorer, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"# Title\n\n{worked.BEGIN}\nold\n{worked.END}\n\nrest\n", encoding="utf-8")
+    worked.write(page, explorer)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Title\n\n") and text.endswith(f"{worked.END}\n\nrest\n") and "\nold\n" not in text
+    examples = {label: query for label, query in explorer.examples().items() if not label.startswith("Word")}
+    assert examples and all(f"{label}: *{query}*" in text for label, query in examples.items())
+    ranks = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ") and "method" not in line]
+    assert len(ranks) == 4 * len(examples) and "1" in ranks
+
+
+@pytest.mark.parametrize("text", ["", worked.BEGIN, f"{worked.END}\n{worked.BEGIN}"])
+def test_a_page_without_its_marks_is_refused(explorer, tmp_path, text):
+    page = tmp_path / "README.md"
+    page.write_text(text)
+    with pytest.raises(WorkbookError, match=r"README\.md needs one line"):
+        worked.write(page, explorer)
+    assert page.read_text() == text

@@ -241,10 +241,10 @@ def test_the_model_trained_on_a_corpus_is_found_by_its_card(data):
 
 def test_a_model_trained_on_some_of_the_documents_is_found_where_none_knows_all(data):
     documents = {f"d{n}": Document("", f"text {n}") for n in range(9)}
-    history = [{"score": 1.0, "rank": 1}]
     for name, count, score in (("custom-docs-00000001", 4, 0.9), ("custom-docs-00000002", 6, 0.5)):
         sha256 = training.documents_sha256(pairs.drawn(documents, count, 0))
-        card = {"name": "docs", "documents": count, "extra_pairs": 0, "history": history, "documents_sha256": sha256}
+        card = {"name": "docs", "documents": count, "extra_pairs": 0, "documents_sha256": sha256}
+        card["history"] = [{"score": score, "rank": 1}]
         (data / "models" / name).mkdir(parents=True)
         (data / "models" / name / "training.json").write_text(json.dumps(card), encoding="utf-8")
         assert trained_models.found(documents) == name, "of the most documents"
