@@ -4,6 +4,7 @@ import shutil
 from itertools import pairwise
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browser import CONTRAST, PHONE, WIDE, shoot
 from smoke import folders
 from workbook import __main__
@@ -68,6 +69,18 @@ def test_a_page_fits_a_screen_and_a_phone_in_light_and_dark(opened, name, scheme
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         shoot(page, f"report-{name}-{scheme}-{width}", whole=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_against_a_page(report, chromium, name, scheme):
+    """The rules of WCAG and good practice that axe-core knows; its script is let past the page's own policy."""
+    context = chromium.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto((report / f"{name}.html").as_uri())
+    found = Axe().run(page).response["violations"]
+    context.close()
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
 def test_the_schemes_differ(opened):

@@ -59,8 +59,8 @@ def test_each_figure_is_committed(figure):
     assert not committed() or figure in committed()
 
 
-def test_four_figures_are_shown_and_no_other_is_committed():
-    assert len(FIGURES) == 4
+def test_three_figures_are_shown_and_no_other_is_committed():
+    assert len(FIGURES) == 3
     kept = {file for file in committed() if file.startswith("figures/")}
     assert not kept or kept == set(FIGURES)
 
