@@ -22,7 +22,7 @@ help:  ## show the targets
 	@echo "To maintain:"
 	@awk -F ':.*#- ' '/^[a-z-]+:.*#- / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run-notebooks: $(READY)  ## run the notebooks of a PROFILE: about 25 minutes the first time, a minute again
+run-notebooks: $(READY)  ## run the notebooks of a PROFILE: about 10 minutes the first time, a minute again
 	@.venv/bin/python -m workbook run --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(NOTEBOOK),--notebook "$(NOTEBOOK)")
 

@@ -263,7 +263,7 @@ def test_queries_are_worked_out_on_a_page(explorer, tmp_path):
     examples = {label: query for label, query in explorer.examples().items() if not label.startswith("Word")}
     assert examples and all(f"{label}: *{query}*" in text for label, query in examples.items())
     ranks = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ") and "method" not in line]
-    assert len(ranks) == 4 * len(examples) and "1" in ranks
+    assert len(ranks) == 3 * len(examples) and any(rank.isdigit() for rank in ranks)
 
 
 @pytest.mark.parametrize("text", ["", worked.BEGIN, f"{worked.END}\n{worked.BEGIN}"])

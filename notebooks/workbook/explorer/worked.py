@@ -4,11 +4,12 @@ from pathlib import Path
 
 from workbook import paths
 from workbook.errors import WorkbookError
+from workbook.explorer.explored import CUSTOM, MAIN, Answer
 from workbook.explorer.explorer import Explorer
 from workbook.written import markdown
 
 BEGIN, END = "<!-- queries: written by make readme -->", "<!-- end of the queries -->"
-SHOWN = 60  # characters of a title
+SHOWN = 40  # characters of a document
 
 
 def write(file: Path, explorer: Explorer) -> None:
@@ -30,10 +31,15 @@ def _worked(explorer: Explorer, label: str, query: str) -> list[str]:
     """A query, and a row for each method: at which rank it has the right answer, and what it found first."""
     found = explorer.ask(query, explorer.dimensions[-1], "float32")
     rows = [
-        f"| {markdown(answer.title)} | {answer.right or f'below {len(answer.ranked)}'} | "
-        f"{markdown(answer.found[0].title[:SHOWN]) if answer.found else 'nothing'} |"
+        f"| {markdown(answer.title)} | {answer.right or f'below {len(answer.ranked)}'} | {markdown(_first(answer))} |"
         for answer in found
-        if not answer.problem or answer.found
+        if answer.found and answer.way in (*MAIN, CUSTOM)
     ]
     head = ["| method | right answer at rank | found first |", "|---|---|---|"]
     return [f"{label}: *{markdown(query)}*", "", *head, *rows, ""]
+
+
+def _first(answer: Answer) -> str:
+    """How the document begins that a method found first."""
+    text = answer.found[0].title or answer.found[0].snippet
+    return text if len(text) <= SHOWN else f"{text[:SHOWN].rsplit(' ', 1)[0]} ..."
