@@ -33,7 +33,7 @@ SETTINGS = {
 }
 
 # Contrast as WCAG 2 has it, of all text shown in an element, as [text, ratio]. Colours are opaque; figures are not text
-CONTRAST = """(within = "body") => {
+CONTRAST = """(within) => {
   const colour = (text) => text.match(/[\\d.]+/g)
     .map((value, at) => (text.startsWith("color(srgb") && at < 3 ? 255 : 1) * value);
   const luminance = (rgb) => rgb.slice(0, 3).map((value) => value / 255)
