@@ -96,7 +96,8 @@ def test_the_verdict_and_09_tell_of_all_corpora(several):
     assert all(f"set{seed}" in outputs(several[0], VERDICT) for seed in range(COUNT))
     assert "not run" in outputs(several[0], ACROSS), "others' numbers of sets that are not here"
     names = {file.name for file in (several[0] / "figures").glob("smoke+local-*.png")}
-    assert names == {f"smoke+local-{name}.png" for name in ("answer", "across-methods", "across-bytes", "across-facts")}
+    drawn = ("answer", "answer-comparisons", "across-methods", "across-bytes", "across-facts")
+    assert names == {f"smoke+local-{name}.png" for name in drawn}
 
 
 def test_the_report_leads_to_each_corpus(several):
