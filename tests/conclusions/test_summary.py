@@ -29,6 +29,10 @@ def of(data, monkeypatch):
     return ask
 
 
+def rows_of(about):
+    return asked.score_rows({"made": about}, summary.methods({"made": about}, []))
+
+
 def scoring(trained, slow, alone):
     fused = {f"{name} + BM25 ({how})": score for name, score in (("trained", trained), ("slow", slow))
              for how in FUSIONS}  # fmt: skip
@@ -141,7 +145,7 @@ def test_few_corpora_have_no_mean(data, monkeypatch):
 
 def test_scores_have_what_each_method_finds_and_takes(of):
     about = of()
-    found = {each.label: each for each in summary.scores(summary.rows({"made": about}, []), "slow")}
+    found = {each.label: each for each in asked.scores(rows_of(about), "slow")}
     assert list(found) == sorted(found, key=lambda label: found[label].ndcg.value), "the best last"
     one = found["trained + BM25 (dbsf)"]
     assert one.ndcg.value == pytest.approx(0.67, abs=0.01) and one.ndcg.n == N
@@ -155,22 +159,22 @@ def test_over_corpora_scores_are_means_and_speeds_geometric_means(data, monkeypa
     publish_several(monkeypatch, LOSING)
     found = outcomes.conclude("many")
     rows = found.rows
-    doubled = (rows["corpus"] == "set1") & (rows["metric"] == summary.SPEED)
+    doubled = (rows["corpus"] == "set1") & (rows["metric"] == asked.SPEED)
     rows.loc[doubled, "value"] *= 64
     label = "trained + BM25 (dbsf)"
-    one = next(each for each in summary.scores(rows, "slow") if each.label == label)
+    one = next(each for each in asked.scores(rows, "slow") if each.label == label)
     own = rows[(rows["method"] == label) & (rows["metric"] == "ndcg@10")]
     assert one.ndcg.value == pytest.approx(own["value"].mean()) and one.ndcg.n == 6 * N
     error = np.sqrt((own["standard_error"] ** 2).sum()) / 6
     assert one.ndcg.high - one.ndcg.value == pytest.approx(1.96 * error, rel=1e-3)
     assert one.documents_per_second == pytest.approx(2000 * 2), "64 times on one of six corpora"
     less = rows[~((rows["corpus"] == "set2") & (rows["method"] == label))]
-    assert label not in [each.label for each in summary.scores(less, "slow")], "not measured on each corpus"
+    assert label not in [each.label for each in asked.scores(less, "slow")], "not measured on each corpus"
 
 
 def test_the_table_is_in_plain_words_the_best_first(of):
     about = of()
-    table = summary.table(summary.scores(summary.rows({"made": about}, []), "slow"), "slow")
+    table = asked.table(asked.scores(rows_of(about), "slow"), "slow")
     assert table["method"].iloc[0] == "slow + BM25" and len(table.columns) == 6
     row = table[table["method"] == "trained static + BM25"].iloc[0]
     assert (row["indexing, times slow's speed"], row["ms a query"], row["MB"]) == ("100", "1.00", "20")
@@ -187,7 +191,7 @@ def coded(about, lost, noise=0.001, size=300.0):
 
 
 def advised(about):
-    found = summary.scores(summary.rows({"made": about}, []), "slow")
+    found = asked.scores(rows_of(about), "slow")
     return summary.advice({"made": about}, [], found)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from published_run import publish, publish_several, row
 from workbook import __main__, paths
-from workbook.conclusions import summary
+from workbook.conclusions import asked
 from workbook.conclusions.answers import HYBRID
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
@@ -51,7 +51,7 @@ def test_the_rows_behind_the_numbers_are_kept_with_their_keys(page):
     rows = write(page, "made", "make run-notebooks")
     judged = rows[rows["metric"] == "ndcg@10"]
     assert judged["key"].notna().all() and set(judged["notebook"]) == {"01_static_vs_transformer", "05_train_your_own"}
-    table = summary.table(summary.scores(rows, "slow"), "slow")
+    table = asked.table(asked.scores(rows, "slow"), "slow")
     text = page.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert all(f"| {row['method']} | {row['NDCG@10']} |" in text for _, row in table.iterrows())
 

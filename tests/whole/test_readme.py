@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from workbook import names, paths
-from workbook.conclusions import across, answers, summary
+from workbook.conclusions import across, answers, asked, summary
 from workbook.embedding import encoders
 from workbook.evaluation import meta_analysis, results
 from workbook.evaluation.columns import NUMBERS
@@ -34,7 +34,7 @@ def test_the_claim_and_the_scores_follow_from_the_committed_rows():
     text = README.replace("\N{NO-BREAK SPACE}", " ")
     scored = rows[rows["scenario"].isna()]
     transformer = scored["against"].dropna().iloc[0]
-    for _, row in summary.table(summary.scores(scored, transformer), transformer).iterrows():
+    for _, row in asked.table(asked.scores(scored, transformer), transformer).iterrows():
         assert f"| {' | '.join(row)} |" in text
     hybrid = rows[(rows["scenario"] == answers.HYBRID) & (rows["metric"] == "ndcg@10 difference")]
     compared = []

@@ -124,7 +124,7 @@ def scores_table(rows: pd.DataFrame) -> pd.DataFrame:
 def beside(rows: pd.DataFrame, transformer: str) -> str:
     """What others published of static models that were not run, beside ours on the same corpora; "" where nobody did.
 
-    `rows` are those of `summary.rows`. A sentence without intervals: nobody published any.
+    `rows` are those of `asked.score_rows`. A sentence without intervals: nobody published any.
     """
     if rows.empty:
         return ""

@@ -3,49 +3,24 @@
 The scores are read from rows, one or several corpora's, so that whoever has the rows can make them again.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from workbook.conclusions import across
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import MISSING, times
-from workbook.conclusions.asked import Asked, times_as_fast
+from workbook.conclusions.asked import Asked, Score, times_as_fast
 from workbook.evaluation import statistics
-from workbook.evaluation.statistics import BETTER, EQUAL, NORMAL, NOT_SETTLED, WORSE, Interval, decide, formatted
-from workbook.experiments.retrieval_methods import MeasuredMethod, find
-from workbook.names import BM25, STATIC_QUERY, TRAINED, attention, plain, with_bm25
+from workbook.evaluation.statistics import BETTER, EQUAL, NOT_SETTLED, WORSE, Interval, decide, formatted
+from workbook.experiments.retrieval_methods import MeasuredMethod
+from workbook.names import BM25, STATIC_QUERY, TRAINED, plain, with_bm25
 from workbook.qdrant.code_snippets import hybrid_code
 from workbook.qdrant.engine import FUSIONS, Search
 
 UNKNOWN = f"{MISSING}: the methods of notebooks 01 and 05 are needed."
-SPEED, QUERY, SIZE, TIMES = "indexed documents/s", "latency ms with encoding", "megabytes", "speed-up"
-
-
-class Score(NamedTuple):
-    """A method: where it needs attention, its NDCG@10, and what it takes; over corpora, their mean.
-
-    `documents_per_second` are encoded, stored and indexed, `times` how many times as many as the transformer in
-    float32; over corpora both are geometric means. `query_ms` is from text to documents, a median, over corpora the
-    mean of these. `megabytes` (10^6 bytes) is the model that encodes queries, 0 without one.
-    """
-
-    label: str
-    attention: str
-    ndcg: Interval
-    documents_per_second: float
-    times: float
-    query_ms: float
-    megabytes: float
-
-    @property
-    def name(self) -> str:
-        """The label in plain words; of codes, those of all dimensions are meant."""
-        return re.sub(r", \d+ dimensions", "", plain(self.label))
 
 
 def claim(about: Asked) -> str:
@@ -155,48 +130,14 @@ def advice(
     return Advice(sentences, method, fusion, f"data/models/{folder}", width)
 
 
-def rows(abouts: Mapping[str, Asked], compared: Sequence[Comparison]) -> pd.DataFrame:
-    """What the scores are read from, in the long format of `results`: each method of the summary on each corpus."""
-    first = next(iter(abouts.values()))
-    fusion = _fusion(abouts, compared)
+def methods(abouts: Mapping[str, Asked], compared: Sequence[Comparison]) -> list[str]:
+    """Labels of the methods that a summary shows, those with BM25 by the fusion of the claim."""
+    first, fusion = next(iter(abouts.values())), _fusion(abouts, compared)
     labels = [first.transformer, with_bm25(first.transformer, fusion), BM25, first.static, TRAINED, STATIC_QUERY]
     labels += [with_bm25(label, fusion) for label in (first.best, STATIC_QUERY)]
     coded = [each for each in first.measured if _is_coded(each, fusion)]
     labels += [each.label for each in sorted(coded, key=lambda each: -each.dimension)[:1]]
-    found = []
-    for corpus, about in abouts.items():
-        for label in dict.fromkeys(labels):
-            each = about.method(label) or find(about.measured, label)
-            found += _rows(corpus, each, about) if each else []
-    return pd.DataFrame(found)
-
-
-def scores(rows: pd.DataFrame, transformer: str) -> list[Score]:
-    """The methods that every corpus has rows of, the best last; over corpora, the interval is over their queries."""
-    found, corpora = [], rows["corpus"].nunique() if len(rows) else 0
-    for label, own in rows.groupby("method", sort=False) if corpora else []:
-        by = {metric: each["value"].to_numpy() for metric, each in own.groupby("metric")}
-        if any(len(by.get(name, ())) < corpora for name in ("ndcg@10", SPEED, QUERY, TIMES)):
-            continue
-        speed, factor = (float(np.exp(np.log(by[name]).mean())) for name in (SPEED, TIMES))
-        size = float(by[SIZE].mean()) if SIZE in by else 0.0
-        judged = _mean([Interval.of(row) for _, row in own[own["metric"] == "ndcg@10"].iterrows()])
-        where = attention(label, [transformer])
-        found.append(Score(label, where, judged, speed, factor, float(by[QUERY].mean()), size))
-    return sorted(found, key=lambda each: each.ndcg.value)
-
-
-def table(found: Sequence[Score], transformer: str) -> pd.DataFrame:
-    """The methods as people read them, the best first: quality, and what it takes."""
-    rival = plain(transformer)
-    return pd.DataFrame(
-        {
-            "method": each.name, "NDCG@10": each.ndcg.text(3), "attention": each.attention,
-            f"indexing, times {rival}'s speed": f"{each.times:,.{1 if each.times < 10 else 0}f}",
-            "ms a query": f"{each.query_ms:,.{2 if each.query_ms < 10 else 0}f}", "MB": f"{each.megabytes:,.0f}",
-        }
-        for each in reversed(found)
-    )  # fmt: skip
+    return list(dict.fromkeys(labels))
 
 
 def _over(one: Comparison, abouts: Mapping[str, Asked]) -> str:
@@ -274,27 +215,3 @@ def _avoid(
     if worse:
         said.append(f"Avoid it on texts like those of {' and '.join(worse)}, where it is worse.")
     return said
-
-
-def _rows(corpus: str, each: MeasuredMethod, about: Asked) -> list[dict[str, object]]:
-    names = {"notebook": each.notebook, "corpus": corpus, "method": each.label, "key": each.key}
-    if each.model:
-        names |= {"model": each.model, "setting": each.setting, "search": each.search, "dimension": each.dimension}
-    judged = statistics.mean(each.scores)
-    found = [{**names, "metric": "ndcg@10", **judged._asdict()}]
-    for metric, taken in ((SPEED, each.documents_per_second), (QUERY, each.query_ms)):
-        found.append({**names, "metric": metric, "value": taken.value, "low": taken.low, "high": taken.high})
-    if factor := times_as_fast(each, about.transformer, about.methods):
-        found.append({**names, "metric": TIMES, "against": about.transformer, "value": factor})
-    if each.model in about.megabytes:
-        found.append({**names, "metric": SIZE, "value": about.megabytes[each.model]})
-    return found
-
-
-def _mean(each: Sequence[Interval]) -> Interval:
-    """The mean over corpora, each drawn of its own queries: how well it is known for these corpora, not for others."""
-    if len(each) == 1:
-        return each[0]
-    value = float(np.mean([one.value for one in each]))
-    error = float(np.sqrt(np.sum([one.standard_error**2 for one in each]))) / len(each)
-    return Interval(value, value - NORMAL * error, value + NORMAL * error, sum(one.n for one in each), error)

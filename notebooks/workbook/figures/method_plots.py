@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from workbook.conclusions.summary import Score
+from workbook.conclusions.asked import Score
 from workbook.errors import WorkbookError
 from workbook.evaluation import results
 from workbook.evaluation.metrics import METRICS

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbook import paths, redact
-from workbook.conclusions import across, published, summary
+from workbook.conclusions import across, asked, published
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import MISSING, Answer
 from workbook.conclusions.summary import Advice
@@ -73,7 +73,7 @@ def _around(file: Path) -> tuple[str, str]:
 
 def _lead(found: Conclusions) -> list[str]:
     """The picture, the scores, what others published, and what to do, as Markdown."""
-    table = summary.table(found.scores, found.transformer)
+    table = asked.table(found.scores, found.transformer)
     name = f"figures/{found.evidence.slug}-{PICTURE}.png"
     lines = [f"![Each method: NDCG@10 against documents a second]({name})", "", *_table(table), ""]
     if others := published.beside(found.rows, found.transformer):

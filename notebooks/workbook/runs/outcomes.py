@@ -14,9 +14,9 @@ from workbook import paths
 from workbook.conclusions import across, answers, asked, asked_again, run_rows, summary
 from workbook.conclusions.across import Comparison
 from workbook.conclusions.answers import Answer
-from workbook.conclusions.asked import Asked
+from workbook.conclusions.asked import Asked, Score
 from workbook.conclusions.run_rows import Evidence
-from workbook.conclusions.summary import Advice, Score
+from workbook.conclusions.summary import Advice
 from workbook.corpora import corpora, lines
 from workbook.embedding import encoders, model_files
 from workbook.errors import WorkbookError
@@ -54,7 +54,7 @@ class Conclusions(NamedTuple):
     """What the rows of a run conclude: a claim, the line it rests on, the answers, and what keeps rows from being used.
 
     `asked` has by corpus what was asked of its rows; of several corpora, the answers are those over all, and `compared`
-    has their comparisons. `rows` are those of `summary.rows`, `scores` and `advice` what they say; None for no advice.
+    has their comparisons. `scores` and `advice` are what `rows`, those of `asked.score_rows`, say; None for no advice.
     `needed` says how many queries need attention; empty where notebook 07 was not run.
     """
 
@@ -225,8 +225,8 @@ def conclude(run: str, notebooks: Collection[str] | None = None, margin: float =
     compared = [*across.compare(abouts), *asked_again.compare(twice)] if len(abouts) > 1 else []
     said = summary.claim_over(compared, margin) if compared else summary.claim(about)
     answered = across.answer(compared, abouts) if compared else answers.answer(about)
-    rows = summary.rows(abouts, compared)
-    scores = summary.scores(rows, about.transformer)
+    rows = asked.score_rows(abouts, summary.methods(abouts, compared))
+    scores = asked.scores(rows, about.transformer)
     advice = summary.advice(abouts, compared, scores)
     intervals, needed = summary.intervals(abouts, compared), asked_again.needed(twice, margin)
     return Conclusions(evidence, problems, said, intervals, answered, abouts, compared, rows, scores, advice, needed)

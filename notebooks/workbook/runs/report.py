@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from workbook import paths, redact
-from workbook.conclusions import published, run_rows, summary
+from workbook.conclusions import asked, published, run_rows
 from workbook.evaluation import results
 from workbook.names import VERDICT
 from workbook.runs import kept, outcomes, page, parts
@@ -136,7 +136,7 @@ def _index(part: Part, built: Built, command: str, corpora: list[Corpus]) -> Pat
     index = page.template("index.html.j2").render(
         place=page.Place("", run, facts, problems, []), ok=OK, values=built.values, cards=cards, corpora=corpora,
         claim=found.claim if asks else "", intervals=found.intervals, picture=verdict and page.lead(verdict),
-        scores=summary.table(found.scores, found.transformer), advice=found.advice,
+        scores=asked.table(found.scores, found.transformer), advice=found.advice,
         published=published.beside(found.rows, found.transformer),
         code=found.advice.code.strip() if found.advice else "",
         answered=found.answers if asks else [], zip=ZIP if pages and not part.corpus else "",
